@@ -1,0 +1,180 @@
+#include "base/arena.h"
+#include "base/asan.h"
+
+#include <stdio.h>
+
+enum {
+    ALIGN = 16,
+    BLOCK_MAX = 1 << 20, /* blocks double up to here */
+    RED_ZONE = ASAN_ON ? ALIGN : 0,
+};
+
+struct block {
+    struct block *prev;
+    size_t used, size; /* of data */
+    _Alignas(ALIGN) char data[];
+};
+
+struct defer {
+    struct defer *prev;
+    void (*fn)(void *);
+    void *arg;
+};
+
+struct arena {
+    struct block *last;
+    struct defer *defers;
+    size_t held;
+};
+
+static struct block *block_new(struct arena *a, size_t size)
+{
+    struct block *b = mem_new(sizeof(*b) + size);
+    b->prev = a->last;
+    b->size = size;
+    a->last = b;
+    a->held += sizeof(*b) + size;
+    ASAN_POISON(b->data, size);
+    return b;
+}
+
+struct arena *arena_new(void)
+{
+    struct arena *a = mem_new(sizeof(*a));
+    block_new(a, ARENA_FIRST - sizeof(struct block));
+    return a;
+}
+
+static void block_pop(struct arena *a)
+{
+    struct block *b = a->last;
+    a->last = b->prev;
+    a->held -= sizeof(*b) + b->size;
+    ASAN_UNPOISON(b->data, b->size);
+    mem_free(b);
+}
+
+static void run_defers(struct arena *a, const struct defer *until)
+{
+    while (a->defers != until) {
+        struct defer *d = a->defers;
+        a->defers = d->prev;
+        d->fn(d->arg);
+    }
+}
+
+void arena_free(struct arena *a)
+{
+    if (!a)
+        return;
+    run_defers(a, NULL);
+    while (a->last)
+        block_pop(a);
+    mem_free(a);
+}
+
+void arena_reset(struct arena *a)
+{
+    run_defers(a, NULL);
+    while (a->last->prev)
+        block_pop(a);
+    a->last->used = 0;
+    ASAN_POISON(a->last->data, a->last->size);
+}
+
+char *arena_bytes(struct arena *a, size_t n)
+{
+    CHECK(n < SIZE_MAX / 2);
+    size_t need = ((n + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + RED_ZONE;
+    struct block *b = a->last;
+    if (b->size - b->used < need)
+        b = block_new(a, size_max(need, size_min(b->size * 2, BLOCK_MAX)));
+    char *p = b->data + b->used;
+    b->used += need;
+    ASAN_UNPOISON(p, n);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    void *p = arena_bytes(a, size);
+    memset(p, 0, size);
+    return p;
+}
+
+void *arena_alloc_array(struct arena *a, size_t n, size_t size)
+{
+    size_t total;
+    CHECK(!__builtin_mul_overflow(n, size, &total));
+    return arena_alloc(a, total);
+}
+
+struct str arena_copy(struct arena *a, struct str s)
+{
+    char *p = arena_bytes(a, s.len + 1);
+    if (s.len)
+        memcpy(p, s.p, s.len);
+    p[s.len] = 0;
+    return (struct str){p, s.len};
+}
+
+char *arena_text(struct arena *a, struct str s)
+{
+    return (char *)arena_copy(a, s).p;
+}
+
+struct str arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    struct str s = arena_vprintf(a, fmt, args);
+    va_end(args);
+    return s;
+}
+
+struct str arena_vprintf(struct arena *a, const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    CHECK(n >= 0);
+    char *p = arena_bytes(a, (size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return (struct str){p, (size_t)n};
+}
+
+void arena_defer(struct arena *a, void (*fn)(void *), void *arg)
+{
+    struct defer *d = arena_struct(a, struct defer);
+    *d = (struct defer){a->defers, fn, arg};
+    a->defers = d;
+}
+
+static _Thread_local struct arena *scratch;
+
+struct arena *arena_scratch(void)
+{
+    if (!scratch)
+        scratch = arena_new();
+    return scratch;
+}
+
+struct arena_mark arena_mark(struct arena *a)
+{
+    return (struct arena_mark){a->last, a->last->used, a->defers};
+}
+
+void arena_rewind(struct arena *a, struct arena_mark mark)
+{
+    run_defers(a, mark.defers);
+    while (a->last != mark.block)
+        block_pop(a);
+    ASAN_POISON(a->last->data + mark.used, a->last->size - mark.used);
+    a->last->used = mark.used;
+}
+
+size_t arena_used(const struct arena *a)
+{
+    return a->held;
+}

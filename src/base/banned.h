@@ -1,0 +1,14 @@
+/* banned.h - calls that go wrong too easily become compile errors.
+ *
+ * Force-included into every file of src/ by the build. Use base/buf.h and base/str.h for text,
+ * base/clock.h for times, base/mem.h for memory.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gets atoi atol atof
+#pragma GCC poison gmtime localtime ctime asctime

@@ -1,0 +1,77 @@
+/* log.h - one JSON line per event, to standard error or a file.
+ *
+ *     log_info("breaker", kv("provider", name), kv("failures", n));
+ *     {"ts":"2026-11-21T07:00:00.123Z","level":"info","event":"breaker","provider":"x","failures":3}
+ *
+ * Never a prompt, an answer, a key or personal data. Lines are collected per thread and written by
+ * a background thread at least every 50 ms; warnings and errors are written at once. A full disk or
+ * a slow terminal drops lines, counts them, and says so in the next line that goes out: logging
+ * never stops a request.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct log_field {
+    const char *key;
+    enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_REAL, LOG_FIELD_BOOL } kind;
+    union {
+        struct str s;
+        int64_t i;
+        double d;
+    };
+};
+
+/* Opens the sink: NULL path is standard error. May be called again to reopen (log rotation). */
+bool log_open(const char *path, enum log_level least, struct err *e);
+/* People at a terminal get "penstock: message" lines instead of JSON. */
+void log_for_people(bool on);
+void log_close(void); /* writes what is left */
+bool log_wants(enum log_level level);
+bool log_level_parse(struct str name, enum log_level *out);
+uint64_t log_dropped(void);
+
+void log_write(enum log_level level, const char *event, const struct log_field *field, size_t n);
+
+static inline struct log_field log_kv_text(const char *key, const char *v)
+{
+    return (struct log_field){key, LOG_FIELD_STR, {.s = str_from(v)}};
+}
+static inline struct log_field log_kv_str(const char *key, struct str v)
+{
+    return (struct log_field){key, LOG_FIELD_STR, {.s = v}};
+}
+static inline struct log_field log_kv_int(const char *key, int64_t v)
+{
+    return (struct log_field){key, LOG_FIELD_INT, {.i = v}};
+}
+static inline struct log_field log_kv_real(const char *key, double v)
+{
+    return (struct log_field){key, LOG_FIELD_REAL, {.d = v}};
+}
+static inline struct log_field log_kv_bool(const char *key, bool v)
+{
+    return (struct log_field){key, LOG_FIELD_BOOL, {.i = v}};
+}
+
+/* A field of whatever type `v` has. */
+#define kv(key, v)                                                                                 \
+    _Generic((v), struct str: log_kv_str, char *: log_kv_text, const char *: log_kv_text,          \
+        bool: log_kv_bool, float: log_kv_real, double: log_kv_real, default: log_kv_int)(key, v)
+
+#define LOG_AT(level, event, ...)                                                                  \
+    do {                                                                                           \
+        if (log_wants(level)) {                                                                    \
+            const struct log_field log_f[] = {{0}, ##__VA_ARGS__};                                 \
+            log_write(level, event, log_f + 1, sizeof(log_f) / sizeof(log_f[0]) - 1);              \
+        }                                                                                          \
+    } while (0)
+#define log_debug(event, ...) LOG_AT(LOG_DEBUG, event, ##__VA_ARGS__)
+#define log_info(event, ...) LOG_AT(LOG_INFO, event, ##__VA_ARGS__)
+#define log_warn(event, ...) LOG_AT(LOG_WARN, event, ##__VA_ARGS__)
+#define log_error(event, ...) LOG_AT(LOG_ERROR, event, ##__VA_ARGS__)

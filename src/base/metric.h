@@ -1,0 +1,46 @@
+/* metric.h - counters, gauges and histograms, counted without sharing and summed when read.
+ *
+ * A family has a name, a help text and label names; a series is a family with label values, found
+ * once and kept by whoever counts (labels come from closed sets: routes, models, codes). Each
+ * thread counts in its own cells, so counting is one plain add; a reader sums over the threads.
+ * Histograms are log-linear: 16 steps per power of two, so a quantile is within 6.25 %, any two
+ * merge by adding, and Prometheus buckets are cut from them when read.
+ *
+ * Units:   in the name, as Prometheus wants: _seconds, _bytes, _total. Histograms take integers
+ *          (nanoseconds, bytes); `scale` turns them into the unit shown.
+ * Memory:  families and series live for ever.
+ * Threads: metric_* registration takes a lock; counting takes none; reading may run beside
+ * counting. Source:  the bucket layout is that of Gil Tene's HdrHistogram with 4 significant bits.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/str.h"
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+struct metric_family;
+struct metric; /* one series */
+
+/* `labels` is a comma-separated list of names, "" for none. Asking twice for a name gives the same
+ * family; a different kind or labels is a CHECK. */
+struct metric_family *metric_family(const char *name, enum metric_kind kind, const char *labels,
+                                    const char *help);
+struct metric_family *metric_histogram(const char *name, double scale, const char *labels,
+                                       const char *help);
+/* The series with these label values, made when new; as many values as the family has labels. */
+struct metric *metric_with(struct metric_family *f, const struct str *values);
+struct metric *metric_plain(struct metric_family *f); /* of a family without labels */
+
+void metric_add(struct metric *m, int64_t n);         /* counters and gauges */
+void metric_set(struct metric *m, int64_t n);         /* gauges that one owner sets */
+void metric_observe(struct metric *m, int64_t value); /* histograms */
+
+int64_t metric_value(const struct metric *m);             /* sum over the threads */
+uint64_t metric_count(const struct metric *m);            /* observations of a histogram */
+double metric_quantile(const struct metric *m, double q); /* in shown units; 0 when empty */
+
+/* Called before each rendering, to set gauges that are read rather than counted. */
+void metric_on_read(void (*fn)(void *), void *arg);
+/* Prometheus text format 0.0.4; process_* families included. */
+void metric_render(struct buf *out);

@@ -1,0 +1,30 @@
+/* span.h - where the time of one request went: a list of named stretches, nested.
+ *
+ * The list has a fixed bound; what does not fit is counted, not kept. Names are literals.
+ *
+ * Threads: those of the request, one at a time.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+struct span {
+    const char *name;
+    int64_t start_ns, end_ns; /* end 0 = still open */
+    int16_t parent;           /* index, -1 for the root */
+};
+
+enum { SPAN_MAX = 48 };
+
+struct spans {
+    struct span *span; /* [SPAN_MAX], in the request's arena */
+    int16_t n, open;   /* innermost open one, -1 */
+    int16_t lost;
+};
+
+void span_init(struct spans *s, struct arena *a);
+int span_open(struct spans *s, const char *name, int64_t now_ns); /* handle, -1 when full */
+void span_close(struct spans *s, int handle, int64_t now_ns);
+/* Server-Timing's form: "route;dur=0.02, invoke;dur=12.31" of the direct children of the root. */
+void span_server_timing(const struct spans *s, struct buf *out);

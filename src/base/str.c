@@ -1,0 +1,195 @@
+#include "base/str.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+bool str_ieq(struct str a, struct str b)
+{
+    return a.len == b.len && str_istarts(a, b);
+}
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t n = size_min(a.len, b.len);
+    int c = n ? memcmp(a.p, b.p, n) : 0;
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_head(s, prefix.len), prefix);
+}
+
+bool str_istarts(struct str s, struct str prefix)
+{
+    if (s.len < prefix.len)
+        return false;
+    for (size_t i = 0; i < prefix.len; i++)
+        if (lower(s.p[i]) != lower(prefix.p[i]))
+            return false;
+    return true;
+}
+
+bool str_ends(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_eq(str_from_at(s, s.len - suffix.len), suffix);
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.len && is_space(s.p[0]))
+        s = str_from_at(s, 1);
+    while (s.len && is_space(s.p[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+struct str str_from_at(struct str s, size_t at)
+{
+    return at >= s.len ? (struct str){s.p ? s.p + s.len : NULL, 0}
+                       : (struct str){s.p + at, s.len - at};
+}
+
+struct str str_head(struct str s, size_t n)
+{
+    return (struct str){s.p, size_min(s.len, n)};
+}
+
+size_t str_find(struct str s, struct str needle)
+{
+    if (needle.len == 0)
+        return 0;
+    const char *hit = s.len ? memmem(s.p, s.len, needle.p, needle.len) : NULL;
+    return hit ? (size_t)(hit - s.p) : STR_NPOS;
+}
+
+size_t str_find_char(struct str s, char c)
+{
+    const char *hit = s.len ? memchr(s.p, c, s.len) : NULL;
+    return hit ? (size_t)(hit - s.p) : STR_NPOS;
+}
+
+size_t str_rfind_char(struct str s, char c)
+{
+    const char *hit = s.len ? memrchr(s.p, c, s.len) : NULL;
+    return hit ? (size_t)(hit - s.p) : STR_NPOS;
+}
+
+bool str_split(struct str *s, char sep, struct str *part)
+{
+    if (!s->p)
+        return false;
+    size_t at = str_find_char(*s, sep);
+    if (at == STR_NPOS) {
+        *part = *s;
+        *s = STR_NONE;
+    } else {
+        *part = str_head(*s, at);
+        *s = str_from_at(*s, at + 1);
+    }
+    return true;
+}
+
+bool str_to_u64(struct str s, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(s.p[i] - '0'), &value))
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool str_to_i64(struct str s, int64_t *out)
+{
+    bool minus = s.len && s.p[0] == '-';
+    uint64_t value;
+    if (!str_to_u64(minus ? str_from_at(s, 1) : s, &value) || value > (uint64_t)INT64_MAX + minus)
+        return false;
+    *out = minus ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+static size_t digits(struct str s, size_t at)
+{
+    size_t n = at;
+    while (n < s.len && s.p[n] >= '0' && s.p[n] <= '9')
+        n++;
+    return n - at;
+}
+
+/* strtod also takes hexadecimal, "inf" and leading space: the grammar is checked first. */
+bool str_to_double(struct str s, double *out)
+{
+    size_t at = s.len && s.p[0] == '-';
+    size_t whole = digits(s, at);
+    if (whole == 0 || (whole > 1 && s.p[at] == '0'))
+        return false;
+    at += whole;
+    if (at < s.len && s.p[at] == '.') {
+        size_t part = digits(s, at + 1);
+        if (part == 0)
+            return false;
+        at += 1 + part;
+    }
+    if (at < s.len && (s.p[at] == 'e' || s.p[at] == 'E')) {
+        size_t sign = at + 1 < s.len && (s.p[at + 1] == '+' || s.p[at + 1] == '-');
+        size_t part = digits(s, at + 1 + sign);
+        if (part == 0)
+            return false;
+        at += 1 + sign + part;
+    }
+    if (at != s.len)
+        return false;
+
+    char small[64], *text = small;
+    if (s.len >= sizeof(small))
+        text = mem_new(s.len + 1);
+    memcpy(text, s.p, s.len);
+    text[s.len] = 0;
+    *out = strtod(text, NULL);
+    if (text != small)
+        mem_free(text);
+    return *out - *out == 0; /* false for infinity: out of range */
+}
+
+/* Damerau's distance over three rows; words are short, so no band is kept. */
+size_t str_distance(struct str a, struct str b, size_t most)
+{
+    enum { MAX = 64 };
+    size_t row[3][MAX + 1];
+    if (a.len > MAX || b.len > MAX)
+        return most;
+    for (size_t j = 0; j <= b.len; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            bool same = lower(a.p[i - 1]) == lower(b.p[j - 1]);
+            size_t best = size_min(size_min(up[j], now[j - 1]) + 1, up[j - 1] + !same);
+            bool swapped = i > 1 && j > 1 && lower(a.p[i - 1]) == lower(b.p[j - 2]) &&
+                           lower(a.p[i - 2]) == lower(b.p[j - 1]);
+            if (swapped)
+                best = size_min(best, up2[j - 2] + 1);
+            now[j] = best;
+        }
+    }
+    return size_min(row[a.len % 3][b.len], most);
+}

@@ -1,0 +1,63 @@
+/* str.h - text that is only looked at: a pointer and a length, not ended by NUL, owned elsewhere.
+ *
+ * An empty str may have a NULL pointer. Bytes are UTF-8 where a header says text; comparing without
+ * case knows ASCII only (base/utf8.h and text/ know the rest).
+ *
+ * Threads: any; nothing is kept.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+    const char *p;
+    size_t len;
+};
+
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_NONE ((struct str){0})
+#define STR_FMT(s) (int)(s).len, (s).p /* for "%.*s" */
+
+static inline struct str str_from(const char *text) /* NULL gives the empty str */
+{
+    return (struct str){text, text ? strlen(text) : 0};
+}
+
+static inline struct str str_span(const char *from, const char *to)
+{
+    return (struct str){from, (size_t)(to - from)};
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+bool str_ieq(struct str a, struct str b); /* ASCII without case */
+int str_cmp(struct str a, struct str b);  /* by byte, as memcmp */
+bool str_starts(struct str s, struct str prefix);
+bool str_istarts(struct str s, struct str prefix); /* ASCII without case */
+bool str_ends(struct str s, struct str suffix);
+struct str str_trim(struct str s);               /* ASCII white space off both ends */
+struct str str_from_at(struct str s, size_t at); /* what lies behind `at`; empty past the end */
+struct str str_head(struct str s, size_t n);     /* the first n bytes at most */
+
+#define STR_NPOS SIZE_MAX
+size_t str_find(struct str s, struct str needle); /* offset or STR_NPOS */
+size_t str_find_char(struct str s, char c);
+size_t str_rfind_char(struct str s, char c);
+
+/* Takes the part before `sep` off the front of *s; *s keeps what is behind. False when *s was at
+ * its end (p == NULL); the last part has no separator behind it. */
+bool str_split(struct str *s, char sep, struct str *part);
+
+/* Whole string, decimal, no sign for u64, no white space; false when not a number or too large. */
+bool str_to_u64(struct str s, uint64_t *out);
+bool str_to_i64(struct str s, int64_t *out);
+bool str_to_double(struct str s, double *out); /* JSON's grammar for numbers */
+
+/* Edit distance with swaps, for "did you mean"; stops counting at `most`. */
+size_t str_distance(struct str a, struct str b, size_t most);

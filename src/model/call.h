@@ -1,0 +1,32 @@
+/* call.h - one request on its way through the platform, from the door to the ledger.
+ *
+ * Memory:  the call and all that it points to live in its arena.
+ * Threads: the fiber of the request.
+ */
+#pragma once
+
+#include "base/random.h"
+#include "model/chat.h"
+#include "store/journal.h"
+#include "tenant/key.h"
+
+struct call {
+    char id[RANDOM_ID_SIZE]; /* x-request-id: req_... */
+    struct arena *arena;
+    const struct key_info *key; /* NULL until identified */
+    int64_t start_ns;           /* when the first byte was seen */
+    int64_t deadline_ns;
+    struct spans spans;
+
+    struct chat_request req;
+    struct chat_usage usage; /* of the attempt that answered */
+    int attempts;
+    const char *tier;    /* which served it: "provider", "extractive" */
+    struct str provider; /* name of the one that answered */
+    struct str upstream_model;
+    int64_t first_token_ns; /* 0 = none yet */
+    int provider_status;    /* of the last attempt, 0 = none */
+
+    struct journal *journal;  /* of this loop */
+    struct http_client *http; /* of this loop */
+};

@@ -1,0 +1,29 @@
+/* conn.h - a byte stream to a peer, plain or TLS, on a fiber.
+ *
+ * Memory:  conn_free closes; accepts NULL.
+ * Errors:  of run/io.h; ERR_UPSTREAM for TLS failures and resets, with the reason.
+ * Threads: the loop's.
+ */
+#pragma once
+
+#include "net/tls.h"
+#include "run/io.h"
+
+struct conn {
+    struct io io;
+    struct tls *tls; /* NULL = plain */
+};
+
+/* Takes over a connected non-blocking socket. */
+bool conn_init(struct conn *c, int fd, struct err *e);
+void conn_fini(struct conn *c); /* closes; harmless twice */
+
+ssize_t conn_read(struct conn *c, void *to, size_t n, int64_t deadline_ns,
+                  struct err *e); /* 0 = end */
+bool conn_writev(struct conn *c, struct iovec *iov, int n, int64_t deadline_ns, struct err *e);
+bool conn_write(struct conn *c, struct str s, int64_t deadline_ns, struct err *e);
+
+/* TLS on top of a plain connection. */
+bool conn_tls_accept(struct conn *c, struct tls_server *ctx, int64_t deadline_ns, struct err *e);
+bool conn_tls_connect(struct conn *c, struct tls_client *ctx, struct str host, int64_t deadline_ns,
+                      struct err *e);

@@ -1,0 +1,46 @@
+/* loop.h - one event loop per thread: descriptors, timers, messages from other threads, signals.
+ *
+ * A loop owns its fibers, stacks, sockets and timers; none of them ever moves to another thread.
+ * Callbacks here are for what no fiber waits on: a listener, an idle connection, a timer, a
+ * message. They run on the loop's own stack and must not wait; what waits is a fiber (run/fiber.h).
+ *
+ * Memory:  loop_new/loop_free; timers and io are the caller's memory.
+ * Threads: everything is for the loop's own thread, but loop_post and loop_stop: any thread.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/list.h"
+
+#include <stdint.h>
+
+struct loop;
+
+struct loop *loop_new(struct err *e);
+void loop_free(struct loop *l); /* all its fibers have ended */
+/* Runs until loop_stop was called and the last fiber has ended. */
+void loop_run(struct loop *l);
+void loop_stop(struct loop *l); /* any thread */
+struct loop *loop_self(void);   /* this thread's, NULL outside loop_run */
+
+/* Monotonic ns, read once per wake-up. Good for deadlines; for measuring use clock_now(). */
+int64_t loop_now(void);
+
+/* Calls fn(arg) on the loop's thread, soon, in order of posting. Any thread. */
+void loop_post(struct loop *l, void (*fn)(void *), void *arg);
+
+struct loop_timer {
+    void (*fn)(void *);
+    void *arg;
+    int64_t at_ns;
+    uint32_t heap_i; /* 0 = not running */
+};
+
+/* Starts or moves it. fn runs once, at the first wake-up at or after `at_ns`. */
+void loop_timer_start(struct loop_timer *t, int64_t at_ns, void (*fn)(void *), void *arg);
+void loop_timer_stop(struct loop_timer *t);
+
+/* Delivers a signal (blocked in every thread by loop_block_signals) as a callback. */
+void loop_block_signals(void); /* call in main before any thread starts */
+bool loop_on_signal(struct loop *l, int signo, void (*fn)(void *, int signo), void *arg,
+                    struct err *e);

@@ -1,0 +1,42 @@
+/* key.h - API keys: made, checked on every request, listed, revoked.
+ *
+ * A key is "pk-" and 43 letters, digits, - and _ (256 bits). Only HMAC-SHA-256 of it under the
+ * server's own secret (data directory, mode 0600) is stored; the key itself is shown once. Looking
+ * one up on the hot path is one hash and one table look-up in an immutable snapshot in memory, and
+ * takes the same time for right and wrong keys.
+ *
+ * Threads: key_check: any, no lock; the others: a fiber or a plain thread.
+ */
+#pragma once
+
+#include "store/db.h"
+
+enum key_role { KEY_READ_ONLY, KEY_USER, KEY_DEVELOPER, KEY_OPERATOR, KEY_ADMIN };
+
+struct key_info { /* immutable once published; lives as long as the key ring */
+    char id[32];  /* key_... */
+    char tenant[32];
+    char name[64];
+    char hint[16]; /* last 4 characters, for lists */
+    enum key_role role;
+    int64_t created_s, revoked_s; /* revoked 0 = valid */
+};
+
+struct key_ring;
+
+enum { KEY_TEXT_SIZE = 64 };
+#define KEY_DEFAULT_TENANT "default"
+
+bool key_ring_open(struct key_ring **out, struct db *d, const char *dir, struct err *e);
+void key_ring_close(struct key_ring *r);
+size_t key_count(const struct key_ring *r); /* valid ones */
+
+/* NULL when there is no such valid key. The result stays valid for the life of the ring. */
+const struct key_info *key_check(const struct key_ring *r, struct str key);
+bool key_create(struct key_ring *r, struct str tenant, struct str name, enum key_role role,
+                char text[KEY_TEXT_SIZE], const struct key_info **info, struct err *e);
+bool key_revoke(struct key_ring *r, struct str id, struct err *e); /* ERR_NOT_FOUND */
+/* All keys, newest first; *n of them, in `a`. */
+const struct key_info **key_list(const struct key_ring *r, struct arena *a, size_t *n);
+const char *key_role_name(enum key_role role); /* "read-only", "user", ... */
+bool key_role_parse(struct str name, enum key_role *out);
