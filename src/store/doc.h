@@ -1,0 +1,223 @@
+/* doc.h - collections, files, documents, chunks: the queries that several parts share, typed.
+ *
+ * A collection (a vector store of the OpenAI API) belongs to a tenant and holds documents. A
+ * document is named by its uri, unique in the collection: an absolute path, a URL, or the id of an
+ * uploaded file. It keeps its id over all its versions; its chunks get new ids each time and an id
+ * is never used again, so a reader that holds an old chunk id finds nothing rather than something
+ * else.
+ *
+ *     (none) --doc_begin--> in_progress --doc_put--> completed --doc_put--> completed, version + 1
+ *        |                       |                       |
+ *        +--doc_put, doc_fail    +--doc_fail--> failed   +--doc_fail--> failed
+ *
+ * doc_put replaces chunks, metadata and version and writes the change that indexes follow in one
+ * transaction, so a document is visible whole or not at all. doc_begin and doc_fail leave the
+ * chunks of an earlier version alone: they stay searchable until a good version takes their place
+ * or the document is removed.
+ *
+ * What derived indexes follow: doc_changes. Of each document only its last change is kept, because
+ * an index always loads the document as it is now; so following from 0 rebuilds everything, and a
+ * change means "drop what you have of this document, then load its chunks" (DB_DOCUMENT_ADDED) or
+ * "drop it" (the others).
+ *
+ * Units:   *_s Unix seconds; bytes and char_* are byte offsets in UTF-8; page and line from 1, 0 =
+ *          none; idx from 0.
+ * Memory:  arguments are borrowed; results live in the arena that was passed. No struct str in a
+ *          result has a NULL pointer, and each has a NUL behind it.
+ * Errors:  ERR_NOT_FOUND for a collection, file or document that is not there or is another
+ *          tenant's; ERR_CONFLICT for a name that is taken; else those of store/db.h.
+ * Threads: a fiber (which sleeps meanwhile) or any thread that is not a loop.
+ */
+#pragma once
+
+#include "store/db.h"
+
+enum doc_status { DOC_IN_PROGRESS, DOC_COMPLETED, DOC_FAILED, DOC_STATUS_COUNT };
+const char *doc_status_name(enum doc_status s); /* "in_progress", "completed", "failed" */
+
+/* ---- Pages of a list: newest first or oldest first, after or before an id. ---- */
+
+struct doc_page {
+    struct str after, before; /* ids as listed; "" = from the start. An unknown id: ERR_NOT_FOUND */
+    uint32_t limit;           /* 0 = DOC_PAGE_DEFAULT; at most DOC_PAGE_MAX are returned */
+    bool ascending;           /* oldest first */
+};
+enum { DOC_PAGE_DEFAULT = 20, DOC_PAGE_MAX = 1000 };
+
+/* ---- Collections ---- */
+
+struct doc_collection {
+    struct str id;                        /* "vs_..."; set by create */
+    struct str tenant;                    /* "" = KEY_DEFAULT_TENANT */
+    struct str name;                      /* unique in the tenant unless "" */
+    struct str metadata;                  /* a JSON object; "" is stored as {} */
+    uint32_t chunk_tokens, chunk_overlap; /* 0 = the defaults of ingest */
+    uint32_t expires_days;                /* after the last use; 0 = never */
+    int64_t created_s, last_active_s;     /* set by the store */
+    int64_t expires_s;                    /* 0 = never */
+    /* Counted when read. */
+    uint64_t documents[DOC_STATUS_COUNT]; /* by status */
+    uint64_t bytes, chunks;
+};
+
+/* Creates it; fills id and times in *c (id lives in `a`). */
+bool doc_collection_create(struct db *d, struct arena *a, struct doc_collection *c, struct err *e);
+/* `out` may be NULL to ask only whether it is there. */
+bool doc_collection_find(struct db *d, struct arena *a, struct str tenant, struct str id,
+                         struct doc_collection *out, struct err *e);
+bool doc_collection_by_name(struct db *d, struct arena *a, struct str tenant, struct str name,
+                            struct doc_collection *out, struct err *e);
+/* by_name, and created with defaults when there is none: what `penstock ingest` wants. */
+bool doc_collection_ensure(struct db *d, struct arena *a, struct str tenant, struct str name,
+                           struct doc_collection *out, struct err *e);
+/* Writes name, metadata, expires_days of c->id. */
+bool doc_collection_update(struct db *d, const struct doc_collection *c, struct err *e);
+/* Removes it with all its documents, and tells the indexes. */
+bool doc_collection_delete(struct db *d, struct str tenant, struct str id, struct err *e);
+/* *more: there are others behind the page. tenant "" = of all tenants. */
+bool doc_collection_list(struct db *d, struct arena *a, struct str tenant,
+                         const struct doc_page *page, struct doc_collection **out, size_t *n,
+                         bool *more, struct err *e);
+/* Notes a use now, which moves the expiry. Cheap to call often: writes at most once a minute. */
+bool doc_collection_touch(struct db *d, struct str id, struct err *e);
+/* Deletes the collections whose time has come. */
+bool doc_collection_expire(struct db *d, size_t *deleted, struct err *e);
+
+/* ---- Uploaded files. Their bytes are in store/blob.h under the same id. ---- */
+
+struct doc_file {
+    struct str id; /* "file-..."; made by doc_file_id */
+    struct str tenant, filename, purpose;
+    struct str status; /* "uploaded", "processed", "error" */
+    struct str sha256; /* hexadecimal */
+    int64_t bytes, created_s;
+};
+
+struct str doc_file_id(struct arena *a); /* a new id: the blob is written before the row */
+bool doc_file_create(struct db *d, struct doc_file *f, struct err *e); /* sets created_s */
+bool doc_file_find(struct db *d, struct arena *a, struct str tenant, struct str id,
+                   struct doc_file *out, struct err *e);
+bool doc_file_set_status(struct db *d, struct str id, struct str status, struct err *e);
+/* Removes the row and its documents in every collection. The caller deletes the blob after. */
+bool doc_file_delete(struct db *d, struct str tenant, struct str id, struct err *e);
+/* purpose "" = any. */
+bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str purpose,
+                   const struct doc_page *page, struct doc_file **out, size_t *n, bool *more,
+                   struct err *e);
+
+/* ---- Documents ---- */
+
+struct doc_document {
+    int64_t id; /* > 0; set by the store */
+    struct str collection, uri;
+    struct str file_id; /* "" when it did not come through /v1/files */
+    struct str name;    /* what [Source: ...] says: file name or title */
+    struct str title, doc_type, language, author;
+    struct str content_hash; /* of the bytes that were read; hexadecimal */
+    struct str attributes;   /* a JSON object; "" is stored as {} */
+    int64_t bytes, mtime_ns;
+    int64_t last_updated_s; /* as the document itself says; 0 = does not say */
+    /* Set by the store. */
+    enum doc_status status;
+    struct str error; /* why it failed, "" otherwise */
+    int64_t created_s, updated_s;
+    uint32_t version; /* from 1; 0 = never completed */
+    uint32_t chunks;
+};
+
+struct doc_chunk {
+    int64_t id, document; /* set by the store */
+    uint32_t idx, total;  /* set by the store: place in the array given to doc_put, and its size */
+    struct str text;
+    struct str section; /* "Install > From source", "" when none */
+    uint32_t page, line_start, line_end;
+    uint64_t char_start, char_end; /* in the document's text */
+    uint32_t tokens;
+    uint64_t hash; /* of the text, to drop duplicates */
+};
+
+/* Stores a document with all its chunks in place of the version before. Sets doc->id, version and
+ * chunks. ERR_NOT_FOUND when the collection has gone. An empty document (n 0) is allowed. */
+bool doc_put(struct db *d, struct doc_document *doc, const struct doc_chunk *chunk, size_t n,
+             struct err *e);
+/* Notes that work on it has begun, creating the row if needed; sets doc->id. */
+bool doc_begin(struct db *d, struct doc_document *doc, struct err *e);
+/* Notes why it could not be read; content_hash is kept, so that an unchanged file need not be tried
+ * again. Sets doc->id. */
+bool doc_fail(struct db *d, struct doc_document *doc, struct str error, struct err *e);
+/* Removes document and chunks and tells the indexes. */
+bool doc_remove(struct db *d, int64_t document, struct err *e);
+
+bool doc_find(struct db *d, struct arena *a, struct str collection, struct str uri,
+              struct doc_document *out, struct err *e);
+bool doc_find_file(struct db *d, struct arena *a, struct str collection, struct str file_id,
+                   struct doc_document *out, struct err *e);
+bool doc_by_id(struct db *d, struct arena *a, int64_t document, struct doc_document *out,
+               struct err *e);
+/* Writes the attributes of a document; the index is not concerned. */
+bool doc_set_attributes(struct db *d, int64_t document, struct str attributes, struct err *e);
+
+struct doc_filter {
+    struct str collection;
+    struct str uri_prefix; /* "" = all; for following deletions in a folder */
+    int status;            /* an enum doc_status, or -1 = any */
+    bool files_only;       /* those with a file_id */
+    int64_t after, before; /* document ids, exclusive; 0 = none */
+    uint32_t limit;        /* 0 = DOC_PAGE_DEFAULT */
+    bool ascending;        /* by id, that is in order of first appearance */
+};
+bool doc_list(struct db *d, struct arena *a, const struct doc_filter *f, struct doc_document **out,
+              size_t *n, bool *more, struct err *e);
+
+/* Id and attributes of every document of a collection, rising by id: for filters that become the
+ * sorted document list of a search_query. */
+struct doc_attributes {
+    int64_t document;
+    struct str attributes, name, doc_type, language, author;
+    int64_t last_updated_s;
+};
+bool doc_attributes_all(struct db *d, struct arena *a, struct str collection,
+                        struct doc_attributes **out, size_t *n, struct err *e);
+
+/* ---- Chunks, for answers ---- */
+
+/* A chunk and what its document says: all that a struct passage (model/chat.h) needs. */
+struct doc_passage {
+    struct doc_chunk chunk; /* chunk.id 0: this chunk has gone */
+    struct str collection, file_id, name, title, uri, doc_type, language, attributes;
+    uint32_t version;
+    int64_t updated_s;
+};
+/* out[i] is the chunk chunk_id[i]; *out has n entries. One snapshot for all. */
+bool doc_chunks_load(struct db *d, struct arena *a, const int64_t *chunk_id, size_t n,
+                     struct doc_passage **out, struct err *e);
+/* The chunks of a document with from <= idx < to, by idx: neighbours of a hit, or (0, UINT32_MAX)
+ * all of it. */
+bool doc_chunks_range(struct db *d, struct arena *a, int64_t document, uint32_t from, uint32_t to,
+                      struct doc_chunk **out, size_t *n, struct err *e);
+
+/* ---- Changes, for indexes ---- */
+
+struct doc_change {
+    int64_t seq, document; /* document 0 with DB_COLLECTION_REMOVED */
+    enum db_change kind;
+    struct str collection;
+};
+/* At most `limit` changes with a number above `after`, rising. collection "" = of all. Fewer than
+ * `limit` means that this is the end. */
+bool doc_changes(struct db *d, struct arena *a, struct str collection, int64_t after, size_t limit,
+                 struct doc_change **out, size_t *n, struct err *e);
+bool doc_change_last(struct db *d, int64_t *seq, struct err *e); /* 0 = there was none yet */
+
+struct doc_index_chunk { /* what there is to index of a chunk */
+    int64_t id, document;
+    struct str text, section;
+    struct str title; /* the document's title, or its name when it has none */
+    struct str language;
+};
+/* The chunks of these documents, in the order of document[] and then idx. Documents that have gone
+ * have none. One snapshot for all; pass some dozen documents at a time to bound memory. */
+bool doc_index_chunks(struct db *d, struct arena *a, const int64_t *document, size_t n_documents,
+                      struct doc_index_chunk **out, size_t *n, struct err *e);
+/* How many chunks a collection has in the store. */
+bool doc_chunk_count(struct db *d, struct str collection, int64_t *n, struct err *e);
