@@ -28,7 +28,8 @@ void *map_get(const struct map *m, struct str key); /* NULL when not there */
 void *map_set(struct map *m, struct str key, void *value);
 void *map_remove(struct map *m, struct str key); /* returns what it was, or NULL */
 
-/* for (map_each(m, s)) visits the slots in use; the map must not change meanwhile. */
+/* map_each(s, &m) { ... } visits the slots in use, in no order; the map must not change meanwhile.
+ */
 struct map_slot *map_first(const struct map *m);
 struct map_slot *map_after(const struct map *m, const struct map_slot *s);
 #define map_each(s, m) for (struct map_slot *s = map_first(m); s; s = map_after(m, s))

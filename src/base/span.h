@@ -25,6 +25,8 @@ struct spans {
 
 void span_init(struct spans *s, struct arena *a);
 int span_open(struct spans *s, const char *name, int64_t now_ns); /* handle, -1 when full */
+/* Ends it, and what is still open inside it. Nothing happens for -1 or when it has ended. */
 void span_close(struct spans *s, int handle, int64_t now_ns);
-/* Server-Timing's form: "route;dur=0.02, invoke;dur=12.31" of the direct children of the root. */
+/* Server-Timing's form: "route;dur=0.02, invoke;dur=12.31", milliseconds, of those direct children
+ * of the root (the first span) that have ended. */
 void span_server_timing(const struct spans *s, struct buf *out);

@@ -11,7 +11,7 @@ bool utf8_valid(struct str s);
 /* Decodes the character at s.p[*at] and moves *at behind it. A broken byte gives U+FFFD and moves
  * by one. *at < s.len. */
 uint32_t utf8_next(struct str s, size_t *at);
-/* Writes 1 to 4 bytes; returns how many. */
+/* Writes 1 to 4 bytes; returns how many. What is no character is written as U+FFFD. */
 size_t utf8_put(char out[4], uint32_t c);
 size_t utf8_count(struct str s); /* characters in valid text */
 /* The largest n <= len that does not cut a character. */
