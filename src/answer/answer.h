@@ -20,16 +20,8 @@ struct answer_options {
 bool answer_ground(struct db *d, struct search_set *s, const struct str *collection, size_t n,
                    const struct answer_options *opt, struct call *c, struct err *e);
 
-/* The messages that a provider gets for a grounded request, as the JSON array of OpenAI's protocol:
- * rules (only the context, "I don't have enough information", concise, cite as [Source: name]) as
- * system message, the conversation within its share, then passages marked as data and the question.
- */
-struct str answer_prompt(const struct call *c, struct arena *a);
-
 /* The cite stage: a sink in front of `next` that finds [Source: name] in the text, checks each
  * against the passages (unknown sources are taken out), resolves the rest to document, section or
  * page, lines and character span of the best supporting sentence, and sends CHAT_CITATION behind
  * the text they belong to. Holds text back only while it could still be a citation. */
 struct chat_sink *answer_cite(struct call *c, struct chat_sink *next);
-
-extern const struct str answer_no_information; /* "I don't have enough information ..." */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/random.h"
+#include "model/account.h"
 #include "model/chat.h"
 #include "store/journal.h"
 #include "tenant/key.h"
@@ -27,6 +28,7 @@ struct call {
     int64_t first_token_ns; /* 0 = none yet */
     int provider_status;    /* of the last attempt, 0 = none */
 
-    struct journal *journal;  /* of this loop */
-    struct http_client *http; /* of this loop */
+    const struct account *account; /* of the model asked for; NULL: free of charge, not counted */
+    struct journal *journal;       /* of this loop; NULL: nobody keeps accounts */
+    struct http_client *http;      /* of this loop; only a provider behind HTTP needs it */
 };

@@ -52,7 +52,11 @@ struct chat_request {
     size_t n_passages;
     bool grounded;
     struct str question; /* the standalone question that was searched for */
+    size_t n_left_out;   /* messages from the first on that are over the conversation's share */
 };
+
+/* What an answer from given passages says when they do not hold it; alone, and without a source. */
+#define CHAT_NO_INFORMATION "I don't have enough information to answer that."
 
 struct chat_usage {
     int64_t input, output, cached,
@@ -71,7 +75,7 @@ enum chat_finish {
 /* Where a statement of the answer comes from. */
 struct citation {
     const struct passage *passage;
-    size_t at;                     /* byte offset in the answer's text behind which it belongs */
+    size_t at; /* byte offset in the answer's text: right behind the marker [Source: ...] */
     uint64_t char_start, char_end; /* the supporting span in the document's text, bytes */
     uint32_t line_start, line_end, page;
     struct str quote; /* that span's text */
@@ -80,8 +84,9 @@ struct citation {
 struct chat_event {
     enum chat_event_kind {
         CHAT_TEXT,     /* text: the next piece of the answer */
-        CHAT_RAW,      /* raw: an event of a stream (SSE bytes) or a whole answer, in the client's
-                          dialect */
+        CHAT_RAW,      /* raw: whole events of a stream (SSE bytes, one or several), or a whole
+                          answer, in the client's dialect. "data: [DONE]" is not among them: who
+                          sends the stream ends it when the answer was good and is accounted for */
         CHAT_CITATION, /* citation */
         CHAT_FINISH,   /* finish; exactly one ends a good answer that is not raw */
     } kind;

@@ -1,0 +1,17 @@
+/* prompt.h - what a model is shown of a grounded request.
+ *
+ * Rules come first, as the system message, with what the application's own system messages say
+ * behind them; then the conversation as it was received; then one user message with the passages
+ * and the question. Retrieved text is data: it never gets into a system or developer message, it
+ * stands between marks, and marks or citations that a passage itself contains are defused, so that
+ * no document can end its own passage, give orders from outside of it or lend its words another
+ * document's name.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include "model/call.h"
+
+/* The messages as the JSON array of OpenAI's protocol, in `a`. The request is grounded. */
+struct str prompt_messages(const struct call *c, struct arena *a);
