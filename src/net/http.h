@@ -3,11 +3,16 @@
  * Strict where leniency lets two parties read one message differently (request smuggling): bare LF,
  * obs-fold, white space before a colon, Content-Length repeated, malformed or together with
  * Transfer-Encoding, any transfer coding but one final "chunked", missing or repeated Host, control
- * characters, and chunk sizes that are not plain hexadecimal are refused.
+ * characters, and chunk sizes that are not plain hexadecimal are refused. One empty line before a
+ * request is skipped (RFC 9112 section 2.2); chunk extensions and trailers are skipped, and what
+ * they take counts against the limit of the head.
  *
  * Parsers return bytes used (> 0), 0 for "more needed", -1 for bad with *e filled. They keep no
- * state between calls but what the structs hold.
+ * state between calls but what the structs hold: a head is parsed again from its start when more
+ * of it has come. Whoever reads slowly need only try again after a line feed, so that a head costs
+ * at most HTTP_HEADERS_MAX passes however it is cut.
  *
+ * Errors:  of requests ERR_INVALID and the limits' codes; of responses always ERR_UPSTREAM.
  * Memory:  struct str fields point into the caller's buffer.
  * Threads: any.
  * Source:  RFC 9110, RFC 9112.
@@ -50,33 +55,51 @@ struct http_head {
     int minor;                 /* HTTP/1.minor */
     struct http_headers headers;
     enum http_framing framing;
-    uint64_t content_length; /* with HTTP_LENGTH */
+    uint64_t content_length; /* with HTTP_LENGTH, then above 0 */
     bool keep_alive;
     bool expect_continue;
 };
 
+/* `space` has HTTP_HEADERS_MAX elements; out->headers is its used part. */
 ssize_t http_parse_request(struct http_head *out, struct http_header *space, struct str in,
                            const struct http_limits *lim, struct err *e);
 /* `to_head`: the answer to a HEAD, which has no body whatever its headers say. */
 ssize_t http_parse_response(struct http_head *out, struct http_header *space, struct str in,
                             const struct http_limits *lim, bool to_head, struct err *e);
 
-/* Takes the chunked coding off. Feed it what came; *data is the next piece of the body inside `in`.
- */
+/* Takes the chunked coding off, wherever reads cut it. A zeroed struct is a new body. */
 struct http_chunked {
-    enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_CRLF, CHUNK_TRAILER, CHUNK_END } state;
-    uint64_t left;  /* of this chunk */
-    uint64_t total; /* of the body so far */
+    enum {
+        CHUNK_SIZE,
+        CHUNK_EXTENSION,
+        CHUNK_SIZE_LF,
+        CHUNK_DATA,
+        CHUNK_DATA_CR,
+        CHUNK_DATA_LF,
+        CHUNK_TRAILER, /* at the start of a line */
+        CHUNK_TRAILER_LINE,
+        CHUNK_TRAILER_LF,
+        CHUNK_END_LF,
+        CHUNK_END
+    } state;
+    uint32_t digits; /* of the size so far */
+    uint32_t extra;  /* bytes of extensions and trailers so far */
+    uint64_t left;   /* of this chunk */
+    uint64_t total;  /* of the body, as announced so far */
 };
-/* Returns bytes of `in` used, *data a piece (may be empty); state CHUNK_END when the body is whole.
- */
+/* Uses up `in` to the end of the next piece of the body, at most all of it, and points *data at the
+ * piece inside `in` (empty: framing only). Returns the bytes used; 0 only when `in` is empty or the
+ * body has ended (state CHUNK_END); -1: ERR_INVALID, ERR_TOO_LARGE as soon as a size passes the
+ * limit, ERR_HEADERS. */
 ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *data,
                           const struct http_limits *lim, struct err *e);
 
 const char *http_reason(int status);
-/* Path and query of a target, percent-decoded path in `a`; false for anything with "..", NUL or a
- * broken escape in it. */
+/* Path and query of a target: "/path?query", "http://host/path?query" or "*". The path is percent-
+ * decoded (in `a` when there is anything to decode); false, ERR_INVALID, for one with a segment
+ * ".." (decoded, behind either kind of slash), a control character or a broken escape. */
 bool http_target_split(struct str target, struct arena *a, struct str *path, struct str *query,
                        struct err *e);
-/* The decoded value of a name in a query string; false when not there. */
+/* The decoded value ("+" is a space) of the first such name in a query; false when not there. A
+ * broken escape stands for itself. */
 bool http_query_get(struct str query, struct arena *a, struct str name, struct str *value);
