@@ -1,0 +1,45 @@
+/* terms.h - the search terms of a text: the same for documents and for queries.
+ *
+ * A run of letters and numbers is a word. It is folded (text/unicode.h), dropped when it is a stop
+ * word of the language, and stemmed. Scripts that put no space between words give overlapping pairs
+ * of characters ("今日は" gives 今日 and 日は) instead. A document also gives each of their
+ * characters alone, marked `extra`, so that a query of one character finds it.
+ *
+ *     terms_begin(&t, text, LANG_EN, TERMS_DOCUMENT);
+ *     while (terms_next(&t, &term)) ...
+ *
+ * A text of stop words alone has no terms. Words longer than TERMS_WORD_MAX bytes are cut there.
+ *
+ * Memory:  term.text lasts until the next call on this thread. Nothing is allocated.
+ * Threads: an iterator belongs to one thread.
+ * Cost:    about 150 ns per English word.
+ */
+#pragma once
+
+#include "text/lang.h"
+
+/* A query looks for words in the form that its language gives them, but an index may hold texts in
+ * several: then it is read once for each of them, and equal terms are dropped. */
+enum terms_for { TERMS_DOCUMENT, TERMS_QUERY };
+enum { TERMS_WORD_MAX = 64 };
+
+struct term {
+    struct str text;
+    size_t start, end; /* bytes of the text that it was made from */
+    bool extra;        /* a single character of a document: not part of its length */
+};
+
+struct terms {
+    struct str text;
+    size_t at;
+    enum lang lang;
+    enum terms_for use;
+    bool in_run;                    /* the character before `at` was of the same dense run */
+    bool single_done;               /* the character at `at` was given alone: its pair comes next */
+    char word[TERMS_WORD_MAX * 11]; /* the folded word */
+};
+
+void terms_begin(struct terms *t, struct str text, enum lang lang, enum terms_for use);
+bool terms_next(struct terms *t, struct term *out);
+
+bool terms_is_stop(enum lang l, struct str folded_word);
