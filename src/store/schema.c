@@ -1,0 +1,185 @@
+/* The schema, and where its SQL is not that of SQLite and PostgreSQL alike:
+ *
+ * - IDENTITY: a number that the database gives, rising and never used again. SQLite spells it
+ *   "integer primary key autoincrement", PostgreSQL "bigint generated always as identity primary
+ *   key". Statements leave the column out and read it with "returning id", which both know.
+ * - INT64: the type must be the word "integer" where it is to be SQLite's row number (an insert at
+ *   the end is then an append); PostgreSQL's "integer" has 32 bits, so there it is "bigint".
+ * - BYTES: "blob" and "bytea".
+ * - Text is compared byte by byte: SQLite's default, "collate \"C\"" as default of the PostgreSQL
+ *   database.
+ * - "$1" is a number for PostgreSQL and a name for SQLite; sqlite.c resolves it. Types of
+ *   parameters follow from their column, so a bare "$1" in a select list needs a cast; none is
+ *   used.
+ * - "begin" takes a snapshot at the first read in SQLite; PostgreSQL needs "begin isolation level
+ *   repeatable read".
+ * - Table options, pragmas and savepoint handling are in sqlite.c alone.
+ *
+ * Shared by both and used freely: "on conflict do nothing / do update", "returning", row values
+ * in comparisons, partial indexes, "on delete cascade", multi-row inserts.
+ */
+#include "store/schema.h"
+#include "base/clock.h"
+
+#define IDENTITY "integer primary key autoincrement"
+#define INT64 "integer"
+#define BYTES "blob"
+
+static const char *const step_1[] = {
+    "create table settings (key text primary key, value text not null)",
+
+    "create table tenants ("
+    " id text primary key,"
+    " name text not null,"
+    " created_s " INT64 " not null)",
+
+    /* hash: HMAC-SHA-256 of the key under the server's secret; the key itself is nowhere. */
+    "create table keys ("
+    " id text primary key,"
+    " tenant text not null references tenants (id),"
+    " name text not null,"
+    " role text not null,"
+    " hint text not null,"
+    " hash " BYTES " not null unique,"
+    " created_s " INT64 " not null,"
+    " revoked_s " INT64 " not null)", /* 0 = valid */
+
+    "create table collections ("
+    " id text primary key,"
+    " tenant text not null references tenants (id),"
+    " name text not null,"
+    " metadata text not null," /* JSON object */
+    " chunk_tokens " INT64 " not null,"
+    " chunk_overlap " INT64 " not null,"
+    " expires_days " INT64 " not null,"
+    " created_s " INT64 " not null,"
+    " last_active_s " INT64 " not null,"
+    " expires_s " INT64 " not null)", /* 0 = never */
+    "create unique index collections_name on collections (tenant, name) where name <> ''",
+    "create index collections_created on collections (tenant, created_s, id)",
+    "create index collections_expires on collections (expires_s) where expires_s > 0",
+
+    "create table files ("
+    " id text primary key,"
+    " tenant text not null references tenants (id),"
+    " filename text not null,"
+    " purpose text not null,"
+    " status text not null,"
+    " sha256 text not null,"
+    " bytes " INT64 " not null,"
+    " created_s " INT64 " not null)",
+    "create index files_created on files (tenant, created_s, id)",
+
+    "create table documents ("
+    " id " IDENTITY ","
+    " collection text not null references collections (id) on delete cascade,"
+    " uri text not null,"
+    " file_id text references files (id) on delete cascade,"
+    " name text not null,"
+    " title text not null,"
+    " doc_type text not null,"
+    " language text not null,"
+    " author text not null,"
+    " content_hash text not null,"
+    " attributes text not null," /* JSON object */
+    " bytes " INT64 " not null,"
+    " mtime_ns " INT64 " not null,"
+    " last_updated_s " INT64 " not null,"
+    " version " INT64 " not null,"
+    " status text not null,"
+    " error text not null,"
+    " chunks " INT64 " not null,"
+    " created_s " INT64 " not null,"
+    " updated_s " INT64 " not null,"
+    " unique (collection, uri))",
+    "create index documents_listed on documents (collection, id)",
+    "create index documents_file on documents (file_id) where file_id is not null",
+
+    "create table chunks ("
+    " id " IDENTITY ","
+    " document " INT64 " not null references documents (id) on delete cascade,"
+    " idx " INT64 " not null,"
+    " total " INT64 " not null,"
+    " text text not null,"
+    " section text not null,"
+    " page " INT64 " not null,"
+    " line_start " INT64 " not null,"
+    " line_end " INT64 " not null,"
+    " char_start " INT64 " not null,"
+    " char_end " INT64 " not null,"
+    " tokens " INT64 " not null,"
+    " hash " INT64 " not null,"
+    " unique (document, idx))",
+
+    /* No references: a change outlives what it speaks of. */
+    "create table changes ("
+    " seq " IDENTITY ","
+    " kind " INT64 " not null,"
+    " collection text not null,"
+    " document " INT64 " not null)",
+    "create index changes_collection on changes (collection, seq)",
+    "create index changes_document on changes (document)",
+
+    /* The ledger. An id begins with the time (store/journal.c), so a span of time is a span of
+     * ids and needs no index of its own; nothing here refers to rows that may be deleted. */
+    "create table usage ("
+    " id " INT64 " primary key,"
+    " at_ms " INT64 " not null,"
+    " request text not null,"
+    " key text not null,"
+    " tenant text not null,"
+    " model text not null,"
+    " provider text not null,"
+    " upstream_model text not null,"
+    " attempt " INT64 " not null,"
+    " status " INT64 " not null,"
+    " error text not null,"
+    " input_tokens " INT64 " not null,"
+    " output_tokens " INT64 " not null,"
+    " cached_tokens " INT64 " not null,"
+    " reasoning_tokens " INT64 " not null,"
+    " cost_microusd " INT64 " not null,"
+    " latency_us " INT64 " not null,"
+    " first_token_us " INT64 " not null,"
+    " counted " INT64 " not null,"
+    " streamed " INT64 " not null)",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {step_1};
+
+static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
+{
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "select coalesce(max(version), 0) from schema_version"))
+        return false;
+    int got = db_step(rows, e);
+    *version = got > 0 ? db_int(rows, 0) : 0;
+    db_done(rows);
+    return got >= 0;
+}
+
+bool schema_step(struct db_tx *tx, bool *newest, struct err *e)
+{
+    int64_t version;
+    *newest = false;
+    if (!db_exec(tx, e,
+                 "create table if not exists schema_version ("
+                 " version " INT64 " primary key, applied_s " INT64 " not null)") ||
+        !version_of(tx, &version, e))
+        return false;
+    if (version > SCHEMA_VERSION)
+        return err_set(e, ERR_CONFLICT,
+                       "the database was written by a newer penstock (schema %lld, this one knows "
+                       "%d): use that version, or restore a backup made before the upgrade",
+                       (long long)version, SCHEMA_VERSION);
+    if (version == SCHEMA_VERSION) {
+        *newest = true;
+        return true;
+    }
+    for (const char *const *sql = steps[version]; *sql; sql++)
+        if (!db_exec_values(tx, e, *sql, NULL, 0))
+            return err_prefix(e, "schema %lld: ", (long long)version + 1);
+    return db_exec(tx, e, "insert into schema_version (version, applied_s) values ($1, $2)",
+                   DB_INT(version + 1), DB_INT(clock_wall_s()));
+}
