@@ -26,7 +26,7 @@ char *buf_reserve(struct buf *b, size_t n)
         b->full = true;
         return NULL;
     }
-    if (b->len + n > b->cap) {
+    if (b->len + n > b->cap || !b->p) {
         size_t cap = size_max(size_max(b->cap * 2, b->len + n), 64);
         b->cap = size_min(cap, b->limit);
         b->p = mem_resize(b->p, b->cap, 1);
