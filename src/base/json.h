@@ -1,21 +1,22 @@
-/* json.h - read JSON in one validating pass, look into it without a tree, and write it.
+/* json.h - read JSON in one validating pass, look into it without copying, and write it.
  *
- * json_scan accepts exactly the texts of RFC 8259 and nothing else: UTF-8 checked (overlong forms,
+ * json_parse accepts exactly the texts of RFC 8259 and nothing else: UTF-8 checked (overlong forms,
  * surrogates and cut sequences refused), numbers by the grammar, no control characters in strings,
- * nothing behind the end, nesting up to `depth`. It allocates nothing: it fills a caller's array
- * with one entry per value, in document order, with byte offsets. The text is classified 64 bytes
- * at a time by AVX2 or SSE2, chosen at start, or by the plain C twin that tests compare them with.
+ * nothing behind the end. It fills one array with an entry per value, in document order, with byte
+ * offsets; nothing is copied or decoded before somebody asks for it. The insides of strings are
+ * passed 64 bytes at a time by AVX2, 16 by SSE2, or 8 by the plain C twin, chosen at start.
  *
- * Differences from RFC 8259, all allowed by it: depth is limited; a lone surrogate in a \u escape
- * is refused; of members with equal names json_get finds the *first*, and json_scan can refuse them
- * (JSON_UNIQUE, checked per object). What is checked is what is forwarded, so a request with
- * duplicate keys is refused at the door.
+ * Differences from RFC 8259, all allowed by it: nesting ends at JSON_DEPTH; a lone surrogate in a
+ * \u escape is refused; of members with equal names json_get finds the *first*, and JSON_UNIQUE
+ * refuses them (names are compared decoded, per object). What is checked is what is forwarded, so a
+ * request with duplicate keys is refused at the door. A byte order mark is refused.
  *
  * Units:   offsets and lengths in bytes of the text.
  * Memory:  values point into the text, which must stay.
- * Threads: any; a scanned document may be read by many.
- * Source:  the classification by shuffles and carry-less work on bit masks follows Langdale and
- *          Lemire, "Parsing Gigabytes of JSON per Second", 2019; one pass instead of two.
+ * Threads: any; a parsed document may be read by many.
+ * Source:  RFC 8259. That bytes are classified by vectors is the idea of Langdale and Lemire,
+ *          "Parsing Gigabytes of JSON per Second", 2019; here it serves the strings alone, which
+ * are nearly all of a chat body, so one pass and no bit masks of the whole text are needed.
  */
 #pragma once
 
@@ -58,7 +59,8 @@ enum { JSON_DEPTH = 256, JSON_TEXT_MAX = 1 << 30 };
 enum json_flags { JSON_UNIQUE = 1 };
 
 /* Parses all of `text` into nodes that live in `a`. False: ERR_SYNTAX with the byte offset in the
- * message. Texts up to JSON_TEXT_MAX. */
+ * message, ERR_TOO_LARGE over JSON_TEXT_MAX, or with JSON_UNIQUE ERR_INVALID that quotes the key.
+ */
 bool json_parse(struct json *out, struct arena *a, struct str text, unsigned flags, struct err *e);
 
 struct json_value json_root(const struct json *doc);
@@ -79,7 +81,8 @@ uint32_t json_count(struct json_value v); /* items or members; counts by walking
 struct json_iter {
     struct json_value value;
     struct str name; /* raw, as between the quotes; only in an object */
-    uint32_t i, end;
+    struct json_value container;
+    uint32_t i, end; /* of the entries that are still to come */
 };
 struct json_iter json_first(struct json_value container);
 void json_next(struct json_iter *it);
@@ -89,13 +92,16 @@ void json_next(struct json_iter *it);
 struct str json_raw(struct json_value v); /* the bytes of the value in the text, quotes included */
 /* A string's text, escapes decoded into `a` when there are any; "" for anything else. */
 struct str json_text(struct json_value v, struct arena *a);
-bool json_text_is(struct json_value v, const char *text); /* compares the decoded string */
+/* Is it a string, and is this its decoded text? */
+bool json_text_is(struct json_value v, const char *text);
+bool json_text_is_str(struct json_value v, struct str text);
 bool json_int(struct json_value v,
               int64_t *out); /* also 1.0 and 1e2; false when not whole or too large */
 bool json_double(struct json_value v, double *out);
 bool json_bool(struct json_value v, bool *out);
 
-/* ---- Writing. Commas, quotes and escapes come by themselves; nesting is CHECKed. ----
+/* ---- Writing. Commas, quotes and escapes come by themselves; that brackets match, members have
+ * keys and one value stands at the top is CHECKed. Whether all of it fit, the buffer knows. ----
  *
  *     struct json_writer w;
  *     json_begin(&w, &buf);
@@ -106,10 +112,13 @@ bool json_bool(struct json_value v, bool *out);
  */
 struct json_writer {
     struct buf *out;
-    uint8_t depth;
-    bool comma;
+    uint8_t depth;    /* containers that are open, up to JSON_WRITER_DEPTH */
+    bool comma;       /* something stands before the next value of this container */
+    bool key;         /* a key waits for its value */
     uint64_t objects; /* bit per level: is it an object */
 };
+
+enum { JSON_WRITER_DEPTH = 64 };
 
 void json_begin(struct json_writer *w, struct buf *out);
 void json_object(struct json_writer *w);

@@ -18,6 +18,10 @@ struct str {
 };
 
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    } /* for tables: a constant */
 #define STR_NONE ((struct str){0})
 #define STR_FMT(s) (int)(s).len, (s).p /* for "%.*s" */
 

@@ -1,5 +1,4 @@
-#include "base/utf8.h"
-#include "base/mem.h"
+#include "base/utf8_impl.h"
 
 enum { BROKEN = 0xFFFD };
 
@@ -41,9 +40,10 @@ static size_t decode(struct str s, size_t at, uint32_t *out)
     return 4;
 }
 
-bool utf8_valid(struct str s)
+size_t utf8_valid_until(struct str s)
 {
-    for (size_t i = 0; i < s.len;) {
+    size_t i = 0;
+    while (i < s.len) {
         uint64_t eight;
         while (s.len - i >= sizeof(eight)) { /* plain ASCII, eight bytes at a time */
             memcpy(&eight, s.p + i, sizeof(eight));
@@ -51,15 +51,34 @@ bool utf8_valid(struct str s)
                 break;
             i += sizeof(eight);
         }
-        if (i == s.len)
-            break;
         uint32_t c;
-        size_t n = decode(s, i, &c);
+        size_t n = i < s.len ? decode(s, i, &c) : 0;
         if (n == 0)
-            return false;
+            break;
         i += n;
     }
-    return true;
+    return i;
+}
+
+bool utf8_valid_plain(struct str s)
+{
+    return utf8_valid_until(s) == s.len;
+}
+
+static bool (*valid)(struct str s) = utf8_valid_plain;
+
+#ifdef __x86_64__
+__attribute__((constructor)) static void choose(void)
+{
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2"))
+        valid = utf8_valid_avx2;
+}
+#endif
+
+bool utf8_valid(struct str s)
+{
+    return valid(s);
 }
 
 uint32_t utf8_next(struct str s, size_t *at)

@@ -1,0 +1,377 @@
+#include "base/json.h"
+#include "base/hash.h"
+#include "base/json_scan.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+/* ---- Parsing ---- */
+
+static const char *const fault_text[] = {
+#define X(name, text) text,
+    JSON_FAULTS(X)
+#undef X
+};
+
+static bool refuse_twice(const struct json *doc, uint32_t i, struct err *e)
+{
+    struct str name = json_raw((struct json_value){doc, i});
+    return err_set(e, ERR_INVALID, "key %.*s stands twice in one object (byte %u)",
+                   (int)size_min(name.len, 100), name.p, doc->node[i].at);
+}
+
+/* Compares names as they stand: for objects without escapes in them. */
+static bool unique_few(const struct json *doc, uint32_t object, struct err *e)
+{
+    const struct json_node *node = doc->node;
+    for (uint32_t i = object + 1; i < node[object].next; i = node[i + 1].next) {
+        uint32_t len = node[i].end - node[i].at;
+        for (uint32_t j = object + 1; j < i; j = node[j + 1].next)
+            if (node[j].end - node[j].at == len &&
+                memcmp(doc->text.p + node[i].at, doc->text.p + node[j].at, len) == 0)
+                return refuse_twice(doc, i, e);
+    }
+    return true;
+}
+
+/* By a table of decoded names, so that a hostile body cannot cost the square of its length. */
+static bool unique_many(const struct json *doc, uint32_t object, uint32_t n, struct err *e)
+{
+    const struct json_node *node = doc->node;
+    struct arena *tmp = arena_scratch();
+    size_t cap = 64;
+    while (cap < 2 * (size_t)n)
+        cap *= 2;
+    struct str *seen = arena_array(tmp, struct str, cap);
+    for (uint32_t i = object + 1; i < node[object].next; i = node[i + 1].next) {
+        struct str name = json_text((struct json_value){doc, i}, tmp);
+        size_t at = hash64(name) & (cap - 1);
+        for (; seen[at].p; at = (at + 1) & (cap - 1))
+            if (str_eq(name, seen[at]))
+                return refuse_twice(doc, i, e);
+        seen[at] = name;
+    }
+    return true;
+}
+
+static bool unique_in(const struct json *doc, uint32_t object, struct err *e)
+{
+    enum { FEW = 16 };
+    const struct json_node *node = doc->node;
+    uint32_t n = 0, escaped = 0;
+    for (uint32_t i = object + 1; i < node[object].next; i = node[i + 1].next) {
+        escaped += node[i].escaped;
+        n++;
+    }
+    if (n <= FEW && !escaped)
+        return unique_few(doc, object, e);
+    struct arena_mark mark = arena_mark(arena_scratch());
+    bool good = unique_many(doc, object, n, e);
+    arena_rewind(arena_scratch(), mark);
+    return good;
+}
+
+static bool unique_keys(const struct json *doc, struct err *e)
+{
+    for (uint32_t i = 0; i < doc->n; i++)
+        if (doc->node[i].type == JSON_OBJECT && !unique_in(doc, i, e))
+            return false;
+    return true;
+}
+
+bool json_parse(struct json *out, struct arena *a, struct str text, unsigned flags, struct err *e)
+{
+    if (text.len > JSON_TEXT_MAX)
+        return err_set(e, ERR_TOO_LARGE, "JSON text of %zu bytes is too large", text.len);
+    if (text.len == 0)
+        return err_set(e, ERR_SYNTAX, "not valid JSON at byte 0: the text is empty");
+    struct json_scan s = {.text = text.p, .end = text.p + text.len, .arena = a};
+    s.cap = (uint32_t)text.len / 64 + 16; /* chat bodies have one value in some 100 bytes */
+    s.node = (struct json_node *)arena_bytes(a, s.cap * sizeof(*s.node));
+    enum json_fault fault = json_scan(&s);
+    if (fault)
+        return err_set(e, ERR_SYNTAX, "not valid JSON at byte %zu: %s", (size_t)(s.at - text.p),
+                       fault_text[fault]);
+    *out = (struct json){text, s.node, s.n};
+    return !(flags & JSON_UNIQUE) || unique_keys(out, e);
+}
+
+/* ---- Looking ---- */
+
+static const struct json_value nothing = {0};
+
+static const struct json_node *node_of(struct json_value v)
+{
+    return &v.doc->node[v.i];
+}
+
+struct json_value json_root(const struct json *doc)
+{
+    return (struct json_value){doc, 0};
+}
+
+bool json_exists(struct json_value v)
+{
+    return v.doc != NULL;
+}
+
+bool json_is(struct json_value v, enum json_type type)
+{
+    return v.doc && node_of(v)->type == type;
+}
+
+enum json_type json_type(struct json_value v)
+{
+    return v.doc ? (enum json_type)node_of(v)->type : JSON_NULL;
+}
+
+const char *json_type_name(enum json_type type)
+{
+    static const char *const name[] = {"null",   "boolean", "boolean", "number",
+                                       "string", "array",   "object"};
+    return name[type];
+}
+
+struct json_iter json_first(struct json_value container)
+{
+    struct json_iter it = {0};
+    if (json_is(container, JSON_ARRAY) || json_is(container, JSON_OBJECT)) {
+        it.container = container;
+        it.i = container.i + 1;
+        it.end = node_of(container)->next;
+        json_next(&it);
+    }
+    return it;
+}
+
+void json_next(struct json_iter *it)
+{
+    const struct json *doc = it->container.doc;
+    it->value = nothing;
+    if (it->i >= it->end)
+        return;
+    if (doc->node[it->container.i].type == JSON_OBJECT) {
+        const struct json_node *key = &doc->node[it->i++];
+        it->name = (struct str){doc->text.p + key->at + 1, key->end - key->at - 2};
+    }
+    it->value = (struct json_value){doc, it->i};
+    it->i = doc->node[it->i].next;
+}
+
+static struct json_value member(struct json_value object, struct str name)
+{
+    if (!json_is(object, JSON_OBJECT))
+        return nothing;
+    const struct json_node *node = object.doc->node;
+    for (uint32_t i = object.i + 1; i < node[object.i].next; i = node[i + 1].next) {
+        struct str raw = {object.doc->text.p + node[i].at + 1, node[i].end - node[i].at - 2};
+        bool same = raw.len == name.len && memcmp(raw.p, name.p, raw.len) == 0;
+        if (node[i].escaped)
+            same = json_text_is_str((struct json_value){object.doc, i}, name);
+        if (same)
+            return (struct json_value){object.doc, i + 1};
+    }
+    return nothing;
+}
+
+struct json_value json_get(struct json_value object, const char *name)
+{
+    return member(object, str_from(name));
+}
+
+struct json_value json_at(struct json_value array, uint32_t index)
+{
+    if (!json_is(array, JSON_ARRAY))
+        return nothing;
+    const struct json_node *node = array.doc->node;
+    uint32_t i = array.i + 1, end = node[array.i].next;
+    while (i < end && index-- > 0)
+        i = node[i].next;
+    return i < end ? (struct json_value){array.doc, i} : nothing;
+}
+
+struct json_value json_path(struct json_value v, const char *path)
+{
+    struct str rest = str_from(path), part;
+    while (str_split(&rest, '.', &part)) {
+        uint64_t index;
+        if (!json_is(v, JSON_ARRAY))
+            v = member(v, part);
+        else if (str_to_u64(part, &index) && index < UINT32_MAX)
+            v = json_at(v, (uint32_t)index);
+        else
+            return nothing;
+    }
+    return v;
+}
+
+uint32_t json_count(struct json_value v)
+{
+    uint32_t n = 0;
+    json_each(it, v) n++;
+    return n;
+}
+
+struct str json_raw(struct json_value v)
+{
+    if (!v.doc)
+        return STR_NONE;
+    const struct json_node *node = node_of(v);
+    return (struct str){v.doc->text.p + node->at, node->end - node->at};
+}
+
+/* ---- Values ---- */
+
+static uint32_t hex4(const char *p)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = p[i] | 32; /* digits have this bit already */
+        value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return value;
+}
+
+/* Decodes the escape at *p, which the scanner has checked; returns the bytes written. */
+static size_t unescape(char out[4], const char **p)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    char c = (*p)[1];
+    *p += 2;
+    if (c != 'u') {
+        const char *hit = strchr(from, c);
+        out[0] = hit ? to[hit - from] : c;
+        return 1;
+    }
+    uint32_t u = hex4(*p);
+    *p += 4;
+    if (u >= 0xD800 && u < 0xDC00) {
+        u = 0x10000 + ((u - 0xD800) << 10) + (hex4(*p + 2) - 0xDC00);
+        *p += 6;
+    }
+    return utf8_put(out, u);
+}
+
+/* What is between the quotes, as it stands. */
+static struct str inside(struct json_value v)
+{
+    struct str raw = json_raw(v);
+    return (struct str){raw.p + 1, raw.len - 2};
+}
+
+struct str json_text(struct json_value v, struct arena *a)
+{
+    if (!json_is(v, JSON_STRING))
+        return STR("");
+    struct str raw = inside(v);
+    if (!node_of(v)->escaped)
+        return raw;
+    char *text = arena_bytes(a, raw.len), *to = text; /* decoding never makes it longer */
+    const char *p = raw.p, *end = raw.p + raw.len;
+    while (p < end) {
+        const char *stop = memchr(p, '\\', (size_t)(end - p));
+        size_t n = (size_t)((stop ? stop : end) - p);
+        memcpy(to, p, n);
+        to += n;
+        p += n;
+        if (stop) {
+            char c[4];
+            n = unescape(c, &p);
+            memcpy(to, c, n);
+            to += n;
+        }
+    }
+    return str_span(text, to);
+}
+
+bool json_text_is_str(struct json_value v, struct str text)
+{
+    if (!json_is(v, JSON_STRING))
+        return false;
+    struct str raw = inside(v);
+    if (!node_of(v)->escaped)
+        return str_eq(raw, text);
+    const char *p = raw.p, *end = raw.p + raw.len;
+    size_t at = 0;
+    while (p < end) {
+        char c[4] = {*p};
+        size_t n = 1;
+        if (*p == '\\')
+            n = unescape(c, &p);
+        else
+            p++;
+        if (text.len - at < n || memcmp(text.p + at, c, n) != 0)
+            return false;
+        at += n;
+    }
+    return at == text.len;
+}
+
+bool json_text_is(struct json_value v, const char *text)
+{
+    return json_text_is_str(v, str_from(text));
+}
+
+/* Of a number with a fraction or an exponent, exactly: its digits without leading and trailing
+ * zeros, and the power of ten that they are multiplied with. */
+static bool int_of_decimal(struct str s, int64_t *out)
+{
+    uint64_t digits = 0;
+    int64_t power = 0, zeros = 0;
+    size_t i = s.p[0] == '-';
+    bool fraction = false;
+    for (; i < s.len && (s.p[i] | 32) != 'e'; i++) {
+        if (s.p[i] == '.') {
+            fraction = true;
+            continue;
+        }
+        power -= fraction;
+        zeros++; /* this digit, if it is one, and the zeros in front of it */
+        if (s.p[i] == '0')
+            continue;
+        for (; digits && zeros; zeros--)
+            if (__builtin_mul_overflow(digits, 10, &digits))
+                return false;
+        if (__builtin_add_overflow(digits, (uint64_t)(s.p[i] - '0'), &digits))
+            return false;
+        zeros = 0;
+    }
+    int64_t exponent = 0;
+    if (i < s.len) {
+        struct str e = str_from_at(s, i + 1);
+        e = str_starts(e, STR("+")) ? str_from_at(e, 1) : e;
+        if (!str_to_i64(e, &exponent) || exponent > INT32_MAX || exponent < INT32_MIN)
+            exponent = s.p[i + 1] == '-' ? INT32_MIN : INT32_MAX;
+    }
+    if (digits == 0) {
+        *out = 0;
+        return true;
+    }
+    power += exponent + zeros;
+    if (power < 0 || power > 19)
+        return false;
+    for (; power; power--)
+        if (__builtin_mul_overflow(digits, 10, &digits))
+            return false;
+    bool minus = s.p[0] == '-';
+    if (digits > (uint64_t)INT64_MAX + minus)
+        return false;
+    *out = minus ? (int64_t)(0 - digits) : (int64_t)digits;
+    return true;
+}
+
+bool json_int(struct json_value v, int64_t *out)
+{
+    struct str raw = json_raw(v);
+    return json_is(v, JSON_NUMBER) && (str_to_i64(raw, out) || int_of_decimal(raw, out));
+}
+
+bool json_double(struct json_value v, double *out)
+{
+    return json_is(v, JSON_NUMBER) && str_to_double(json_raw(v), out);
+}
+
+bool json_bool(struct json_value v, bool *out)
+{
+    *out = json_is(v, JSON_TRUE);
+    return *out || json_is(v, JSON_FALSE);
+}

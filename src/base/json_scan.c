@@ -1,0 +1,57 @@
+/* The scanner in plain C, eight bytes at a time, and the choice between it and its twins. */
+#define SCAN json_scan_plain
+#define RUN json_run_plain
+#include "base/json_scan.h"
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* High bit of each byte that is zero; exact below the first one, which is all that is asked. */
+static uint64_t zeros(uint64_t x)
+{
+    return (x - EACH(1)) & ~x & EACH(0x80);
+}
+
+static bool stops(char c)
+{
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
+const char *RUN(const char *p, const char *end, bool *high)
+{
+    uint64_t seen = 0, x;
+    for (; (size_t)(end - p) >= sizeof(x); p += sizeof(x)) {
+        memcpy(&x, p, sizeof(x));
+        seen |= x;
+        if (zeros(x ^ EACH('"')) | zeros(x ^ EACH('\\')) | zeros(x & EACH(0xE0)))
+            break;
+    }
+    for (; p < end && !stops(*p); p++)
+        seen |= (unsigned char)*p;
+    if (seen & EACH(0x80))
+        *high = true;
+    return p;
+}
+
+#include "base/json_scan_body.h"
+
+json_scan_fn *json_scan = json_scan_plain;
+json_run_fn *json_run = json_run_plain;
+
+#ifdef __x86_64__
+__attribute__((constructor)) static void choose(void)
+{
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2");
+    json_scan = avx2 ? json_scan_avx2 : json_scan_sse2;
+    json_run = avx2 ? json_run_avx2 : json_run_sse2;
+}
+#endif
+
+void json_scan_grow(struct json_scan *s)
+{
+    struct json_node *old = s->node;
+    uint32_t cap = s->cap * 2;
+    s->node = (struct json_node *)arena_bytes(s->arena, cap * sizeof(*old));
+    memcpy(s->node, old, s->n * sizeof(*old));
+    s->cap = cap;
+}
