@@ -29,8 +29,9 @@ struct arena {
 
 static struct block *block_new(struct arena *a, size_t size)
 {
-    struct block *b = mem_new(sizeof(*b) + size);
+    struct block *b = mem_resize(NULL, 1, sizeof(*b) + size); /* zeroed when handed out */
     b->prev = a->last;
+    b->used = 0;
     b->size = size;
     a->last = b;
     a->held += sizeof(*b) + size;

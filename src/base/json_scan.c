@@ -1,7 +1,6 @@
 /* The scanner in plain C, eight bytes at a time, and the choice between it and its twins. */
 #define SCAN json_scan_plain
-#define RUN json_run_plain
-#include "base/json_scan.h"
+#include "base/json_scan_body.h"
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
@@ -11,39 +10,44 @@ static uint64_t zeros(uint64_t x)
     return (x - EACH(1)) & ~x & EACH(0x80);
 }
 
-static bool stops(char c)
+static bool is_plain(char c)
 {
-    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+    return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
 }
 
-const char *RUN(const char *p, const char *end, bool *high)
+const char *json_plain(const char *p, const char *end, bool *high)
 {
-    uint64_t seen = 0, x;
+    uint64_t all = 0, x;
     for (; (size_t)(end - p) >= sizeof(x); p += sizeof(x)) {
         memcpy(&x, p, sizeof(x));
-        seen |= x;
+        all |= x;
         if (zeros(x ^ EACH('"')) | zeros(x ^ EACH('\\')) | zeros(x & EACH(0xE0)))
             break;
     }
-    for (; p < end && !stops(*p); p++)
-        seen |= (unsigned char)*p;
-    if (seen & EACH(0x80))
-        *high = true;
+    for (; p < end && is_plain(*p); p++)
+        all |= (unsigned char)*p;
+    *high |= (all & EACH(0x80)) != 0;
     return p;
 }
 
-#include "base/json_scan_body.h"
+static inline const char *run(const char *p, const char *end, struct run *seen)
+{
+    for (;;) {
+        p = json_plain(p, end, &seen->high);
+        if (end - p < 2 || *p != '\\' || !memchr("\"\\/bfnrt", p[1], 8))
+            return p;
+        seen->escaped = true;
+        p += 2;
+    }
+}
 
 json_scan_fn *json_scan = json_scan_plain;
-json_run_fn *json_run = json_run_plain;
 
 #ifdef __x86_64__
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2");
-    json_scan = avx2 ? json_scan_avx2 : json_scan_sse2;
-    json_run = avx2 ? json_run_avx2 : json_run_sse2;
+    json_scan = __builtin_cpu_supports("avx2") ? json_scan_avx2 : json_scan_sse2;
 }
 #endif
 

@@ -41,13 +41,11 @@ struct json_scan {
 /* Fills node[0, n); on a fault sets `at`, and the nodes mean nothing. */
 typedef enum json_fault json_scan_fn(struct json_scan *s);
 
-/* The first byte in [p, end) that is a quote, a backslash or a control character, or `end`. Sets
- * *high when it has seen bytes from 0x80 on; those may stand shortly behind the result. */
-typedef const char *json_run_fn(const char *p, const char *end, bool *high);
-
-json_run_fn json_run_plain, json_run_sse2, json_run_avx2;
 json_scan_fn json_scan_plain, json_scan_sse2, json_scan_avx2;
-extern json_scan_fn *json_scan; /* the best ones for this machine; chosen before main */
-extern json_run_fn *json_run;
+extern json_scan_fn *json_scan; /* the best one for this machine; chosen before main */
 
 void json_scan_grow(struct json_scan *s);
+
+/* The first byte in [p, end) that is a quote, a backslash or a control character, or `end`. Sets
+ * *high when it has seen bytes from 0x80 on; those may stand shortly behind the result. */
+const char *json_plain(const char *p, const char *end, bool *high);

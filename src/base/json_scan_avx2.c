@@ -1,50 +1,44 @@
-/* The scanner with AVX2: 64 bytes at a time, after a first step of 32 in which most keys end. */
+/* The scanner with AVX2. */
 #define SCAN json_scan_avx2
-#define RUN json_run_avx2
-#include "base/json_scan.h"
+#include "base/json_scan_x86.h"
 
-#include <immintrin.h>
-
-static inline __m256i stops(__m256i x)
+static inline uint64_t bits(__m256i x, __m256i y)
 {
-    __m256i quote = _mm256_cmpeq_epi8(x, _mm256_set1_epi8('"'));
-    __m256i backslash = _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\\'));
+    return (unsigned)_mm256_movemask_epi8(x) | (uint64_t)(unsigned)_mm256_movemask_epi8(y) << 32;
+}
+
+static inline __m256i ends(__m256i x)
+{
     __m256i control = _mm256_cmpeq_epi8(_mm256_min_epu8(x, _mm256_set1_epi8(0x1F)), x);
-    return _mm256_or_si256(_mm256_or_si256(quote, backslash), control);
+    return _mm256_or_si256(_mm256_cmpeq_epi8(x, _mm256_set1_epi8('"')), control);
 }
 
-static inline unsigned bits(__m256i x)
+/* The bytes that are none of "\/bfnrt. There is a bit per upper half that occurs among these, and
+ * for each lower half the bits of the upper ones that it occurs with. */
+static inline __m256i strange(__m256i x)
 {
-    return (unsigned)_mm256_movemask_epi8(x);
+    enum { U2 = 1, U5 = 2, U6 = 4, U7 = 8 };
+    const __m256i upper = _mm256_setr_epi8(0, 0, U2, 0, 0, U5, U6, U7, 0, 0, 0, 0, 0, 0, 0, 0, //
+                                           0, 0, U2, 0, 0, U5, U6, U7, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m256i lower =
+        _mm256_setr_epi8(0, 0, U2 | U6 | U7, 0, U7, 0, U6, 0, 0, 0, 0, 0, U5, 0, U6, U2, //
+                         0, 0, U2 | U6 | U7, 0, U7, 0, U6, 0, 0, 0, 0, 0, U5, 0, U6, U2);
+    __m256i half = _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
+    __m256i both =
+        _mm256_and_si256(_mm256_shuffle_epi8(upper, half), _mm256_shuffle_epi8(lower, x));
+    return _mm256_cmpeq_epi8(both, _mm256_setzero_si256());
 }
 
-const char *RUN(const char *p, const char *end, bool *high)
+static inline struct marks look(const char p[64], bool escaped)
 {
-    __m256i seen = _mm256_setzero_si256();
-    if (end - p >= 32) {
-        seen = _mm256_loadu_si256((const __m256i *)p);
-        unsigned at = bits(stops(seen));
-        if (at) {
-            *high |= bits(seen) != 0;
-            return p + __builtin_ctz(at);
-        }
-        p += 32;
-    }
-    for (; end - p >= 64; p += 64) {
-        __m256i x = _mm256_loadu_si256((const __m256i *)p);
-        __m256i y = _mm256_loadu_si256((const __m256i *)(p + 32));
-        __m256i stop_x = stops(x), stop_y = stops(y);
-        seen = _mm256_or_si256(seen, _mm256_or_si256(x, y));
-        if (!_mm256_testz_si256(_mm256_or_si256(stop_x, stop_y), _mm256_set1_epi8(-1))) {
-            *high |= bits(seen) != 0;
-            return p + __builtin_ctzll(bits(stop_x) | (uint64_t)bits(stop_y) << 32);
-        }
-    }
-    bool some = bits(seen) != 0;
-    for (; p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20; p++)
-        some |= (unsigned char)*p >= 0x80;
-    *high |= some;
-    return p;
+    (void)escaped;
+    __m256i x = _mm256_loadu_si256((const __m256i *)p);
+    __m256i y = _mm256_loadu_si256((const __m256i *)(p + 32));
+    const __m256i backslash = _mm256_set1_epi8('\\');
+    return (struct marks){
+        .ends = bits(ends(x), ends(y)),
+        .backslash = bits(_mm256_cmpeq_epi8(x, backslash), _mm256_cmpeq_epi8(y, backslash)),
+        .strange = bits(strange(x), strange(y)),
+        .high = _mm256_movemask_epi8(_mm256_or_si256(x, y)) != 0,
+    };
 }
-
-#include "base/json_scan_body.h"

@@ -1,18 +1,28 @@
-/* json_scan_body.h - the scanner itself, to be included by one file per instruction set.
+/* json_scan_body.h - the scanner itself, to be included by one file per instruction set, which
+ * names it SCAN and defines the function that does most of the work:
  *
- * The including file names SCAN, the scanner that it gets, and RUN, a json_run_fn of its own that
- * stands in front of the include.
+ *     static inline const char *run(const char *p, const char *end, struct run *seen);
  *
- * Chat bodies are long strings with little between them, so the strings decide. A run takes 64
- * bytes at a time to the closing quote; only when some byte was not ASCII is the string's span
- * given to utf8_valid, which is vectorised too. Brackets, numbers and literals are few and are read
- * byte by byte. The containers that are open form a list through `next` of their nodes, so there is
- * neither recursion nor a stack.
+ * It goes over the inside of a string and its simple escapes (all but \u), and returns the first
+ * byte that is the closing quote, a control character, or a backslash with anything else behind it;
+ * or `end`.
+ *
+ * Chat bodies are long strings with little between them, so the strings decide. Only when some byte
+ * of a string was not ASCII is its span given to utf8_valid, which is vectorised too. Brackets,
+ * numbers and literals are few and are read byte by byte. The containers that are open form a list
+ * through `next` of their nodes, so there is neither recursion nor a stack.
  */
 #pragma once
 
 #include "base/json_scan.h"
 #include "base/utf8.h"
+
+struct run {
+    bool high;    /* a byte from 0x80 on was seen; it may stand shortly behind the result */
+    bool escaped; /* an escape was passed */
+};
+
+static inline const char *run(const char *p, const char *end, struct run *seen);
 
 static const char *skip_space(const char *p, const char *end)
 {
@@ -57,46 +67,28 @@ static const char *skip_number(const char *p, const char *end)
     return p;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 32;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The four digits behind "\u" at p, or -1. */
+/* The four digits of the "\u" at p, or -1. */
 static int hex4(const char *p, const char *end)
 {
-    int value = 0;
+    /* One more than the digit's value; 0 for all others. */
+    static const uint8_t hex[256] = {
+        ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+        ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    };
     if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
         return -1;
-    for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(p[i]);
-        if (digit < 0)
-            return -1;
-        value = value << 4 | digit;
-    }
-    return value;
+    int a = hex[(uint8_t)p[2]] - 1, b = hex[(uint8_t)p[3]] - 1, c = hex[(uint8_t)p[4]] - 1,
+        d = hex[(uint8_t)p[5]] - 1;
+    return (a | b | c | d) < 0 ? -1 : a << 12 | b << 8 | c << 4 | d;
 }
 
-/* *p is a backslash; moves behind the escape. */
-static enum json_fault skip_escape(const char **p, const char *end)
+/* *p is a backslash with no simple escape; moves behind it when it is a good "\u". */
+static enum json_fault skip_unicode(const char **p, const char *end)
 {
     if (end - *p < 2)
         return JSON_FAULT_CUT;
-    switch ((*p)[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't': *p += 2; return JSON_FAULT_NONE;
-    case 'u': break;
-    default: return JSON_FAULT_ESCAPE;
-    }
     int unit = hex4(*p, end);
     if (unit < 0)
         return JSON_FAULT_ESCAPE;
@@ -110,26 +102,30 @@ static enum json_fault skip_escape(const char **p, const char *end)
     return JSON_FAULT_NONE;
 }
 
-/* *p is the opening quote; moves behind the closing one. */
+/* *p is the opening quote; moves behind the closing one, or to the fault. */
 static enum json_fault skip_string(const char **p, const char *end, uint8_t *escaped)
 {
     const char *from = *p + 1, *q = from;
-    bool high = false;
+    struct run seen = {0};
     for (;;) {
-        q = RUN(q, end, &high);
+        q = run(q, end, &seen);
+        if (q < end && *q == '"')
+            break;
         *p = q;
         if (q == end)
             return JSON_FAULT_CUT;
-        if (*q == '"')
-            break;
         if (*q != '\\')
             return JSON_FAULT_CONTROL;
-        *escaped = 1;
-        enum json_fault fault = skip_escape(&q, end);
-        if (fault)
-            return fault;
+        seen.escaped = true;
+        do { /* where all that is not ASCII is escaped, they stand in rows */
+            enum json_fault fault = skip_unicode(p, end);
+            if (fault)
+                return fault;
+        } while (end - *p >= 2 && (*p)[0] == '\\' && (*p)[1] == 'u');
+        q = *p;
     }
-    if (high && !utf8_valid(str_span(from, q))) {
+    *escaped = seen.escaped;
+    if (seen.high && !utf8_valid(str_span(from, q))) {
         *p = from + utf8_valid_until(str_span(from, q));
         return JSON_FAULT_UTF8;
     }

@@ -1,31 +1,33 @@
-/* The scanner with SSE2, which every x86-64 has: 16 bytes at a time. */
+/* The scanner with SSE2, which every x86-64 has. */
 #define SCAN json_scan_sse2
-#define RUN json_run_sse2
-#include "base/json_scan.h"
+#include "base/json_scan_x86.h"
 
-#include <emmintrin.h>
-
-const char *RUN(const char *p, const char *end, bool *high)
+static inline uint64_t bits(__m128i a, __m128i b, __m128i c, __m128i d)
 {
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
-                  control = _mm_set1_epi8(0x1F);
-    __m128i seen = _mm_setzero_si128();
-    for (; end - p >= 16; p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)p);
-        __m128i stop = _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash));
-        stop = _mm_or_si128(stop, _mm_cmpeq_epi8(_mm_min_epu8(x, control), x));
-        seen = _mm_or_si128(seen, x);
-        unsigned at = (unsigned)_mm_movemask_epi8(stop);
-        if (at) {
-            *high |= _mm_movemask_epi8(seen) != 0;
-            return p + __builtin_ctz(at);
-        }
-    }
-    bool some = _mm_movemask_epi8(seen) != 0;
-    for (; p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20; p++)
-        some |= (unsigned char)*p >= 0x80;
-    *high |= some;
-    return p;
+    uint64_t low = (unsigned)_mm_movemask_epi8(a) | (unsigned)_mm_movemask_epi8(b) << 16;
+    uint64_t high = (unsigned)_mm_movemask_epi8(c) | (unsigned)_mm_movemask_epi8(d) << 16;
+    return low | high << 32;
 }
 
-#include "base/json_scan_body.h"
+static inline __m128i simple(__m128i x)
+{
+    static const char set[] = "\"\\/bfnrt";
+    __m128i any = _mm_setzero_si128();
+    for (size_t i = 0; i < sizeof(set) - 1; i++)
+        any = _mm_or_si128(any, is16(x, set[i]));
+    return any;
+}
+
+static inline struct marks look(const char p[64], bool escaped)
+{
+    const __m128i *at = (const __m128i *)p;
+    __m128i a = _mm_loadu_si128(at), b = _mm_loadu_si128(at + 1), c = _mm_loadu_si128(at + 2),
+            d = _mm_loadu_si128(at + 3);
+    struct marks m = {.ends = bits(ends16(a), ends16(b), ends16(c), ends16(d)),
+                      .backslash =
+                          bits(is16(a, '\\'), is16(b, '\\'), is16(c, '\\'), is16(d, '\\'))};
+    if (m.backslash || escaped) /* without shuffles this is more than the rest together */
+        m.strange = ~bits(simple(a), simple(b), simple(c), simple(d));
+    m.high = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) != 0;
+    return m;
+}

@@ -184,9 +184,9 @@ static void escape_char(struct buf *out, char c)
 static void escape_valid(struct buf *out, struct str s)
 {
     const char *p = s.p, *end = s.p + s.len;
-    bool high;
+    bool high = false; /* known to be sound */
     while (p < end) {
-        const char *stop = json_run(p, end, &high);
+        const char *stop = json_plain(p, end, &high);
         buf_add(out, str_span(p, stop));
         p = stop;
         if (p < end)
