@@ -1,6 +1,6 @@
 /* conn.h - a byte stream to a peer, plain or TLS, on a fiber.
  *
- * Memory:  conn_free closes; accepts NULL.
+ * Memory:  conn_fini closes; accepts what conn_init refused.
  * Errors:  of run/io.h; ERR_UPSTREAM for TLS failures and resets, with the reason.
  * Threads: the loop's.
  */
@@ -14,14 +14,19 @@ struct conn {
     struct tls *tls; /* NULL = plain */
 };
 
-/* Takes over a connected non-blocking socket. */
+/* Takes over a connected non-blocking socket; on failure it stays open and the caller's. */
 bool conn_init(struct conn *c, int fd, struct err *e);
 void conn_fini(struct conn *c); /* closes; harmless twice */
 
-ssize_t conn_read(struct conn *c, void *to, size_t n, int64_t deadline_ns,
-                  struct err *e); /* 0 = end */
+/* What there is, waiting when there is nothing: bytes, 0 at the end, -1. */
+ssize_t conn_read(struct conn *c, void *to, size_t n, int64_t deadline_ns, struct err *e);
 bool conn_writev(struct conn *c, struct iovec *iov, int n, int64_t deadline_ns, struct err *e);
 bool conn_write(struct conn *c, struct str s, int64_t deadline_ns, struct err *e);
+
+/* Reading without waiting, for those who hold no buffer while they wait: bytes, 0 at the end,
+ * TLS_FAILED, or what to wait for with conn_wait before trying again. */
+ssize_t conn_read_now(struct conn *c, void *to, size_t n, struct err *e);
+bool conn_wait(struct conn *c, ssize_t want, int64_t deadline_ns, struct err *e);
 
 /* TLS on top of a plain connection. */
 bool conn_tls_accept(struct conn *c, struct tls_server *ctx, int64_t deadline_ns, struct err *e);

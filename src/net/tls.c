@@ -405,3 +405,8 @@ bool tls_resumed(const struct tls *t)
 {
     return SSL_session_reused(t->ssl);
 }
+
+bool tls_pending(const struct tls *t)
+{
+    return SSL_has_pending(t->ssl);
+}

@@ -49,3 +49,5 @@ ssize_t tls_read(struct tls *t, void *to, size_t n, struct err *e);       /* > 0
 ssize_t tls_write(struct tls *t, const void *p, size_t n, struct err *e); /* > 0, maybe < n */
 
 bool tls_resumed(const struct tls *t); /* was the handshake short? */
+/* Are there bytes of the peer that were read from the socket and by nobody yet? */
+bool tls_pending(const struct tls *t);
