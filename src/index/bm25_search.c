@@ -1,0 +1,438 @@
+/* The problem: the best k of some 100,000 passages, where scoring all that share a word with the
+ * query costs a few nanoseconds for each of their postings.
+ *
+ * Passages are taken in windows of 1,024, whose scores fit the first-level cache. A first pass over
+ * the block maxima gives for each window and term the most that the term can add there. The windows
+ * that promise most are scored first, so that the k-th best score is high early; after that most
+ * windows cannot reach it and are not looked at. Inside a window the terms come rarest first; once
+ * those that are left could not lift a passage over the k-th best score by themselves, they are
+ * looked up only for passages that have a score already, and still a chance. */
+#include "index/bm25_part.h"
+#include "base/arena.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { WINDOW_BITS = 10, WINDOW = 1 << WINDOW_BITS, FIRST_WINDOWS = 8 };
+
+/* Bounds and scores are sums of the same terms in different forms: rounding may make a bound a
+ * little too small. */
+static const float SLACK = 1.00001f;
+
+struct search_term { /* of the query, that some part has */
+    uint64_t hash;
+    float weight; /* times idf and k1 + 1 */
+};
+
+struct cursor {      /* a term in the part at hand */
+    uint32_t index;  /* in the segment */
+    float weight;    /* of its search_term */
+    float *bound;    /* [windows] the most that it adds to a score there; 0: it does not occur */
+    uint32_t *block; /* [windows] first block that reaches in */
+};
+
+struct search {
+    struct bm25_params params;
+    float constant, per_length; /* the length's part of the formula */
+    float mean;
+    const struct bm25_query *query;
+    struct search_term *term;
+    size_t n_terms;
+    /* the part at hand */
+    const struct segment *segment;
+    const uint64_t *dead;
+    uint64_t *allowed;     /* a bit per passage; NULL: all */
+    struct cursor *cursor; /* rarest first */
+    size_t n_cursors;
+    uint32_t n_windows;
+    float *total; /* [n_windows] sum of bounds; 0: done or nothing there */
+    /* a window: scores, and which passages have one */
+    float score[WINDOW];
+    uint16_t touched[WINDOW + 1]; /* one more: the last is written before it is counted */
+    uint32_t n_touched;
+    float rest[BM25_MAX_WORDS + 1]; /* the most that cursors i and up can add */
+    /* best so far: a heap, worst on top */
+    struct bm25_hit *hit;
+    size_t n_hits, k;
+    uint32_t view;
+};
+
+/* ---- The best hits ---- */
+
+static bool worse(const struct bm25_hit *a, const struct bm25_hit *b)
+{
+    return a->score != b->score ? a->score < b->score : a->key > b->key;
+}
+
+static void sift_down(struct bm25_hit *hit, size_t n, size_t i)
+{
+    struct bm25_hit moved = hit[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && worse(&hit[child + 1], &hit[child]))
+            child++;
+        if (!worse(&hit[child], &moved))
+            break;
+        hit[i] = hit[child];
+    }
+    hit[i] = moved;
+}
+
+static void keep(struct search *s, struct bm25_hit hit)
+{
+    if (s->n_hits == s->k) {
+        if (!worse(&s->hit[0], &hit))
+            return;
+        s->hit[0] = hit;
+        sift_down(s->hit, s->k, 0);
+        return;
+    }
+    size_t i = s->n_hits++;
+    for (; i && worse(&hit, &s->hit[(i - 1) / 2]); i = (i - 1) / 2)
+        s->hit[i] = s->hit[(i - 1) / 2];
+    s->hit[i] = hit;
+}
+
+/* What a passage needs to have a chance. */
+static float needed(const struct search *s)
+{
+    return s->n_hits == s->k ? s->hit[0].score : 0;
+}
+
+/* ---- One window ---- */
+
+static float share(const struct search *s, const struct cursor *c, uint32_t passage, uint8_t count)
+{
+    float length = (float)s->segment->passage_length[passage];
+    return c->weight * count / (count + s->constant + s->per_length * length);
+}
+
+/* The first posting in [at, end) that is at least `distance` from the base. */
+static uint32_t seek(const uint16_t *distance, uint32_t at, uint32_t end, uint32_t want)
+{
+    while (at < end) {
+        uint32_t mid = at + (end - at) / 2;
+        if (distance[mid] < want)
+            at = mid + 1;
+        else
+            end = mid;
+    }
+    return at;
+}
+
+/* Adds the term's share to every passage of the window that has it. */
+static void add_all(struct search *s, const struct cursor *c, uint32_t w)
+{
+    const struct segment *g = s->segment;
+    uint32_t low = w << WINDOW_BITS, high = low + WINDOW;
+    const struct segment_block *b = &g->block[c->block[w]];
+    const struct segment_block *end = &g->block[g->term_block[c->index + 1]];
+    for (; b < end && b->base < high; b++) {
+        uint32_t at = b->at, stop = b[1].at;
+        if (b->base < low)
+            at = seek(g->distance, at, stop, low - b->base);
+        if (b->last >= high)
+            stop = seek(g->distance, at, stop, high - b->base);
+        for (; at < stop; at++) {
+            uint32_t passage = b->base + g->distance[at], i = passage - low;
+            s->touched[s->n_touched] = (uint16_t)i;
+            s->n_touched += s->score[i] == 0;
+            s->score[i] += share(s, c, passage, g->count[at]);
+        }
+    }
+}
+
+/* The term's share of one passage. */
+static float look_up(const struct search *s, const struct cursor *c, uint32_t w, uint32_t passage)
+{
+    const struct segment *g = s->segment;
+    const struct segment_block *b = &g->block[c->block[w]];
+    const struct segment_block *end = &g->block[g->term_block[c->index + 1]];
+    while (b < end && b->last < passage)
+        b++;
+    if (b == end || b->base > passage)
+        return 0;
+    uint32_t distance = passage - b->base;
+    uint32_t at = seek(g->distance, b->at, b[1].at, distance);
+    return g->distance[at] == distance ? share(s, c, passage, g->count[at]) : 0;
+}
+
+static bool may_answer(const struct search *s, uint32_t passage)
+{
+    return s->allowed ? bit(s->allowed, passage) : !(s->dead && bit(s->dead, passage));
+}
+
+/* Drops the touched passages that cannot reach the best hits even with `rest` more. */
+static void prune(struct search *s, uint32_t low, float rest)
+{
+    float need = needed(s);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_touched; i++) {
+        uint16_t at = s->touched[i];
+        if ((s->score[at] + rest) * SLACK >= need && may_answer(s, low + at))
+            s->touched[n++] = at;
+        else
+            s->score[at] = 0;
+    }
+    s->n_touched = n;
+}
+
+static void keep_touched(struct search *s, uint32_t low)
+{
+    const struct segment *g = s->segment;
+    for (uint32_t i = 0; i < s->n_touched; i++) {
+        uint32_t passage = low + s->touched[i];
+        float score = s->score[s->touched[i]];
+        s->score[s->touched[i]] = 0;
+        if (score > 0 && score >= needed(s))
+            keep(s, (struct bm25_hit){.key = g->key[passage],
+                                      .document = g->document[g->owner[passage]].id,
+                                      .score = score,
+                                      .view = s->view});
+    }
+    s->n_touched = 0;
+}
+
+/* Terms come rarest first. Those at the end whose bounds together do not reach the best hits bring
+ * up no passage of their own: they are only looked up for what the others have brought. */
+static void search_window(struct search *s, uint32_t w)
+{
+    float *rest = s->rest, need = needed(s);
+    uint32_t low = w << WINDOW_BITS;
+    size_t i = s->n_cursors;
+    for (rest[i] = 0; i-- > 0;)
+        rest[i] = rest[i + 1] + s->cursor[i].bound[w];
+    for (i = 0; i < s->n_cursors && rest[i] > 0 && rest[i] * SLACK >= need; i++)
+        if (s->cursor[i].bound[w] > 0)
+            add_all(s, &s->cursor[i], w);
+    for (; i < s->n_cursors && s->n_touched; i++) {
+        if (s->cursor[i].bound[w] == 0)
+            continue;
+        prune(s, low, rest[i]);
+        for (uint32_t k = 0; k < s->n_touched; k++)
+            s->score[s->touched[k]] += look_up(s, &s->cursor[i], w, low + s->touched[k]);
+    }
+    prune(s, low, 0);
+    keep_touched(s, low);
+}
+
+/* ---- One part ---- */
+
+/* From the block maxima, which hold for the mean length at building time. */
+static void bound_by_blocks(struct search *s, struct cursor *c, float scale)
+{
+    const struct segment *g = s->segment;
+    for (uint32_t k = g->term_block[c->index]; k < g->term_block[c->index + 1]; k++) {
+        const struct segment_block *b = &g->block[k];
+        float bound = b->max * scale;
+        for (uint32_t w = b->base >> WINDOW_BITS; w <= b->last >> WINDOW_BITS; w++) {
+            if (c->bound[w] == 0)
+                c->block[w] = k;
+            c->bound[w] = fmaxf(c->bound[w], bound);
+        }
+    }
+}
+
+/* From each posting: for rare terms, whose blocks span many windows and are in few of them. */
+static void bound_by_postings(struct search *s, struct cursor *c)
+{
+    const struct segment *g = s->segment;
+    for (uint32_t k = g->term_block[c->index]; k < g->term_block[c->index + 1]; k++) {
+        const struct segment_block *b = &g->block[k];
+        for (uint32_t at = b->at; at < b[1].at; at++) {
+            uint32_t passage = b->base + g->distance[at], w = passage >> WINDOW_BITS;
+            if (c->bound[w] == 0)
+                c->block[w] = k;
+            c->bound[w] = fmaxf(c->bound[w], share(s, c, passage, g->count[at]));
+        }
+    }
+}
+
+enum { BLOCK_SPANS = 16 }; /* windows per block from which on postings are looked at; by trial */
+
+static void bound_windows(struct search *s)
+{
+    const struct segment *g = s->segment;
+    float grown = fmaxf(1, s->mean / g->mean_length) * SLACK / (s->params.k1 + 1);
+    for (size_t i = 0; i < s->n_cursors; i++) {
+        struct cursor *c = &s->cursor[i];
+        uint32_t blocks = g->term_block[c->index + 1] - g->term_block[c->index];
+        if (blocks * BLOCK_SPANS < s->n_windows)
+            bound_by_postings(s, c);
+        else
+            bound_by_blocks(s, c, c->weight * grown);
+        for (uint32_t w = 0; w < s->n_windows; w++)
+            s->total[w] += c->bound[w];
+    }
+}
+
+static void allow(uint64_t *bits, const struct segment_document *d)
+{
+    for (uint32_t p = d->first; p < d->first + d->n; p++)
+        bits[p / 64] |= UINT64_C(1) << p % 64;
+}
+
+/* A bit for every living passage of the query's documents. Two lists in order: walked together when
+ * they are of similar length, else the short one is looked up in the long one. */
+static uint64_t *allowed_bits(const struct search *s, struct arena *a)
+{
+    const struct bm25_query *q = s->query;
+    const struct segment *g = s->segment;
+    size_t words = words_of(g->n_passages);
+    uint64_t *bits = arena_array(a, uint64_t, words);
+    if (q->n_documents < g->n_documents / 16)
+        for (size_t i = 0; i < q->n_documents; i++) {
+            const struct segment_document *d = segment_find_document(g, q->document[i]);
+            if (d)
+                allow(bits, d);
+        }
+    else
+        for (size_t i = 0, k = 0; i < q->n_documents && k < g->n_documents;) {
+            if (q->document[i] == g->document[k].id)
+                allow(bits, &g->document[k++]);
+            else if (q->document[i] < g->document[k].id)
+                i++;
+            else
+                k++;
+        }
+    for (size_t i = 0; s->dead && i < words; i++)
+        bits[i] &= ~s->dead[i];
+    return bits;
+}
+
+/* Nothing is to be found where nothing is allowed. */
+static void drop_windows(struct search *s)
+{
+    size_t words = words_of(s->segment->n_passages);
+    for (uint32_t w = 0; w < s->n_windows; w++) {
+        uint64_t any = 0;
+        for (size_t i = (size_t)w * WINDOW / 64; i < words && i < ((size_t)w + 1) * WINDOW / 64;
+             i++)
+            any |= s->allowed[i];
+        if (!any)
+            s->total[w] = 0;
+    }
+}
+
+static void visit(struct search *s, uint32_t w)
+{
+    if (s->total[w] > 0 && s->total[w] * SLACK >= needed(s))
+        search_window(s, w);
+    s->total[w] = 0; /* done */
+}
+
+/* The windows that promise most come first: good hits early make the others easy to pass over. */
+static void search_windows(struct search *s)
+{
+    uint32_t best[FIRST_WINDOWS], n = 0;
+    for (uint32_t w = 0; w < s->n_windows; w++) {
+        if (s->total[w] == 0 || (n == FIRST_WINDOWS && s->total[w] <= s->total[best[n - 1]]))
+            continue;
+        uint32_t i = n < FIRST_WINDOWS ? n++ : n - 1;
+        for (; i && s->total[best[i - 1]] < s->total[w]; i--)
+            best[i] = best[i - 1];
+        best[i] = w;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        visit(s, best[i]);
+    for (uint32_t w = 0; w < s->n_windows; w++)
+        visit(s, w);
+}
+
+static void search_part(struct search *s, const struct part *p, struct arena *a)
+{
+    struct arena_mark mark = arena_mark(a);
+    s->segment = p->segment;
+    s->dead = p->dead;
+    s->n_windows = (p->segment->n_passages + WINDOW - 1) >> WINDOW_BITS;
+    s->cursor = arena_array(a, struct cursor, s->n_terms);
+    s->n_cursors = 0;
+    for (size_t i = 0; i < s->n_terms; i++) {
+        uint32_t index = segment_find(p->segment, s->term[i].hash);
+        if (index == SEGMENT_NO_TERM)
+            continue;
+        s->cursor[s->n_cursors++] =
+            (struct cursor){.index = index,
+                            .weight = s->term[i].weight,
+                            .bound = arena_array(a, float, s->n_windows),
+                            .block = arena_array(a, uint32_t, s->n_windows)};
+    }
+    if (s->n_cursors) {
+        s->total = arena_array(a, float, s->n_windows);
+        bound_windows(s);
+        s->allowed = s->query->document ? allowed_bits(s, a) : NULL;
+        if (s->allowed)
+            drop_windows(s);
+        search_windows(s);
+    }
+    arena_rewind(a, mark);
+}
+
+/* ---- The query ---- */
+
+static int by_weight(const void *a, const void *b)
+{
+    const struct search_term *x = a, *y = b;
+    if (x->weight != y->weight)
+        return x->weight < y->weight ? 1 : -1;
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/* Weighs the terms by the statistics of all views; false when nothing can be found. */
+static bool weigh(struct search *s, const struct bm25_view *const *view, size_t n_views)
+{
+    uint64_t passages = 0, length = 0;
+    for (size_t v = 0; v < n_views; v++) {
+        passages += view[v]->n_live;
+        length += view[v]->length;
+    }
+    s->mean = length ? (float)((double)length / (double)passages) : 1;
+    for (size_t i = 0; i < size_min(s->query->n, BM25_MAX_WORDS); i++) {
+        const struct bm25_word *word = &s->query->word[i];
+        uint64_t df = 0;
+        for (size_t v = 0; v < n_views; v++)
+            for (uint32_t p = 0; p < view[v]->n_parts; p++) {
+                uint32_t index = segment_find(view[v]->part[p]->segment, word->term);
+                df += index == SEGMENT_NO_TERM ? 0 : part_df(view[v]->part[p], index);
+            }
+        double idf = log(1 + ((double)(passages - df) + .5) / ((double)df + .5));
+        float weight = word->weight * (float)idf * (s->params.k1 + 1);
+        if (df && weight > 0)
+            s->term[s->n_terms++] = (struct search_term){word->term, weight};
+    }
+    if (s->n_terms)
+        qsort(s->term, s->n_terms, sizeof(*s->term), by_weight);
+    return s->n_terms > 0;
+}
+
+static int best_first(const void *a, const void *b)
+{
+    return worse(a, b) ? 1 : worse(b, a) ? -1 : 0;
+}
+
+size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const struct bm25_query *q,
+                   struct bm25_hit *hit, size_t k)
+{
+    if (n_views == 0 || q->n == 0 || k == 0)
+        return 0;
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    struct search *s = arena_struct(a, struct search);
+    s->params = view[0]->params;
+    s->query = q;
+    s->hit = hit;
+    s->k = size_min(k, BM25_MAX_HITS);
+    s->term = arena_array(a, struct search_term, size_min(q->n, BM25_MAX_WORDS));
+    if (weigh(s, view, n_views)) {
+        s->constant = s->params.k1 * (1 - s->params.b);
+        s->per_length = s->params.k1 * s->params.b / s->mean;
+        for (size_t v = 0; v < n_views; v++) {
+            s->view = (uint32_t)v;
+            for (uint32_t p = 0; p < view[v]->n_parts; p++)
+                search_part(s, view[v]->part[p], a);
+        }
+        qsort(hit, s->n_hits, sizeof(*hit), best_first);
+    }
+    size_t n = s->n_hits;
+    arena_rewind(a, mark);
+    return n;
+}

@@ -1,0 +1,248 @@
+/* The index over time: adding, removing, merging, saving; readers beside a writer. */
+#include "bm25_model.h"
+
+#include <pthread.h>
+
+static bool agrees(struct model *m, struct bm25 *ix, unsigned vocabulary)
+{
+    static struct bm25_hit want[MODEL_PASSAGES];
+    struct bm25_hit got[20];
+    const struct model *models = m;
+    struct bm25_word word[4];
+    struct bm25_query q = {.word = word, .n = 4};
+    for (size_t i = 0; i < 4; i++)
+        word[i] =
+            (struct bm25_word){model_term((unsigned)i * vocabulary / 5 + model_random(m, 9)), 1};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < i; k++)
+            if (word[i].term == word[k].term)
+                return true; /* each term once */
+    const struct bm25_view *v = bm25_view(ix);
+    struct bm25_stats st = bm25_stats(v);
+    size_t n = model_search(&models, 1, BM25_DEFAULT, &q, want);
+    size_t found = bm25_search(&v, 1, &q, got, 20);
+    bm25_view_free((struct bm25_view *)v);
+    return st.passages == m->n && model_same(got, found, want, n, 20);
+}
+
+/* Scores depend on what is there, not on how it came: after every commit the index agrees with a
+ * model that was only ever told the outcome. */
+static void test_churn(void)
+{
+    enum { VOCABULARY = 100, DOCUMENTS = 300 };
+    static struct model m;
+    struct bm25 *ix = bm25_new(BM25_DEFAULT);
+    bool good = true, told = true;
+    bool there[DOCUMENTS] = {false};
+    m.seed = 17;
+    for (int round = 0; round < 400 && good; round++) {
+        for (unsigned change = 0; change < 1 + model_random(&m, 8); change++) {
+            int64_t document = model_random(&m, DOCUMENTS);
+            told = told && bm25_remove(ix, document) == there[document];
+            model_remove(&m, document);
+            there[document] = model_random(&m, 3) > 0;
+            if (there[document])
+                model_add(&m, ix, document, 1 + model_random(&m, 6), VOCABULARY);
+        }
+        bm25_commit(ix);
+        good = agrees(&m, ix, VOCABULARY);
+    }
+    ok(good, "400 rounds of adding and removing: always as the model");
+    ok(told, "bm25_remove says whether the document was there");
+    struct bm25_view *v = bm25_view(ix);
+    struct bm25_stats st = bm25_stats(v);
+    ok(st.segments <= 12, "%u segments after 400 commits", (unsigned)st.segments);
+    size_t documents = 0;
+    for (int i = 0; i < DOCUMENTS; i++)
+        documents += there[i];
+    ok(st.documents == documents, "documents are counted");
+    bm25_view_free(v);
+    bm25_clear(ix);
+    bm25_commit(ix);
+    m.n = 0;
+    ok(agrees(&m, ix, VOCABULARY), "nothing is left after bm25_clear");
+    bm25_free(ix);
+}
+
+static void test_views_do_not_change(void)
+{
+    struct bm25 *ix = bm25_new(BM25_DEFAULT);
+    uint64_t term = model_term(1);
+    bm25_add(ix, 1, 11, &term, 1, 1);
+    struct bm25_view *empty = bm25_view(ix);
+    ok(bm25_stats(empty).passages == 0, "what is staged is not visible");
+    bm25_commit(ix);
+    const struct bm25_view *one = bm25_view(ix);
+    bm25_remove(ix, 1);
+    bm25_commit(ix);
+    bm25_free(ix);
+    struct bm25_word word = {term, 1};
+    struct bm25_query q = {.word = &word, .n = 1};
+    struct bm25_hit hit;
+    ok(bm25_search(&one, 1, &q, &hit, 1) == 1 && hit.key == 11,
+       "a view outlives removal, commit and the index");
+    bm25_view_free(empty);
+    bm25_view_free((struct bm25_view *)one);
+}
+
+static void save(struct bm25 *ix, struct buf *out)
+{
+    struct bm25_view *v = bm25_view(ix);
+    buf_init(out, 1 << 28);
+    bm25_save(v, out);
+    bm25_view_free(v);
+}
+
+static void test_save_and_load(void)
+{
+    static struct model m;
+    struct bm25 *ix = bm25_new(BM25_DEFAULT), *again = bm25_new(BM25_DEFAULT);
+    struct err e;
+    struct buf saved;
+    m.seed = 23;
+    for (int64_t document = 0; document < 400; document++) {
+        model_add(&m, ix, document, 3, 90);
+        if (document % 150 == 0)
+            bm25_commit(ix);
+    }
+    bm25_commit(ix);
+    for (int64_t document = 0; document < 400; document += 11) {
+        bm25_remove(ix, document);
+        model_remove(&m, document);
+    }
+    bm25_commit(ix);
+    save(ix, &saved);
+    model_add(&m, again, 999, 2, 90); /* is replaced */
+    model_remove(&m, 999);
+    ok(bm25_load(again, buf_str(&saved), &e), "loads what was saved");
+    bool good = true;
+    for (int round = 0; round < 50; round++)
+        good = good && agrees(&m, again, 90);
+    ok(good, "and finds the same, without the removed");
+    model_add(&m, again, 5000, 3, 90);
+    bm25_remove(again, 4);
+    model_remove(&m, 4);
+    bm25_commit(again);
+    ok(agrees(&m, again, 90), "and goes on from there");
+
+    struct bm25 *other = bm25_new((struct bm25_params){1.2f, 0.75f});
+    ok(!bm25_load(other, buf_str(&saved), &e) && e.code == ERR_CORRUPT,
+       "other parameters: refused");
+    bm25_free(other);
+    buf_fini(&saved);
+    bm25_free(again);
+    bm25_free(ix);
+}
+
+/* Every truncation and a flip of every byte: refused, or an index that can be searched. */
+static void test_damage(void)
+{
+    static struct model m;
+    struct bm25 *ix = bm25_new(BM25_DEFAULT), *again = bm25_new(BM25_DEFAULT);
+    struct buf saved;
+    m.seed = 29;
+    for (int64_t document = 0; document < 12; document++)
+        model_add(&m, ix, document, 2, 10);
+    bm25_commit(ix);
+    bm25_remove(ix, 3);
+    bm25_commit(ix);
+    save(ix, &saved);
+    bool refused = true, told = true;
+    for (size_t len = 0; len < saved.len; len++) {
+        struct err e = {0};
+        char *cut = mem_copy(saved.p, len); /* its own block: a read behind it is seen */
+        refused = refused && !bm25_load(again, (struct str){cut, len}, &e);
+        told = told && e.code == ERR_CORRUPT;
+        mem_free(cut);
+    }
+    ok(refused && told, "each of %zu truncations is refused as damaged", saved.len);
+    struct bm25_word word[6];
+    for (unsigned i = 0; i < 6; i++)
+        word[i] = (struct bm25_word){model_term(i), 1};
+    struct bm25_query q = {.word = word, .n = 6};
+    size_t loaded = 0;
+    for (size_t at = 0; at < saved.len; at++) {
+        struct err e;
+        struct bm25_hit hit[5];
+        char *flipped = mem_copy(saved.p, saved.len);
+        flipped[at] = (char)(flipped[at] ^ (1 << at % 8));
+        if (bm25_load(again, (struct str){flipped, saved.len}, &e)) {
+            loaded++;
+            const struct bm25_view *v = bm25_view(again);
+            bm25_search(&v, 1, &q, hit, 5);
+            bm25_view_free((struct bm25_view *)v);
+            bm25_remove(again, 5);
+            bm25_commit(again);
+        }
+        mem_free(flipped);
+    }
+    ok(true, "flipped bytes: %zu of %zu load, none does harm", loaded, saved.len);
+    buf_fini(&saved);
+    bm25_free(again);
+    bm25_free(ix);
+}
+
+/* ---- Readers beside the writer ---- */
+
+struct race {
+    struct bm25 *ix;
+    _Atomic bool over;
+    _Atomic unsigned long searches, bad;
+};
+
+/* The writer keeps 50 documents of one passage each in every view, all with the same term. */
+static void *read_on(void *arg)
+{
+    struct race *r = arg;
+    struct bm25_word word = {model_term(0), 1};
+    struct bm25_query q = {.word = &word, .n = 1};
+    do {
+        struct bm25_hit hit[64];
+        const struct bm25_view *v = bm25_view(r->ix);
+        size_t n = bm25_search(&v, 1, &q, hit, 64);
+        r->bad += n != 50 || hit[0].score != hit[49].score;
+        r->searches++;
+        bm25_view_free((struct bm25_view *)v);
+    } while (!r->over);
+    return NULL;
+}
+
+static void put_one(struct bm25 *ix, int64_t document)
+{
+    uint64_t term[2] = {model_term(0), model_term((unsigned)document + 1)};
+    bm25_add(ix, document, document, term, 2, 2);
+}
+
+static void test_readers_beside_a_writer(void)
+{
+    struct race r = {.ix = bm25_new(BM25_DEFAULT)};
+    for (int64_t document = 0; document < 50; document++)
+        put_one(r.ix, document);
+    bm25_commit(r.ix);
+    pthread_t reader[3];
+    for (size_t i = 0; i < COUNT(reader); i++)
+        pthread_create(&reader[i], NULL, read_on, &r);
+    for (int64_t round = 0; round < 1000; round++) {
+        bm25_remove(r.ix, round);
+        put_one(r.ix, round + 50);
+        bm25_commit(r.ix);
+    }
+    r.over = true;
+    for (size_t i = 0; i < COUNT(reader); i++)
+        pthread_join(reader[i], NULL);
+    ok(r.searches >= COUNT(reader) && r.bad == 0,
+       "%lu searches during 1,000 commits, %lu of them "
+       "saw something in between",
+       (unsigned long)r.searches, (unsigned long)r.bad);
+    bm25_free(r.ix);
+}
+
+int main(void)
+{
+    test_churn();
+    test_views_do_not_change();
+    test_save_and_load();
+    test_damage();
+    test_readers_beside_a_writer();
+    return tap_done();
+}
