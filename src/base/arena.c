@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "base/asan.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 enum {
@@ -153,11 +154,26 @@ void arena_defer(struct arena *a, void (*fn)(void *), void *arg)
 }
 
 static _Thread_local struct arena *scratch;
+static pthread_key_t scratch_key; /* frees it when its thread ends */
+
+static void free_scratch(void *a)
+{
+    arena_free(a);
+}
+
+static void make_scratch_key(void)
+{
+    CHECK(pthread_key_create(&scratch_key, free_scratch) == 0);
+}
 
 struct arena *arena_scratch(void)
 {
-    if (!scratch)
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (!scratch) {
+        pthread_once(&once, make_scratch_key);
         scratch = arena_new();
+        CHECK(pthread_setspecific(scratch_key, scratch) == 0);
+    }
     return scratch;
 }
 
