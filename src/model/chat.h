@@ -27,7 +27,7 @@ struct passage {
     int64_t chunk, document;
     struct str collection;   /* id */
     struct str file_id;      /* "" when it did not come through /v1/files */
-    struct str name;         /* what [Source: ...] says: file name or title */
+    struct str name;         /* what [Source: ...] says; made by prompt_source_name */
     struct str uri, section; /* section: "Install > From source", "" when none */
     struct str text;
     uint32_t page;                 /* from 1, 0 = none */

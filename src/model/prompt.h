@@ -13,5 +13,14 @@
 
 #include "model/call.h"
 
+/* A document's name as it stands in marks and citations: without the characters that end them
+ * ("<>[] and line breaks). Every passage's name is made by this. */
+struct str prompt_source_name(struct str name, struct arena *a);
+
+/* The text of a passage, in `a`, without what could be taken for the end of a passage, the
+ * beginning of another, or a citation: the bracket of such a thing becomes a round one. Same
+ * length. */
+struct str prompt_defuse(struct str text, struct arena *a);
+
 /* The messages as the JSON array of OpenAI's protocol, in `a`. The request is grounded. */
 struct str prompt_messages(const struct call *c, struct arena *a);

@@ -20,7 +20,7 @@
 
 #include "base/json.h"
 
-enum { SPLICE_EDITS = 12, SPLICE_PARTS = SPLICE_EDITS * 5 + 1 };
+enum { SPLICE_EDITS = 8, SPLICE_PARTS = SPLICE_EDITS * 5 + 1 };
 
 struct splice_member {
     const char *name;

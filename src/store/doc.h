@@ -13,7 +13,8 @@
  * doc_put replaces chunks, metadata and version and writes the change that indexes follow in one
  * transaction, so a document is visible whole or not at all. doc_begin and doc_fail leave the
  * chunks of an earlier version alone: they stay searchable until a good version takes their place
- * or the document is removed.
+ * or the document is removed. A file is done when its document is completed and has its content
+ * hash.
  *
  * What derived indexes follow: doc_changes. Of each document only its last change is kept, because
  * an index always loads the document as it is now; so following from 0 rebuilds everything, and a
@@ -32,8 +33,8 @@
 
 #include "store/db.h"
 
-enum doc_status { DOC_IN_PROGRESS, DOC_COMPLETED, DOC_FAILED, DOC_STATUS_COUNT };
-const char *doc_status_name(enum doc_status s); /* "in_progress", "completed", "failed" */
+enum doc_status { DOC_ANY, DOC_IN_PROGRESS, DOC_COMPLETED, DOC_FAILED, DOC_STATUS_COUNT };
+const char *doc_status_name(enum doc_status s); /* "in_progress", ...; "" for DOC_ANY */
 
 /* ---- Pages of a list: newest first or oldest first, after or before an id. ---- */
 
@@ -56,7 +57,7 @@ struct doc_collection {
     int64_t created_s, last_active_s;     /* set by the store */
     int64_t expires_s;                    /* 0 = never */
     /* Counted when read. */
-    uint64_t documents[DOC_STATUS_COUNT]; /* by status */
+    uint64_t documents[DOC_STATUS_COUNT]; /* by status; [DOC_ANY]: all */
     uint64_t bytes, chunks;
 };
 
@@ -160,7 +161,7 @@ bool doc_set_attributes(struct db *d, int64_t document, struct str attributes, s
 struct doc_filter {
     struct str collection;
     struct str uri_prefix; /* "" = all; for following deletions in a folder */
-    int status;            /* an enum doc_status, or -1 = any */
+    int status;            /* an enum doc_status; DOC_ANY or less = all */
     bool files_only;       /* those with a file_id */
     int64_t after, before; /* document ids, exclusive; 0 = none */
     uint32_t limit;        /* 0 = DOC_PAGE_DEFAULT */

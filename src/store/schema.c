@@ -52,11 +52,11 @@ static const char *const step_1[] = {
     " chunk_tokens " INT64 " not null,"
     " chunk_overlap " INT64 " not null,"
     " expires_days " INT64 " not null,"
-    " created_s " INT64 " not null,"
+    " created_ms " INT64 " not null,"
     " last_active_s " INT64 " not null,"
     " expires_s " INT64 " not null)", /* 0 = never */
     "create unique index collections_name on collections (tenant, name) where name <> ''",
-    "create index collections_created on collections (tenant, created_s, id)",
+    "create index collections_created on collections (tenant, created_ms, id)",
     "create index collections_expires on collections (expires_s) where expires_s > 0",
 
     "create table files ("
@@ -67,8 +67,8 @@ static const char *const step_1[] = {
     " status text not null,"
     " sha256 text not null,"
     " bytes " INT64 " not null,"
-    " created_s " INT64 " not null)",
-    "create index files_created on files (tenant, created_s, id)",
+    " created_ms " INT64 " not null)",
+    "create index files_created on files (tenant, created_ms, id)",
 
     "create table documents ("
     " id " IDENTITY ","
@@ -93,6 +93,8 @@ static const char *const step_1[] = {
     " updated_s " INT64 " not null,"
     " unique (collection, uri))",
     "create index documents_listed on documents (collection, id)",
+    /* Counts by status come from this index alone. */
+    "create index documents_counted on documents (collection, status, bytes, chunks)",
     "create index documents_file on documents (file_id) where file_id is not null",
 
     "create table chunks ("

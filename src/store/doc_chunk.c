@@ -1,0 +1,247 @@
+/* Chunks as answers and indexes read them, and the changes that indexes follow. */
+#include "store/doc_row.h"
+
+#define CHUNK_COLUMNS                                                                              \
+    "c.id, c.document, c.idx, c.total, c.text, c.section, c.page, c.line_start, c.line_end,"       \
+    " c.char_start, c.char_end, c.tokens, c.hash"
+
+static void read_chunk(struct arena *a, struct db_rows *rows, struct doc_chunk *out)
+{
+    *out = (struct doc_chunk){
+        .id = db_int(rows, 0),
+        .document = db_int(rows, 1),
+        .idx = (uint32_t)db_int(rows, 2),
+        .total = (uint32_t)db_int(rows, 3),
+        .text = doc_text(a, rows, 4),
+        .section = doc_text(a, rows, 5),
+        .page = (uint32_t)db_int(rows, 6),
+        .line_start = (uint32_t)db_int(rows, 7),
+        .line_end = (uint32_t)db_int(rows, 8),
+        .char_start = (uint64_t)db_int(rows, 9),
+        .char_end = (uint64_t)db_int(rows, 10),
+        .tokens = (uint32_t)db_int(rows, 11),
+        .hash = (uint64_t)db_int(rows, 12),
+    };
+}
+
+struct load {
+    struct arena *a;
+    const int64_t *id;
+    size_t n;
+    struct doc_passage *out;
+};
+
+static bool load_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct load *l = arg;
+    for (size_t i = 0; i < l->n; i++) {
+        struct db_rows *rows;
+        if (!db_query(tx, &rows, e,
+                      "select " CHUNK_COLUMNS ", d.collection, d.file_id, d.name, d.title, d.uri,"
+                      " d.doc_type, d.language, d.attributes, d.version, d.updated_s"
+                      " from chunks c join documents d on d.id = c.document where c.id = $1",
+                      DB_INT(l->id[i])))
+            return false;
+        int got = db_step(rows, e);
+        if (got > 0) {
+            struct doc_passage *p = &l->out[i];
+            read_chunk(l->a, rows, &p->chunk);
+            struct str *field[] = {&p->collection, &p->file_id,  &p->name,     &p->title,
+                                   &p->uri,        &p->doc_type, &p->language, &p->attributes};
+            for (size_t f = 0; f < COUNT(field); f++)
+                *field[f] = doc_text(l->a, rows, 13 + (int)f);
+            p->version = (uint32_t)db_int(rows, 21);
+            p->updated_s = db_int(rows, 22);
+        }
+        db_done(rows);
+        if (got < 0)
+            return false;
+    }
+    return true;
+}
+
+bool doc_chunks_load(struct db *d, struct arena *a, const int64_t *chunk_id, size_t n,
+                     struct doc_passage **out, struct err *e)
+{
+    struct load l = {a, chunk_id, n, arena_array(a, struct doc_passage, n)};
+    *out = l.out;
+    return db_read(d, load_tx, &l, e);
+}
+
+struct range {
+    struct arena *a;
+    int64_t document;
+    uint32_t from, to;
+    struct doc_chunk *out;
+    size_t n;
+};
+
+static bool range_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct range *r = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e,
+                  "select " CHUNK_COLUMNS " from chunks c"
+                  " where c.document = $1 and c.idx >= $2 and c.idx < $3 order by c.idx",
+                  DB_INT(r->document), DB_INT(r->from), DB_INT(r->to)))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        r->out = doc_room(r->a, r->out, r->n, sizeof(*r->out));
+        read_chunk(r->a, rows, &r->out[r->n++]);
+    }
+    db_done(rows);
+    return got == 0;
+}
+
+bool doc_chunks_range(struct db *d, struct arena *a, int64_t document, uint32_t from, uint32_t to,
+                      struct doc_chunk **out, size_t *n, struct err *e)
+{
+    struct range r = {.a = a, .document = document, .from = from, .to = to};
+    if (!db_read(d, range_tx, &r, e))
+        return false;
+    *out = r.out;
+    *n = r.n;
+    return true;
+}
+
+/* ---- Indexes ---- */
+
+struct follow {
+    struct arena *a;
+    struct str collection;
+    int64_t after, limit;
+    struct doc_change *out;
+    size_t n;
+};
+
+#define FOLLOW "select seq, document, kind, collection from changes where seq > $1 "
+
+static bool follow_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct follow *f = arg;
+    const char *sql = f->collection.len ? FOLLOW "and collection = $3 order by seq limit $2"
+                                        : FOLLOW "order by seq limit $2";
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, sql, DB_INT(f->after), DB_INT(f->limit), DB_TEXT(f->collection)))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        f->out = doc_room(f->a, f->out, f->n, sizeof(*f->out));
+        f->out[f->n++] = (struct doc_change){
+            .seq = db_int(rows, 0),
+            .document = db_int(rows, 1),
+            .kind = (enum db_change)db_int(rows, 2),
+            .collection = doc_text(f->a, rows, 3),
+        };
+    }
+    db_done(rows);
+    return got == 0;
+}
+
+bool doc_changes(struct db *d, struct arena *a, struct str collection, int64_t after, size_t limit,
+                 struct doc_change **out, size_t *n, struct err *e)
+{
+    struct follow f = {.a = a, .collection = collection, .after = after, .limit = (int64_t)limit};
+    if (!db_read(d, follow_tx, &f, e))
+        return false;
+    *out = f.out;
+    *n = f.n;
+    return true;
+}
+
+struct number {
+    const char *sql;
+    struct str collection;
+    int64_t value;
+};
+
+static bool number_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct number *q = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, q->sql, DB_TEXT(q->collection)))
+        return false;
+    int got = db_step(rows, e);
+    q->value = got > 0 ? db_int(rows, 0) : 0;
+    db_done(rows);
+    return got >= 0;
+}
+
+bool doc_change_last(struct db *d, int64_t *seq, struct err *e)
+{
+    struct number q = {.sql = "select coalesce(max(seq), 0) from changes"};
+    bool good = db_read(d, number_tx, &q, e);
+    *seq = q.value;
+    return good;
+}
+
+bool doc_chunk_count(struct db *d, struct str collection, int64_t *n, struct err *e)
+{
+    struct number q = {.sql = "select coalesce(sum(chunks), 0) from documents"
+                              " where collection = $1",
+                       .collection = collection};
+    bool good = db_read(d, number_tx, &q, e);
+    *n = q.value;
+    return good;
+}
+
+struct index_load {
+    struct arena *a;
+    const int64_t *document;
+    size_t n_documents;
+    struct doc_index_chunk *out;
+    size_t n;
+};
+
+/* Title and language are the same for all chunks of a document and copied once. */
+static bool index_one(struct db_tx *tx, struct index_load *l, int64_t document, struct err *e)
+{
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e,
+                  "select c.id, c.text, c.section,"
+                  " case when d.title = '' then d.name else d.title end, d.language"
+                  " from chunks c join documents d on d.id = c.document"
+                  " where c.document = $1 order by c.idx",
+                  DB_INT(document)))
+        return false;
+    struct str title = STR_NONE, language = STR_NONE;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        if (!title.p) {
+            title = doc_text(l->a, rows, 3);
+            language = doc_text(l->a, rows, 4);
+        }
+        l->out = doc_room(l->a, l->out, l->n, sizeof(*l->out));
+        l->out[l->n++] = (struct doc_index_chunk){
+            .id = db_int(rows, 0),
+            .document = document,
+            .text = doc_text(l->a, rows, 1),
+            .section = doc_text(l->a, rows, 2),
+            .title = title,
+            .language = language,
+        };
+    }
+    db_done(rows);
+    return got == 0;
+}
+
+static bool index_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct index_load *l = arg;
+    for (size_t i = 0; i < l->n_documents; i++)
+        if (!index_one(tx, l, l->document[i], e))
+            return false;
+    return true;
+}
+
+bool doc_index_chunks(struct db *d, struct arena *a, const int64_t *document, size_t n_documents,
+                      struct doc_index_chunk **out, size_t *n, struct err *e)
+{
+    struct index_load l = {.a = a, .document = document, .n_documents = n_documents};
+    if (!db_read(d, index_tx, &l, e))
+        return false;
+    *out = l.out;
+    *n = l.n;
+    return true;
+}

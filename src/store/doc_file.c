@@ -1,0 +1,168 @@
+/* Uploaded files, as rows; their bytes are blobs. */
+#include "store/doc_row.h"
+#include "base/clock.h"
+#include "base/random.h"
+
+#define COLUMNS "id, tenant, filename, purpose, status, sha256, bytes, created_ms"
+
+static bool no_file(struct err *e, struct str id)
+{
+    return err_set(e, ERR_NOT_FOUND, "there is no file '%.*s'", STR_FMT(str_head(id, 64)));
+}
+
+static struct str tenant_of(struct str tenant)
+{
+    return tenant.len ? tenant : STR(DOC_DEFAULT_TENANT);
+}
+
+struct str doc_file_id(struct arena *a)
+{
+    char id[RANDOM_ID_SIZE];
+    random_id(id, "file-");
+    return arena_copy(a, str_from(id));
+}
+
+static bool create_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    const struct doc_file *f = arg;
+    return doc_tenant_ensure(tx, f->tenant, e) &&
+           db_exec(tx, e, "insert into files (" COLUMNS ") values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                   DB_TEXT(f->id), DB_TEXT(f->tenant), DB_TEXT(f->filename), DB_TEXT(f->purpose),
+                   DB_TEXT(f->status), DB_TEXT(f->sha256), DB_INT(f->bytes),
+                   DB_INT(clock_wall_ms()));
+}
+
+bool doc_file_create(struct db *d, struct doc_file *f, struct err *e)
+{
+    f->tenant = tenant_of(f->tenant);
+    f->created_s = clock_wall_s();
+    return db_write(d, create_tx, f, e);
+}
+
+static void read_file(struct arena *a, struct db_rows *rows, struct doc_file *out)
+{
+    *out = (struct doc_file){
+        .id = doc_text(a, rows, 0),
+        .tenant = doc_text(a, rows, 1),
+        .filename = doc_text(a, rows, 2),
+        .purpose = doc_text(a, rows, 3),
+        .status = doc_text(a, rows, 4),
+        .sha256 = doc_text(a, rows, 5),
+        .bytes = db_int(rows, 6),
+        .created_s = db_int(rows, 7) / 1000,
+    };
+}
+
+struct file_query {
+    struct arena *a;
+    struct str tenant, id, status, purpose;
+    const struct doc_page *page;
+    struct doc_file *out;
+    size_t n;
+    bool more;
+};
+
+static bool find_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct file_query *q = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "select " COLUMNS " from files where id = $1 and tenant = $2",
+                  DB_TEXT(q->id), DB_TEXT(q->tenant)))
+        return false;
+    int got = db_step(rows, e);
+    if (got > 0)
+        read_file(q->a, rows, q->out);
+    db_done(rows);
+    return got == 0 ? no_file(e, q->id) : got > 0;
+}
+
+bool doc_file_find(struct db *d, struct arena *a, struct str tenant, struct str id,
+                   struct doc_file *out, struct err *e)
+{
+    struct file_query q = {.a = a, .tenant = tenant_of(tenant), .id = id, .out = out};
+    return db_read(d, find_tx, &q, e);
+}
+
+static bool set_status_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    const struct file_query *q = arg;
+    if (!db_exec(tx, e, "update files set status = $1 where id = $2", DB_TEXT(q->status),
+                 DB_TEXT(q->id)))
+        return false;
+    return db_changed(tx) > 0 || no_file(e, q->id);
+}
+
+bool doc_file_set_status(struct db *d, struct str id, struct str status, struct err *e)
+{
+    return db_write(d, set_status_tx, &(struct file_query){.id = id, .status = status}, e);
+}
+
+/* Its documents go one by one, because each needs its change. */
+static bool delete_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    const struct file_query *q = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e,
+                  "select d.collection, d.id from documents d join files f on f.id = d.file_id"
+                  " where d.file_id = $1 and f.tenant = $2",
+                  DB_TEXT(q->id), DB_TEXT(q->tenant)))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        if (!doc_remove_tx(tx, db_text(rows, 0), db_int(rows, 1), e)) {
+            got = -1;
+            break;
+        }
+    }
+    db_done(rows);
+    if (got < 0 || !db_exec(tx, e, "delete from files where id = $1 and tenant = $2",
+                            DB_TEXT(q->id), DB_TEXT(q->tenant)))
+        return false;
+    return db_changed(tx) > 0 || no_file(e, q->id);
+}
+
+bool doc_file_delete(struct db *d, struct str tenant, struct str id, struct err *e)
+{
+    return db_write(d, delete_tx, &(struct file_query){.tenant = tenant_of(tenant), .id = id}, e);
+}
+
+#define LIST                                                                                       \
+    "select " COLUMNS " from files where tenant = $1 and ($2 = '' or purpose = $2)"                \
+    " and (created_ms, id) > ($3, $4) and (created_ms, id) < ($5, $6) "
+
+static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct file_query *q = arg;
+    struct doc_bounds b;
+    struct db_rows *rows;
+    q->n = 0;
+    if (!doc_bounds_find(tx, q->page, "select created_ms from files where id = $1", &b, e))
+        return false;
+    const char *sql = b.ascending ? LIST "order by created_ms, id limit $7"
+                                  : LIST "order by created_ms desc, id desc limit $7";
+    if (!db_query(tx, &rows, e, sql, DB_TEXT(q->tenant), DB_TEXT(q->purpose), DB_INT(b.low_ms),
+                  DB_TEXT(b.low_id), DB_INT(b.high_ms), DB_TEXT(b.high_id), DB_INT(b.limit)))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        read_file(q->a, rows, &q->out[q->n++]);
+    }
+    db_done(rows);
+    doc_page_finish(q->out, &q->n, sizeof(*q->out), b.limit, b.reversed, &q->more);
+    return got == 0;
+}
+
+bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str purpose,
+                   const struct doc_page *page, struct doc_file **out, size_t *n, bool *more,
+                   struct err *e)
+{
+    struct file_query q = {.a = a, .tenant = tenant_of(tenant), .purpose = purpose, .page = page};
+    if (!db_read(d, list_tx, &q, e))
+        return false;
+    *out = q.out;
+    *n = q.n;
+    if (more)
+        *more = q.more;
+    return true;
+}
