@@ -1,0 +1,563 @@
+/* One file per loop, mapped into memory: a page of head, then a ring of slots.
+ *
+ *     position:  0 1 2 3 ... counts for ever; position p lies in slot p % SLOTS
+ *     slot:      sequence = p + 1 once the row is whole, else what was there before
+ *     head:      moved = all positions below are in SQL
+ *
+ * journal_add copies the row and then sets the sequence, so a process killed in between leaves a
+ * slot that does not count; pages that were written to belong to the kernel and survive the
+ * process. A checksum over the row finds what a power loss has torn. At start every slot whose
+ * sequence is above `moved` is moved; a row that had been moved already is recognised by its id.
+ *
+ * The file is filled with zeros, not only reserved, before it gets its name: a later store needs no
+ * block and so cannot fail with SIGBUS on file systems that overwrite in place; on those that do
+ * not (btrfs) the file is marked so that it is.
+ *
+ * An id is 41 bits of milliseconds since 2020, 8 bits of loop and 14 bits of counter. It rises
+ * within a loop even when the clock is set back, and starts above all that SQL holds, so it is
+ * never given twice; and because it begins with the time, rows of a span of time lie together in
+ * SQL.
+ */
+#include "store/journal.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "run/work.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    VERSION = 1,
+    SLOTS = 8192, /* at 50,000 requests a second, 160 ms */
+    HEAD_SIZE = 4096,
+    LOOPS_MAX = 256,
+    COLUMNS = 20,
+    ROWS = 32,    /* of one insert: beyond that nothing is gained */
+    GROUP = 2048, /* of one transaction, some 5 ms */
+    LOOP_BITS = 8,
+    COUNT_BITS = 14,
+    TIME_SHIFT = LOOP_BITS + COUNT_BITS,
+};
+static const int64_t EPOCH_MS = INT64_C(1577836800000); /* 2020-01-01 */
+static const int64_t TIME_MAX = INT64_C(1) << 41;
+static const int64_t PERIOD_NS = 50 * NS_PER_MS;
+static const int64_t RETRY_NS = NS_PER_S;
+static const char magic[8] = "PNSTKJL";
+
+struct head {
+    char magic[8];
+    uint32_t version, slot_size, slots;
+    _Alignas(64) _Atomic uint64_t moved;
+};
+
+struct slot {
+    _Alignas(64) _Atomic uint64_t seq;
+    uint64_t check; /* of seq and row */
+    struct usage_row row;
+};
+
+enum { FILE_SIZE = HEAD_SIZE + SLOTS * sizeof(struct slot) };
+
+struct journal {
+    /* set once */
+    struct journal_set *set;
+    struct head *head;
+    struct slot *slot;
+    unsigned loop;
+    /* atomic */
+    _Atomic uint64_t end; /* positions below are written */
+    /* loop thread only */
+    _Alignas(64) uint64_t moved; /* as last looked up */
+    int64_t time_ms;             /* of the last id, since EPOCH_MS */
+    uint32_t count;
+};
+
+struct journal_set {
+    /* set once */
+    struct db *db;
+    struct journal *journal;
+    unsigned n;
+    char *dir, *insert_many;
+    pthread_t thread;
+    bool running;
+    /* under lock */
+    struct lock lock;
+    struct cond work, done;
+    bool closing, failing;
+    uint64_t asked, answered; /* flushes */
+    struct err err;           /* of the last round */
+};
+
+/* ---- Into SQL ---- */
+
+#define INSERT                                                                                     \
+    "insert into usage (id, at_ms, request, key, tenant, model, provider, upstream_model,"         \
+    " attempt, status, error, input_tokens, output_tokens, cached_tokens, reasoning_tokens,"       \
+    " cost_microusd, latency_us, first_token_us, counted, streamed) values "
+#define CONFLICT " on conflict (id) do nothing"
+
+static const char insert_one[] = INSERT "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+                                        " $14, $15, $16, $17, $18, $19, $20)" CONFLICT;
+
+static char *make_insert_many(void)
+{
+    struct buf b;
+    buf_init(&b, 64 << 10);
+    buf_add(&b, STR(INSERT));
+    for (int i = 1; i <= ROWS * COLUMNS; i++)
+        buf_printf(&b, "%s$%d%s", i % COLUMNS == 1 ? (i > 1 ? ", (" : "(") : ", ", i,
+                   i % COLUMNS == 0 ? ")" : "");
+    buf_add(&b, STR(CONFLICT));
+    char *text = mem_text(buf_text(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static struct db_value field(const char *text, size_t size)
+{
+    return DB_TEXT(((struct str){text, strnlen(text, size)}));
+}
+#define FIELD(array) field(array, sizeof(array))
+
+static void values_of(const struct usage_row *r, struct db_value v[COLUMNS])
+{
+    const struct db_value row[COLUMNS] = {
+        DB_INT((int64_t)r->id),
+        DB_INT(r->at_ms),
+        FIELD(r->request),
+        FIELD(r->key),
+        FIELD(r->tenant),
+        FIELD(r->model),
+        FIELD(r->provider),
+        FIELD(r->upstream_model),
+        DB_INT(r->attempt),
+        DB_INT(r->status),
+        FIELD(r->error),
+        DB_INT(r->input_tokens),
+        DB_INT(r->output_tokens),
+        DB_INT(r->cached_tokens),
+        DB_INT(r->reasoning_tokens),
+        DB_INT(r->cost_microusd),
+        DB_INT(r->latency_us),
+        DB_INT(r->first_token_us),
+        DB_INT(r->counted),
+        DB_INT(r->streamed),
+    };
+    memcpy(v, row, sizeof(row));
+}
+
+struct group {
+    const char *insert_many;
+    const struct usage_row *row[GROUP];
+    struct db_value value[ROWS * COLUMNS];
+    size_t n;
+};
+
+static bool insert_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct group *g = arg;
+    size_t i = 0;
+    for (; i + ROWS <= g->n; i += ROWS) {
+        for (size_t r = 0; r < ROWS; r++)
+            values_of(g->row[i + r], &g->value[r * COLUMNS]);
+        if (!db_exec_values(tx, e, g->insert_many, g->value, ROWS * COLUMNS))
+            return false;
+    }
+    for (; i < g->n; i++) {
+        values_of(g->row[i], g->value);
+        if (!db_exec_values(tx, e, insert_one, g->value, COLUMNS))
+            return false;
+    }
+    return true;
+}
+
+/* Moves what was written before the call. */
+static bool move(struct journal *j, struct group *g, struct err *e)
+{
+    uint64_t moved = atomic_load(&j->head->moved);
+    uint64_t end = atomic_load_explicit(&j->end, memory_order_acquire);
+    while (moved < end) {
+        for (g->n = 0; g->n < GROUP && moved + g->n < end; g->n++)
+            g->row[g->n] = &j->slot[(moved + g->n) % SLOTS].row;
+        if (!db_write(j->set->db, insert_tx, g, e))
+            return false;
+        moved += g->n;
+        atomic_store_explicit(&j->head->moved, moved, memory_order_release);
+    }
+    return true;
+}
+
+static bool move_all(struct journal_set *s, struct err *e)
+{
+    struct group *g = mem_new(sizeof(*g));
+    g->insert_many = s->insert_many;
+    bool good = true;
+    for (unsigned i = 0; good && i < s->n; i++)
+        good = move(&s->journal[i], g, e);
+    mem_free(g);
+    return good;
+}
+
+/* ---- The mover ---- */
+
+/* Under lock. Says once that it fails and once that it works again. */
+static void note_outcome_locked(struct journal_set *s, bool good)
+{
+    if (!good && !s->failing)
+        log_error("journal", kv("state", "cannot move usage rows"), kv("error", s->err.msg),
+                  kv("rows", journal_waiting(s)));
+    if (good && s->failing)
+        log_info("journal", kv("state", "moves usage rows again"));
+    s->failing = !good;
+}
+
+static void *mover_main(void *arg)
+{
+    struct journal_set *s = arg;
+    lock_take(&s->lock);
+    while (!s->closing) {
+        if (s->asked == s->answered)
+            cond_wait(&s->work, &s->lock, clock_now() + (s->failing ? RETRY_NS : PERIOD_NS));
+        uint64_t ticket = s->asked;
+        lock_drop(&s->lock);
+        struct err e = {0};
+        bool good = move_all(s, &e);
+        lock_take(&s->lock);
+        s->err = e;
+        note_outcome_locked(s, good);
+        s->answered = ticket;
+        cond_wake_all(&s->done);
+    }
+    lock_drop(&s->lock);
+    return NULL;
+}
+
+struct flush {
+    struct journal_set *set;
+    struct err *err;
+    bool good;
+};
+
+static void flush_now(void *arg)
+{
+    struct flush *f = arg;
+    struct journal_set *s = f->set;
+    lock_take(&s->lock);
+    uint64_t ticket = ++s->asked;
+    cond_wake_one(&s->work);
+    while (s->answered < ticket)
+        cond_wait(&s->done, &s->lock, CLOCK_NEVER);
+    f->good = !s->failing;
+    if (!f->good && f->err)
+        *f->err = s->err;
+    lock_drop(&s->lock);
+}
+
+bool journal_flush(struct journal_set *s, struct err *e)
+{
+    struct flush f = {s, e, false};
+    work_run(flush_now, &f);
+    return f.good;
+}
+
+uint64_t journal_waiting(const struct journal_set *s)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        uint64_t moved = atomic_load(&s->journal[i].head->moved);
+        n += atomic_load(&s->journal[i].end) - moved;
+    }
+    return n;
+}
+
+/* ---- Adding ---- */
+
+struct journal *journal_of(struct journal_set *s, unsigned loop)
+{
+    CHECK(loop < s->n);
+    return &s->journal[loop];
+}
+
+/* A time that is behind the last one, or absurd, counts as the last one. */
+static uint64_t next_id(struct journal *j, int64_t at_ms)
+{
+    if (at_ms > EPOCH_MS + j->time_ms && at_ms < EPOCH_MS + TIME_MAX) {
+        j->time_ms = at_ms - EPOCH_MS;
+        j->count = 0;
+    } else if (++j->count == 1u << COUNT_BITS) {
+        j->time_ms++;
+        j->count = 0;
+    }
+    return (uint64_t)j->time_ms << TIME_SHIFT | (uint64_t)j->loop << COUNT_BITS | j->count;
+}
+
+static uint64_t checksum(uint64_t seq, const struct usage_row *row)
+{
+    return hash_stable((struct str){(const char *)row, sizeof(*row)}) ^ seq;
+}
+
+/* At half, asks the mover to begin before its time; without the lock, as a call that it misses
+ * costs no more than its period. */
+static bool room(struct journal *j, uint64_t at)
+{
+    if (at - j->moved < SLOTS / 2)
+        return true;
+    j->moved = atomic_load_explicit(&j->head->moved, memory_order_acquire);
+    if (at - j->moved == SLOTS / 2)
+        cond_wake_one(&j->set->work);
+    return at - j->moved < SLOTS;
+}
+
+bool journal_add(struct journal *j, const struct usage_row *row, struct err *e)
+{
+    uint64_t at = atomic_load_explicit(&j->end, memory_order_relaxed);
+    if (!room(j, at))
+        return err_set(e, ERR_FULL,
+                       "usage cannot be recorded: the database does not keep up, or "
+                       "its disk is full");
+    struct slot *slot = &j->slot[at % SLOTS];
+    slot->row = *row;
+    slot->row.id = next_id(j, row->at_ms);
+    slot->check = checksum(at + 1, &slot->row);
+    atomic_store_explicit(&slot->seq, at + 1, memory_order_release);
+    atomic_store_explicit(&j->end, at + 1, memory_order_release);
+    return true;
+}
+
+/* ---- Files ---- */
+
+static char *path_of(struct arena *a, const struct journal_set *s, unsigned loop,
+                     const char *suffix)
+{
+    return arena_text(a, arena_printf(a, "%s/journal.%u%s", s->dir, loop, suffix));
+}
+
+static bool fill(int fd, const char *path, struct err *e)
+{
+    int flags = 0; /* best effort: other file systems do not know it and do not need it */
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_NOCOW_FL)) {
+        flags |= FS_NOCOW_FL;
+        ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    }
+    errno = posix_fallocate(fd, 0, FILE_SIZE);
+    if (errno && errno != EOPNOTSUPP && errno != EINVAL)
+        return err_sys(e, ERR_IO, "cannot reserve %d bytes for '%s'", (int)FILE_SIZE, path);
+    char *zeros = mem_new(FILE_SIZE);
+    struct head *head = (struct head *)zeros;
+    memcpy(head->magic, magic, sizeof(magic));
+    head->version = VERSION;
+    head->slot_size = sizeof(struct slot);
+    head->slots = SLOTS;
+    bool good = file_write_all(fd, zeros, FILE_SIZE, e) || err_prefix(e, "'%s': ", path);
+    mem_free(zeros);
+    return good && (fsync(fd) == 0 || err_sys(e, ERR_IO, "cannot sync '%s'", path));
+}
+
+static bool create(const char *path, const char *temp, struct err *e)
+{
+    int fd = open(temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_sys(e, ERR_IO, "cannot create '%s'", temp);
+    bool good = fill(fd, temp, e);
+    if (good && rename(temp, path) < 0)
+        good = err_sys(e, ERR_IO, "cannot create '%s'", path);
+    if (!good)
+        unlink(temp);
+    close(fd);
+    return good;
+}
+
+static bool check_head(const struct head *h, const char *path, struct err *e)
+{
+    if (memcmp(h->magic, magic, sizeof(magic)) != 0)
+        return err_set(e, ERR_CORRUPT,
+                       "'%s' is damaged: move it away to start without the usage rows in it", path);
+    if (h->version != VERSION || h->slot_size != sizeof(struct slot) || h->slots != SLOTS)
+        return err_set(e, ERR_CONFLICT,
+                       "'%s' was written by another version of penstock: start and stop that one "
+                       "first",
+                       path);
+    return true;
+}
+
+static bool map(struct journal *j, const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, ERR_IO, "cannot open '%s'", path);
+    struct stat st;
+    void *p = MAP_FAILED;
+    if (fstat(fd, &st) < 0)
+        err_sys(e, ERR_IO, "cannot stat '%s'", path);
+    else if (st.st_size != FILE_SIZE)
+        err_set(e, ERR_CORRUPT,
+                "'%s' has a wrong size: move it away to start without the usage rows in it", path);
+    else if ((p = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED)
+        err_sys(e, ERR_IO, "cannot map '%s'", path);
+    close(fd);
+    if (p == MAP_FAILED)
+        return false;
+    j->head = p;
+    j->slot = (struct slot *)((char *)p + HEAD_SIZE);
+    return check_head(j->head, path, e);
+}
+
+static void unmap(struct journal *j)
+{
+    if (j->head)
+        munmap(j->head, FILE_SIZE);
+    j->head = NULL;
+}
+
+/* ---- Starting ---- */
+
+static bool keep(struct journal *j, struct group *g, struct err *e)
+{
+    bool good = g->n == 0 || db_write(j->set->db, insert_tx, g, e);
+    g->n = 0;
+    return good;
+}
+
+/* Moves what an earlier process left, in whatever state power loss may have put it. */
+static bool replay(struct journal *j, struct err *e)
+{
+    struct group *g = mem_new(sizeof(*g));
+    g->insert_many = j->set->insert_many;
+    uint64_t moved = atomic_load(&j->head->moved), end = moved, rows = 0, torn = 0;
+    bool good = true;
+    for (uint64_t i = 0; good && i < SLOTS; i++) {
+        const struct slot *slot = &j->slot[i];
+        uint64_t seq = atomic_load(&slot->seq);
+        if (seq <= moved || (seq - 1) % SLOTS != i)
+            continue;
+        end = seq > end ? seq : end;
+        if (slot->check != checksum(seq, &slot->row)) {
+            torn++;
+            continue;
+        }
+        g->row[g->n++] = &slot->row;
+        rows++;
+        if (g->n == GROUP)
+            good = keep(j, g, e);
+    }
+    good = good && keep(j, g, e);
+    mem_free(g);
+    if (!good)
+        return false;
+    atomic_store(&j->head->moved, end);
+    j->moved = end;
+    atomic_store(&j->end, end);
+    if (rows || torn)
+        log_info("journal", kv("state", "moved what was left at the last end"), kv("rows", rows),
+                 kv("torn", torn));
+    return true;
+}
+
+/* Loops that there were and are no more: their rows are moved and the file goes. */
+static bool retire(struct journal_set *s, unsigned loop, const char *path, struct err *e)
+{
+    struct journal j = {.set = s, .loop = loop};
+    bool good = map(&j, path, e) && replay(&j, e);
+    unmap(&j);
+    return good && (unlink(path) == 0 || err_sys(e, ERR_IO, "cannot remove '%s'", path));
+}
+
+static bool open_files(struct journal_set *s, struct err *e)
+{
+    struct arena *a = arena_new();
+    bool good = true;
+    for (unsigned i = 0; good && i < LOOPS_MAX; i++) {
+        char *path = path_of(a, s, i, ""), *temp = path_of(a, s, i, ".new");
+        if (i >= s->n) {
+            good = !file_exists(path) || retire(s, i, path, e);
+            continue;
+        }
+        struct journal *j = &s->journal[i];
+        *j = (struct journal){.set = s, .loop = i};
+        good = (file_exists(path) || create(path, temp, e)) && map(j, path, e) && replay(j, e);
+    }
+    arena_free(a);
+    return good;
+}
+
+static bool last_id(struct db_tx *tx, void *arg, struct err *e)
+{
+    int64_t *id = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "select coalesce(max(id), 0) from usage"))
+        return false;
+    int got = db_step(rows, e);
+    *id = got > 0 ? db_int(rows, 0) : 0;
+    db_done(rows);
+    return got >= 0;
+}
+
+bool journal_open(struct journal_set **out, struct db *d, const char *dir, unsigned loops,
+                  struct err *e)
+{
+    CHECK(loops > 0 && loops <= LOOPS_MAX);
+    struct journal_set *s = mem_new(sizeof(*s));
+    s->db = d;
+    s->n = loops;
+    s->dir = mem_text(dir);
+    s->insert_many = make_insert_many();
+    s->journal = aligned_alloc(_Alignof(struct journal), loops * sizeof(*s->journal));
+    CHECK(s->journal);
+    memset(s->journal, 0, loops * sizeof(*s->journal));
+    lock_init(&s->lock);
+    cond_init(&s->work);
+    cond_init(&s->done);
+    int64_t last = 0;
+    if (!open_files(s, e) || !db_read(d, last_id, &last, e))
+        goto fail;
+    for (unsigned i = 0; i < loops; i++)
+        s->journal[i].time_ms = (last >> TIME_SHIFT) + 1;
+    s->running = pthread_create(&s->thread, NULL, mover_main, s) == 0;
+    if (!s->running) {
+        err_set(e, ERR_UNAVAILABLE, "cannot start the journal's thread");
+        goto fail;
+    }
+    *out = s;
+    return true;
+
+fail:
+    journal_close(s);
+    return false;
+}
+
+void journal_close(struct journal_set *s)
+{
+    if (!s)
+        return;
+    if (s->running) {
+        lock_take(&s->lock);
+        s->closing = true;
+        cond_wake_one(&s->work);
+        lock_drop(&s->lock);
+        pthread_join(s->thread, NULL);
+        struct err e;
+        if (!move_all(s, &e)) /* they stay in the file for the next start */
+            log_error("journal", kv("state", "cannot move usage rows at the end"),
+                      kv("error", e.msg), kv("rows", journal_waiting(s)));
+    }
+    for (unsigned i = 0; i < s->n; i++)
+        unmap(&s->journal[i]);
+    cond_fini(&s->done);
+    cond_fini(&s->work);
+    lock_fini(&s->lock);
+    mem_free(s->journal);
+    mem_free(s->insert_many);
+    mem_free(s->dir);
+    mem_free(s);
+}

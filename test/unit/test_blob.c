@@ -1,0 +1,104 @@
+/* What blobs promise: all or nothing, no id that becomes a path, no remains of a killed writer. */
+#include "base/mem.h"
+#include "store/blob.h"
+
+#include "tap.h"
+#include "tempdir.h"
+
+#include <dirent.h>
+
+static struct err e;
+
+static bool store_text(struct blob_store *s, const char *id, const char *text, char sha256[65])
+{
+    struct blob_writer *w;
+    uint64_t bytes = 0;
+    return blob_begin(s, str_from(id), 1000, &w, &e) && blob_write(w, str_from(text), &e) &&
+           blob_write(w, STR("!"), &e) && blob_commit(w, sha256, &bytes, &e) &&
+           bytes == strlen(text) + 1;
+}
+
+static bool reads_as(struct blob_store *s, const char *id, const char *text)
+{
+    char got[1024];
+    int fd;
+    uint64_t bytes;
+    if (!blob_read(s, str_from(id), &fd, &bytes, &e))
+        return false;
+    ssize_t n = read(fd, got, sizeof(got));
+    close(fd);
+    return n >= 0 && (uint64_t)n == bytes && bytes == strlen(text) &&
+           memcmp(got, text, (size_t)n) == 0;
+}
+
+/* Ids that would leave the directory, be hidden, or be no name at all. */
+static const char *const hostile[] = {
+    "../../../etc/passwd", "/etc/passwd", "..", ".", "", "a/b", "a\nb", "tmp", "lock",
+};
+
+static int entries(const char *dir, const char *sub)
+{
+    char path[TEMPDIR_SIZE + 64];
+    snprintf(path, sizeof(path), "%s/%s", dir, sub);
+    DIR *d = opendir(path);
+    int n = 0;
+    for (struct dirent *entry; d && (entry = readdir(d));)
+        n += entry->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void test_unfinished(struct blob_store *s, const char *dir)
+{
+    struct blob_writer *w;
+    int fd;
+    blob_begin(s, STR("cut"), 1000, &w, &e);
+    blob_write(w, STR("half"), &e);
+    ok(!blob_read(s, STR("cut"), &fd, NULL, &e) && e.code == ERR_NOT_FOUND, "unseen: %s", e.msg);
+    struct blob_store *again;
+    ok(entries(dir, "blobs/tmp") == 1 && blob_open(&again, dir, &e) &&
+           entries(dir, "blobs/tmp") == 0,
+       "what was left half-written is removed at start");
+    blob_close(again);
+    ok(!blob_commit(w, NULL, NULL, &e) && e.code == ERR_IO, "and cannot be committed: %s", e.msg);
+
+    blob_begin(s, STR("large"), 5, &w, &e);
+    ok(blob_write(w, STR("12345"), &e) && !blob_write(w, STR("6"), &e) && e.code == ERR_TOO_LARGE,
+       "the limit: %s", e.msg);
+    blob_abort(w);
+    ok(entries(dir, "blobs/tmp") == 0 && !reads_as(s, "large", "12345"), "aborted");
+    blob_abort(NULL);
+}
+
+int main(void)
+{
+    char dir[TEMPDIR_SIZE], sha256[65];
+    tempdir_make(dir);
+    struct blob_store *s;
+    if (!ok(blob_open(&s, dir, &e), "opens"))
+        return tap_done();
+    ok(store_text(s, "file-1", "hello", sha256) && reads_as(s, "file-1", "hello!"), "in and out");
+    ok(strcmp(sha256, "ce06092fb948d9ffac7d1a376e404b26b7575bcc11ee05a4615fef4fec3a308b") == 0,
+       "digest of the content: %s", sha256);
+    ok(!store_text(s, "file-1", "again", sha256) && e.code == ERR_CONFLICT, "taken: %s", e.msg);
+    ok(reads_as(s, "file-1", "hello!"), "and kept as it was");
+    for (size_t i = 0; i < COUNT(hostile); i++)
+        ok(store_text(s, hostile[i], hostile[i], sha256) &&
+               blob_delete(s, str_from(hostile[i]), &e),
+           "an id is no path: %zu", i);
+    ok(entries(dir, "") == 1 && entries(dir, "blobs/tmp") == 0, "nothing lies elsewhere");
+    test_unfinished(s, dir);
+
+    struct arena *a = arena_new();
+    const char *path;
+    ok(blob_path(s, a, STR("file-1"), &path, &e) && access(path, R_OK) == 0, "a path to hand over");
+    ok(blob_delete(s, STR("file-1"), &e) && !reads_as(s, "file-1", "hello!"), "deleted");
+    ok(!blob_delete(s, STR("file-1"), &e) && e.code == ERR_NOT_FOUND, "twice: %s", e.msg);
+    ok(!blob_path(s, a, STR("file-1"), &path, &e), "no path to nothing");
+    ok(!blob_open(&s, "/proc", &e), "where nothing can be made: %s", e.msg);
+    arena_free(a);
+    blob_close(s);
+    tempdir_remove(dir);
+    return tap_done();
+}

@@ -1,0 +1,430 @@
+/* What the journal promises: rows that were added are in SQL once and only once, however the
+ * process ended; a full journal refuses; files of fewer or more loops, damaged or torn ones. */
+#include "base/lock.h"
+#include "base/mem.h"
+#include "base/clock.h"
+#include "store/journal.h"
+
+#include "tap.h"
+#include "tempdir.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static struct err e;
+static char dir[TEMPDIR_SIZE];
+static struct db *d;
+static struct journal_set *s;
+
+static bool open_both(unsigned loops)
+{
+    e = (struct err){0};
+    d = NULL;
+    s = NULL;
+    if (db_open(&d, &(struct db_options){.dir = dir}, &e) && journal_open(&s, d, dir, loops, &e))
+        return true;
+    printf("# %s\n", e.msg);
+    return false;
+}
+
+static void close_both(void)
+{
+    journal_close(s);
+    db_close(d);
+}
+
+static bool add(unsigned loop, int number)
+{
+    struct usage_row row = {
+        .id = 77, /* not looked at */
+        .at_ms = clock_wall_ms(),
+        .key = "key_1",
+        .tenant = "default",
+        .model = "m",
+        .provider = "p",
+        .attempt = 1,
+        .status = 200,
+        .input_tokens = number,
+        .cost_microusd = INT64_MAX,
+        .streamed = 1,
+    };
+    snprintf(row.request, sizeof(row.request), "%d", number);
+    memset(row.upstream_model, 'u', sizeof(row.upstream_model)); /* filled: no room for a NUL */
+    return journal_add(journal_of(s, loop), &row, &e);
+}
+
+/* How often each request 0 <= r < n is in the table; false when others are too, or ids fall. */
+struct census {
+    int *seen, n, strangers;
+};
+
+static bool census_tx(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct census *c = arg;
+    struct db_rows *rows;
+    c->strangers = 0;
+    memset(c->seen, 0, (size_t)c->n * sizeof(*c->seen));
+    if (!db_query(tx, &rows, err, "select input_tokens from usage"))
+        return false;
+    while (db_step(rows, err) > 0) {
+        int64_t r = db_int(rows, 0);
+        if (r >= 0 && r < c->n)
+            c->seen[r]++;
+        else
+            c->strangers++;
+    }
+    db_done(rows);
+    return true;
+}
+
+/* Requests 0 .. n-1 are there once, and no others. */
+static bool exactly(int n)
+{
+    struct census c = {mem_array((size_t)n + 1, sizeof(int)), n + 1, 0};
+    bool good = db_read(d, census_tx, &c, &e) && c.strangers == 0 && c.seen[n] == 0;
+    for (int i = 0; i < n; i++)
+        good = good && c.seen[i] == 1;
+    mem_free(c.seen);
+    return good;
+}
+
+static bool fields_tx(struct db_tx *tx, void *arg, struct err *err)
+{
+    bool *good = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, err,
+                  "select upstream_model, request, cost_microusd, streamed, counted, error, status"
+                  " from usage where input_tokens = 5"))
+        return false;
+    *good = db_step(rows, err) == 1 && db_text(rows, 0).len == 48 &&
+            str_eq(db_text(rows, 1), STR("5")) && db_int(rows, 2) == INT64_MAX &&
+            db_int(rows, 3) == 1 && db_int(rows, 4) == 0 && db_text(rows, 5).len == 0 &&
+            db_int(rows, 6) == 200;
+    db_done(rows);
+    return true;
+}
+
+static void test_moving(void)
+{
+    ok(open_both(2), "opens");
+    int n = 0;
+    for (; n < 5000; n++)
+        if (!add((unsigned)n % 2, n))
+            break;
+    ok(n == 5000 && journal_flush(s, &e), "five thousand rows on two loops: %s", e.msg);
+    ok(journal_waiting(s) == 0 && exactly(5000), "each is in SQL once");
+    bool good = false;
+    ok(db_read(d, fields_tx, &good, &e) && good, "with its fields");
+    add(0, 5000);
+    close_both();
+    ok(open_both(2) && exactly(5001), "closing moves the rest");
+    close_both();
+}
+
+static bool ids_tx(struct db_tx *tx, void *arg, struct err *err)
+{
+    bool *rising = arg;
+    struct db_rows *rows;
+    int64_t last = -1, n = 0;
+    if (!db_query(tx, &rows, err, "select input_tokens from usage order by id"))
+        return false;
+    *rising = true;
+    for (; db_step(rows, err) > 0; n++) {
+        *rising = *rising && db_int(rows, 0) == last + 1;
+        last = db_int(rows, 0);
+    }
+    db_done(rows);
+    *rising = *rising && n > 0;
+    return true;
+}
+
+/* More in one millisecond than its counter holds, a clock set back, an absurd one. */
+static void test_ids(void)
+{
+    static const int64_t at[] = {2000000000000, 1999999999999, 0, -5, INT64_MAX,
+                                 INT64_MIN,     2000000000001};
+    ok(open_both(1), "opens");
+    int n = 0;
+    for (int i = 0; i < 40000; i++) {
+        struct usage_row row = {.at_ms = 2000000000000, .input_tokens = n};
+        while (!journal_add(journal_of(s, 0), &row, &e))
+            journal_flush(s, &e);
+        n++;
+    }
+    for (size_t i = 0; i < COUNT(at); i++) {
+        struct usage_row row = {.at_ms = at[i], .input_tokens = n++};
+        journal_add(journal_of(s, 0), &row, &e);
+    }
+    close_both();
+    open_both(1);
+    add(0, n++);
+    bool rising = false;
+    ok(journal_flush(s, &e) && db_read(d, ids_tx, &rising, &e) && rising && exactly(n),
+       "ids rise whatever the clock says");
+    close_both();
+}
+
+/* ---- The writer held up ---- */
+
+static struct lock gate_lock = LOCK_INIT;
+static struct cond gate;
+static bool in_gate, gate_open;
+
+static bool stand_in_gate(struct db_tx *tx, void *arg, struct err *err)
+{
+    (void)tx, (void)arg, (void)err;
+    lock_take(&gate_lock);
+    in_gate = true;
+    cond_wake_all(&gate);
+    while (!gate_open)
+        cond_wait(&gate, &gate_lock, CLOCK_NEVER);
+    lock_drop(&gate_lock);
+    return true;
+}
+
+static void *block_writer(void *arg)
+{
+    struct err err;
+    db_write(arg, stand_in_gate, NULL, &err);
+    return NULL;
+}
+
+static pthread_t hold_writer(void)
+{
+    pthread_t t;
+    cond_init(&gate);
+    in_gate = gate_open = false;
+    pthread_create(&t, NULL, block_writer, d);
+    lock_take(&gate_lock);
+    while (!in_gate)
+        cond_wait(&gate, &gate_lock, CLOCK_NEVER);
+    lock_drop(&gate_lock);
+    return t;
+}
+
+static void release_writer(pthread_t t)
+{
+    lock_take(&gate_lock);
+    gate_open = true;
+    cond_wake_all(&gate);
+    lock_drop(&gate_lock);
+    pthread_join(t, NULL);
+    cond_fini(&gate);
+}
+
+static void test_full(void)
+{
+    ok(open_both(1), "opens");
+    pthread_t t = hold_writer();
+    int n = 0;
+    while (n < 1000000 && add(0, n))
+        n++;
+    ok(n > 1000 && n < 1000000 && e.code == ERR_FULL, "full after %d: %s", n, e.msg);
+    ok(journal_waiting(s) == (uint64_t)n, "all of them wait");
+    release_writer(t);
+    ok(journal_flush(s, &e) && exactly(n), "then all are moved");
+    ok(add(0, n) && journal_flush(s, &e) && exactly(n + 1), "and it goes on");
+    close_both();
+}
+
+/* A child adds rows that nobody moves, and ends without a word. */
+static void leave_rows(unsigned loops, int rows)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!open_both(loops))
+            _exit(1);
+        hold_writer();
+        for (int i = 0; i < rows; i++)
+            if (!add((unsigned)i % loops, i))
+                _exit(2);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a child leaves %d rows", rows);
+}
+
+static void path_of(char path[TEMPDIR_SIZE + 32], unsigned loop)
+{
+    snprintf(path, TEMPDIR_SIZE + 32, "%s/journal.%u", dir, loop);
+}
+
+static void test_fewer_loops(void)
+{
+    char path[TEMPDIR_SIZE + 32];
+    path_of(path, 2);
+    leave_rows(3, 100);
+    ok(access(path, F_OK) == 0 && open_both(1) && exactly(100), "rows of loops that are no more");
+    ok(access(path, F_OK) != 0, "their file is gone");
+    close_both();
+    ok(open_both(4) && add(3, 100) && journal_flush(s, &e) && exactly(101), "and with more again");
+    close_both();
+}
+
+static char *slurp(const char *path, size_t *n)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return NULL;
+    char *p = mem_new((size_t)st.st_size);
+    *n = read(fd, p, (size_t)st.st_size) == st.st_size ? (size_t)st.st_size : 0;
+    close(fd);
+    return p;
+}
+
+static void spill(const char *path, const char *p, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ok(fd >= 0 && write(fd, p, n) == (ssize_t)n, "file written");
+    close(fd);
+}
+
+/* As after a crash between the commit and the note in the file. */
+static void test_moved_twice(void)
+{
+    char path[TEMPDIR_SIZE + 32];
+    path_of(path, 0);
+    leave_rows(1, 50);
+    size_t n;
+    char *before = slurp(path, &n);
+    ok(open_both(1) && exactly(50), "moved");
+    close_both();
+    spill(path, before, n);
+    ok(open_both(1) && exactly(50), "moved again: nothing twice");
+    close_both();
+    mem_free(before);
+}
+
+static void test_torn(void)
+{
+    char path[TEMPDIR_SIZE + 32];
+    path_of(path, 0);
+    leave_rows(1, 50);
+    size_t n;
+    char *p = slurp(path, &n);
+    char *hit = memmem(p, n, "uuuuuuuu", 8); /* in the first row */
+    ok(hit != NULL, "a row to damage");
+    *hit = 'x';
+    spill(path, p, n);
+    struct census c = {(int[51]){0}, 51, 0};
+    ok(open_both(1) && db_read(d, census_tx, &c, &e) && c.seen[0] == 0 && c.seen[1] == 1 &&
+           c.seen[49] == 1,
+       "a torn row is left out, the others are not");
+    close_both();
+
+    p[0] ^= 1;
+    spill(path, p, n);
+    ok(!open_both(1) && e.code == ERR_CORRUPT && strstr(e.msg, path), "no journal: %s", e.msg);
+    close_both();
+    p[0] ^= 1;
+    p[8] = 99;
+    spill(path, p, n);
+    ok(!open_both(1) && e.code == ERR_CONFLICT, "another version: %s", e.msg);
+    close_both();
+    spill(path, p, 5000);
+    ok(!open_both(1) && e.code == ERR_CORRUPT, "cut short: %s", e.msg);
+    close_both();
+    mem_free(p);
+}
+
+static void test_no_space(void)
+{
+    struct rlimit old, small;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){1 << 20, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    ok(!open_both(1), "no room for the file: %s", e.msg);
+    close_both();
+    setrlimit(RLIMIT_FSIZE, &old);
+    ok(open_both(1), "with room");
+    close_both();
+}
+
+/* ---- kill -9 ---- */
+
+static void add_until_killed(int fd, int first)
+{
+    if (!open_both(2))
+        _exit(1);
+    for (int n = first;; n++) {
+        while (!add((unsigned)n % 2, n))
+            if (e.code != ERR_FULL || !journal_flush(s, &e))
+                _exit(2);
+        if (write(fd, &n, sizeof(n)) != sizeof(n))
+            _exit(3);
+    }
+}
+
+/* Reads what was acknowledged, kills after `n`, reads the rest. Returns the last number. */
+static int kill_after(int fd, pid_t child, int n)
+{
+    int last = -1, got = 0, number;
+    while (read(fd, &number, sizeof(number)) == sizeof(number)) {
+        last = number;
+        if (++got == n)
+            kill(child, SIGKILL);
+    }
+    return last;
+}
+
+/* Numbers go on from round to round: all up to the last one acknowledged must be there once. One
+ * more may be, written and not acknowledged; the next round then starts behind it. */
+static void test_killed(void)
+{
+    enum { ROUNDS = 20 };
+    int next = 0, lost = 0;
+    unsigned seed = 11;
+    for (int round = 0; round < ROUNDS; round++) {
+        int fd[2];
+        if (pipe(fd) < 0)
+            break;
+        fflush(stdout);
+        pid_t child = fork();
+        if (child == 0) {
+            close(fd[0]);
+            add_until_killed(fd[1], next);
+        }
+        close(fd[1]);
+        seed = seed * 1103515245 + 12345;
+        int last = kill_after(fd[0], child, 1 + (int)((seed >> 16) % 20000));
+        close(fd[0]);
+        waitpid(child, NULL, 0);
+        if (last < next || !open_both(2)) {
+            lost++;
+            break;
+        }
+        next = last + 1;
+        if (!exactly(next)) {
+            next++;
+            lost += !exactly(next);
+        }
+        close_both();
+    }
+    ok(lost == 0, "killed %d times: %d rows, none lost, none twice", ROUNDS, next);
+}
+
+static void in_new_dir(void (*test)(void))
+{
+    tempdir_make(dir);
+    test();
+    tempdir_remove(dir);
+}
+
+int main(void)
+{
+    in_new_dir(test_killed);
+    in_new_dir(test_moving);
+    in_new_dir(test_ids);
+    in_new_dir(test_full);
+    in_new_dir(test_fewer_loops);
+    in_new_dir(test_moved_twice);
+    in_new_dir(test_torn);
+    in_new_dir(test_no_space);
+    return tap_done();
+}
