@@ -4,11 +4,16 @@
  *     {"ts":"2026-11-21T07:00:00.123Z","level":"info","event":"breaker","provider":"x","failures":3}
  *
  * Never a prompt, an answer, a key or personal data. Lines are collected per thread and written by
- * a background thread at least every 50 ms; warnings and errors are written at once. A full disk or
- * a slow terminal drops lines, counts them, and says so in the next line that goes out: logging
- * never stops a request.
+ * a background thread within 50 ms; warnings and errors wake it at once. A full disk or a slow
+ * terminal drops lines, counts them, and says so in the next line that goes out ("log_dropped"):
+ * logging never stops a request. Lines of one thread keep their order, those of several are sorted
+ * by `ts` only roughly. Values over 1 KB are cut ("..."); what does not fit into a line of 8 KB is
+ * left out ("cut":true). Keys are written as they are: literals without quotes.
  *
- * Threads: any.
+ * Before log_open and after log_close, warnings and errors go to standard error from the thread
+ * that calls, and the rest nowhere.
+ *
+ * Threads: any. A line costs its thread some 0.3 us (bench_log).
  */
 #pragma once
 
@@ -31,7 +36,7 @@ struct log_field {
 bool log_open(const char *path, enum log_level least, struct err *e);
 /* People at a terminal get "penstock: message" lines instead of JSON. */
 void log_for_people(bool on);
-void log_close(void); /* writes what is left */
+void log_close(void); /* writes what is left; waits 2 s at most for a sink that takes no more */
 bool log_wants(enum log_level level);
 bool log_level_parse(struct str name, enum log_level *out);
 uint64_t log_dropped(void);
