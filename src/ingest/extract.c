@@ -20,6 +20,7 @@ struct extract {
     char *path;
     pid_t pid; /* 0: not running */
     int sock;
+    bool proven;   /* it has answered, so it is what we think it is */
     int cancel[2]; /* a pipe: what is written to it wakes the one who waits */
     atomic_bool cancelled;
 };
@@ -223,8 +224,9 @@ static bool read_reply(struct extract *x, int64_t until, struct wire_reply *repl
         return false;
     ssize_t n = recv(x->sock, reply, sizeof(*reply), 0);
     if (n != sizeof(*reply) || reply->end < 0 || reply->end >= WIRE_END_COUNT)
-        return err_set(e, ERR_UNAVAILABLE, "the reader has gone; is '%s' of this version?",
-                       x->path);
+        return x->proven ? err_set(e, ERR_IO, "the reader has gone")
+                         : err_set(e, ERR_UNAVAILABLE, "'%s' does not answer as a reader", x->path);
+    x->proven = true;
     if (reply->end == WIRE_CRASHED && reply->signal)
         return err_set(e, ERR_INVALID, "%s (signal %d)", end_text[reply->end], reply->signal);
     if (reply->end != WIRE_DONE)
@@ -310,6 +312,7 @@ static bool parse_result(struct str json, struct arena *a, struct extract_docume
     }
     if (good) {
         out->text = arena_copy(a, buf_str(&text));
+        out->format = fact(root, "format", a);
         out->title = fact(root, "title", a);
         out->author = fact(root, "author", a);
         out->language = fact(root, "language", a);

@@ -39,6 +39,7 @@ struct extract_document {
     struct str text; /* the blocks' texts, an empty line between */
     struct extract_block *block;
     size_t n;
+    struct str format;                        /* "pdf"; see wire.h */
     struct str title, author, language, date; /* "" when the document does not say */
     struct str meta;                          /* a JSON object: what else it says of itself */
     uint32_t pages;

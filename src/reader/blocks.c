@@ -171,6 +171,7 @@ static void put_fact(struct json_writer *w, const char *name, struct str value)
 bool blocks_end(struct blocks *b, struct str *json, struct err *e)
 {
     json_end(&b->w);
+    put_fact(&b->w, "format", str_from(b->format));
     put_fact(&b->w, "title", b->title);
     put_fact(&b->w, "author", b->author);
     put_fact(&b->w, "language", b->language);
@@ -185,7 +186,7 @@ bool blocks_end(struct blocks *b, struct str *json, struct err *e)
     json_end(&b->w);
     json_end(&b->w);
     if (!blocks_ok(b))
-        return err_set(e, ERR_TOO_LARGE, "more than %zu MB of text", b->out.limit >> 20);
+        return err_set(e, ERR_TOO_LARGE, "more than %zu KB of text", b->out.limit >> 10);
     *json = buf_str(&b->out);
     return true;
 }

@@ -17,6 +17,7 @@ struct blocks {
     struct arena *a; /* for what is written at the end */
     uint32_t n;      /* blocks so far */
     uint32_t pages;
+    const char *format; /* as wire.h names it */
     struct str title, author, language;
     struct blocks_meta *meta, **meta_end;
 };

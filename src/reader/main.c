@@ -56,6 +56,7 @@ static void catch_crashes(void)
     struct sigaction act = {.sa_handler = on_crash, .sa_flags = SA_RESETHAND};
     sigaction(SIGABRT, &act, NULL);
     sigaction(SIGTRAP, &act, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a last word that standard error, a file, may not take */
 }
 
 static bool write_result(int fd, struct str s)

@@ -10,11 +10,13 @@
  *
  *     {"blocks": [{"kind": "heading", "level": 2, "text": "...", "page": 1,
  *                  "line_start": 10, "line_end": 12}, ...],
- *      "title": "...", "author": "...", "language": "de", "pages": 3, "meta": {"date": "..."}}
+ *      "format": "pdf", "title": "...", "author": "...", "language": "de", "pages": 3,
+ *      "meta": {"date": "..."}}
  *
  * with the blocks in reading order. `level` stands in headings (1 is the highest), `page` (from 1)
  * in paged formats, the lines (from 1, both included) in text formats; title, author, language and
- * pages only when the document says them. Text is UTF-8; lines inside a block end with "\n".
+ * pages only when the document says them. Formats are "text", "markdown", "html" and "pdf". Text is
+ * UTF-8; lines inside a block end with "\n".
  *
  * Closing the socket ends the reader and the document it is at.
  */
