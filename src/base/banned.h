@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#ifndef __ASSEMBLER__ /* the build gives it to assembly files too */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,3 +14,5 @@
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gets atoi atol atof
 #pragma GCC poison gmtime localtime ctime asctime
+
+#endif

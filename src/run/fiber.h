@@ -17,6 +17,8 @@
  * is kept across a wait; frames under 2 KB; no longjmp; nothing of more than 200 us without
  * work_run (run/work.h).
  *
+ * A stack overflow ends the process with a message that names the fiber.
+ *
  * Threads: the loop's. Source: measured in the project's benchmark bench/bench_fiber.
  */
 #pragma once
@@ -39,9 +41,41 @@ void fiber_deadline(int64_t deadline_ns);
 int64_t fiber_deadline_get(void);
 
 void fiber_yield(void);
+/* Lets others run, and fails like a wait: for long loops that never wait. */
+bool fiber_pause(struct err *e);
 bool fiber_sleep(int64_t ns, struct err *e);
 
-/* The building block of all waits: sleep until fiber_wake, the deadline, or cancellation. */
+/* The building block of all waits: sleep until fiber_wake, the deadline, or cancellation. A wake
+ * says "look again": keep what was waited for in a variable of your own and wait in a loop.
+ *
+ * fiber_wake is for the loop's thread and does nothing when the fiber is not waiting. Another
+ * thread that finishes a job for a fiber sends the wake as a message, with which it touches the job
+ * for the last time. As the job lies on the fiber's stack the wait for it is shielded:
+ *
+ *     struct job { struct loop_msg msg; struct loop *loop; struct fiber *fiber; bool done; ... };
+ *
+ *     static void job_done(void *arg)            // on the loop
+ *     {
+ *         struct job *j = arg;
+ *         j->done = true;
+ *         fiber_wake(j->fiber);
+ *     }
+ *     static void work(struct job *j)            // on the other thread
+ *     {
+ *         ...
+ *         loop_send(j->loop, &j->msg, job_done, j);
+ *     }
+ *     static void ask(struct queue *q)           // on the fiber
+ *     {
+ *         struct job j = {.loop = loop_self(), .fiber = fiber_self(), ...};
+ *         queue_add(q, &j);
+ *         fiber_shield(true);
+ *         while (!j.done)
+ *             fiber_wait(CLOCK_NEVER);
+ *         fiber_shield(false);
+ *     }
+ *
+ * It cannot wake too early: messages are handed out while no fiber runs. */
 enum fiber_wake fiber_wait(int64_t deadline_ns);
 void fiber_wake(struct fiber *f);
 /* Turns the outcome of a wait into an error; true for FIBER_WOKEN. */
@@ -49,8 +83,8 @@ bool fiber_wake_ok(enum fiber_wake w, struct err *e);
 
 void fiber_cancel(struct fiber *f); /* idempotent */
 bool fiber_cancelled(void);         /* was this fiber cancelled? */
-void fiber_shield(
-    bool on); /* while on, waits ignore cancellation and the fiber's deadline; nests */
+/* While on, waits ignore cancellation and the fiber's deadline, not their own; nests. */
+void fiber_shield(bool on);
 
 /* ---- Groups: children that are always joined before their scope is left. ---- */
 
@@ -58,7 +92,8 @@ struct fiber_group {
     struct list children;
     struct fiber *parent;
     int64_t deadline_ns;
-    uint32_t running;
+    uint32_t running, ended; /* ended: since wait_any last returned */
+    bool waiting, cancelled;
 };
 
 void fiber_group_init(struct fiber_group *g, int64_t deadline_ns);
@@ -66,7 +101,8 @@ void fiber_group_go(struct fiber_group *g, fiber_fn *fn, void *arg, const char *
 /* Returns when all have ended. When the parent is cancelled or the group's deadline passes the
  * children are cancelled first. */
 void fiber_group_wait(struct fiber_group *g);
-/* Returns when at least one has ended that had not when this was called last; false: none runs. */
+/* Returns when at least one has ended that had not when this was called last; false: none runs.
+ * Cancels as fiber_group_wait does. */
 bool fiber_group_wait_any(struct fiber_group *g);
 void fiber_group_cancel(struct fiber_group *g);
 void fiber_group_fini(struct fiber_group *g); /* cancels and joins what still runs */
@@ -76,10 +112,12 @@ void fiber_group_fini(struct fiber_group *g); /* cancels and joins what still ru
 struct fiber_info {
     const char *name;
     int64_t age_ns, waiting_ns;
-    size_t stack_high; /* bytes of stack used at most; known in builds that paint stacks, else 0 */
+    size_t stack_high; /* bytes of stack in memory, in whole pages: what it used at most lately */
 };
 
 /* Calls fn for each fiber of this loop. */
 void fiber_list(void (*fn)(void *ctx, const struct fiber_info *info), void *ctx);
-size_t fiber_count(void);      /* alive on this loop */
-size_t fiber_stack_high(void); /* the deepest stack seen on this loop, bytes; 0 when not painted */
+size_t fiber_count(void); /* alive on this loop */
+/* The deepest stack seen on this loop, in whole pages. Asks the kernel about each fiber (0.4 us).
+ */
+size_t fiber_stack_high(void);

@@ -26,7 +26,7 @@ bool fcond_wait(struct fcond *c, struct fmutex *m, int64_t deadline_ns,
 void fcond_wake_one(struct fcond *c);
 void fcond_wake_all(struct fcond *c);
 
-/* A bounded queue of pointers. */
+/* A bounded queue of pointers, which are not NULL. */
 struct fchan {
     void **slot;
     uint32_t cap, head, n;
