@@ -12,6 +12,8 @@ static struct part *part_new(struct segment *s)
     p->segment = s;
     p->n_live = s->n_passages;
     p->length = s->length;
+    for (uint32_t d = 0; d < s->n_documents; d++)
+        p->by_lang[s->document[d].lang] += s->document[d].n;
     return p;
 }
 
@@ -37,12 +39,9 @@ void bm25_view_free(struct bm25_view *v)
 struct bm25_stats bm25_stats(const struct bm25_view *v)
 {
     struct bm25_stats st = {.passages = v->n_live, .length = v->length, .segments = v->n_parts};
-    for (uint32_t i = 0; i < v->n_parts; i++) {
-        const struct part *p = v->part[i];
-        st.bytes += p->segment->image.len;
-        for (uint32_t d = 0; d < p->segment->n_documents; d++)
-            st.documents += !(p->dead && bit(p->dead, p->segment->document[d].first));
-    }
+    memcpy(st.by_lang, v->by_lang, sizeof(st.by_lang));
+    for (uint32_t i = 0; i < v->n_parts; i++)
+        st.bytes += v->part[i]->segment->image.len;
     return st;
 }
 
@@ -76,6 +75,8 @@ static void publish(struct bm25 *ix)
         v->part[i] = p;
         v->n_live += p->n_live;
         v->length += p->length;
+        for (int l = 0; l < LANG_COUNT; l++)
+            v->by_lang[l] += p->by_lang[l];
     }
     lock_take(&ix->lock);
     struct bm25_view *old = ix->view;
@@ -137,14 +138,14 @@ static void flush(struct bm25 *ix)
         append(ix, part_new(segment_build(ix->builder)));
 }
 
-void bm25_add(struct bm25 *ix, int64_t document, int64_t key, uint64_t *term, size_t n,
-              uint32_t length)
+void bm25_add(struct bm25 *ix, int64_t document, enum lang lang, int64_t key, uint64_t *term,
+              size_t n, uint32_t length)
 {
     bool new_document = segment_builder_passages(ix->builder) == 0 || document != ix->last_document;
     if (new_document && segment_builder_postings(ix->builder) >= FLUSH_POSTINGS)
         flush(ix);
     ix->last_document = document;
-    segment_builder_add(ix->builder, document, key, term, n, length);
+    segment_builder_add(ix->builder, document, lang, key, term, n, length);
 }
 
 /* The part at ix->part[i], in a form that may be written. */
@@ -158,6 +159,7 @@ static struct part *writable(struct bm25 *ix, uint32_t i)
             copy->dead = mem_copy(p->dead, words_of(s->n_passages) * sizeof(uint64_t));
         copy->n_live = p->n_live;
         copy->length = p->length;
+        memcpy(copy->by_lang, p->by_lang, sizeof(copy->by_lang));
         ix->part[i] = copy;
         part_unref(p);
         p = copy;
@@ -168,6 +170,15 @@ static struct part *writable(struct bm25 *ix, uint32_t i)
     return p;
 }
 
+/* Takes a document that has died out of the part's numbers. */
+static void count_out(struct part *p, const struct segment_document *d)
+{
+    for (uint32_t k = d->first; k < d->first + d->n; k++)
+        p->length -= p->segment->passage_length[k];
+    p->n_live -= d->n;
+    p->by_lang[d->lang] -= d->n;
+}
+
 static bool remove_from(struct bm25 *ix, uint32_t i, int64_t document)
 {
     const struct segment *s = ix->part[i]->segment;
@@ -175,11 +186,9 @@ static bool remove_from(struct bm25 *ix, uint32_t i, int64_t document)
     if (!d || (ix->part[i]->dead && bit(ix->part[i]->dead, d->first)))
         return false;
     struct part *p = writable(ix, i);
-    for (uint32_t k = d->first; k < d->first + d->n; k++) {
+    for (uint32_t k = d->first; k < d->first + d->n; k++)
         p->dead[k / 64] |= UINT64_C(1) << k % 64;
-        p->length -= s->passage_length[k];
-    }
-    p->n_live -= d->n;
+    count_out(p, d);
     return true;
 }
 
@@ -357,11 +366,9 @@ static struct part *load_part(struct bm25 *ix, struct str *in, struct err *e)
         err_set(e, ERR_CORRUPT, "a part of the index does not fit its segment");
         return NULL;
     }
-    for (uint32_t i = 0; p->dead && i < s->n_passages; i++)
-        if (bit(p->dead, i)) {
-            p->n_live--;
-            p->length -= s->passage_length[i];
-        }
+    for (uint32_t d = 0; p->dead && d < s->n_documents; d++)
+        if (bit(p->dead, s->document[d].first))
+            count_out(p, &s->document[d]);
     if (p->dead)
         count_df(p);
     return p;

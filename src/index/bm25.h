@@ -41,9 +41,10 @@ void bm25_free(struct bm25 *ix);
 
 /* Adds a passage under the caller's `key`. Terms are hashes of their text, in any order, repeats
  * count; the array comes back sorted. `length` is what counts as its length. The passages of one
- * document are added one after another, after bm25_remove when it was there before. */
-void bm25_add(struct bm25 *ix, int64_t document, int64_t key, uint64_t *term, size_t n,
-              uint32_t length);
+ * document are in one language and added one after another, after bm25_remove when it was there
+ * before. */
+void bm25_add(struct bm25 *ix, int64_t document, enum lang lang, int64_t key, uint64_t *term,
+              size_t n, uint32_t length);
 /* Drops all passages of a document, staged ones too. False when there is none. Costs one pass over
  * the postings of the segments concerned at the next commit: remove many, then commit. */
 bool bm25_remove(struct bm25 *ix, int64_t document);
@@ -56,13 +57,18 @@ struct bm25_view *bm25_view(struct bm25 *ix); /* what was committed last */
 void bm25_view_free(struct bm25_view *v);
 
 struct bm25_stats {
-    uint64_t passages, documents, length, bytes, segments;
+    uint64_t passages, length, bytes, segments;
+    uint64_t by_lang[LANG_COUNT]; /* passages in each language */
 };
+/* Cheap: all of it is known. */
 struct bm25_stats bm25_stats(const struct bm25_view *v);
 
 struct bm25_word {
     uint64_t term;
     float weight; /* how often it stands in the query */
+    /* Forms of one word, as several languages stem it, have the same number and stand together:
+     * they share one idf, as if they were one term. */
+    uint32_t group;
 };
 
 struct bm25_query {

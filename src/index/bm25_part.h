@@ -9,7 +9,8 @@ struct part {
     uint64_t *dead; /* a bit per passage; NULL: all live */
     uint32_t *df;   /* [n_terms] living passages with the term; NULL: all live */
     uint32_t n_live;
-    uint64_t length; /* of the living */
+    uint64_t length;              /* of the living */
+    uint32_t by_lang[LANG_COUNT]; /* living passages in each language */
     /* writer only */
     bool published, stale; /* stale: df is to be counted */
 };
@@ -19,6 +20,7 @@ struct bm25_view {
     uint32_t n_parts;
     struct bm25_params params; /* of the index */
     uint64_t n_live, length;
+    uint64_t by_lang[LANG_COUNT];
     struct part *part[]; /* oldest and largest first */
 };
 

@@ -377,6 +377,17 @@ static int by_weight(const void *a, const void *b)
     return (x->hash > y->hash) - (x->hash < y->hash);
 }
 
+static uint64_t df_of(const struct bm25_view *const *view, size_t n_views, uint64_t term)
+{
+    uint64_t df = 0;
+    for (size_t v = 0; v < n_views; v++)
+        for (uint32_t p = 0; p < view[v]->n_parts; p++) {
+            uint32_t index = segment_find(view[v]->part[p]->segment, term);
+            df += index == SEGMENT_NO_TERM ? 0 : part_df(view[v]->part[p], index);
+        }
+    return df;
+}
+
 /* Weighs the terms by the statistics of all views; false when nothing can be found. */
 static bool weigh(struct search *s, const struct bm25_view *const *view, size_t n_views)
 {
@@ -386,18 +397,19 @@ static bool weigh(struct search *s, const struct bm25_view *const *view, size_t 
         length += view[v]->length;
     }
     s->mean = length ? (float)((double)length / (double)passages) : 1;
-    for (size_t i = 0; i < size_min(s->query->n, BM25_MAX_WORDS); i++) {
-        const struct bm25_word *word = &s->query->word[i];
+    size_t n = size_min(s->query->n, BM25_MAX_WORDS);
+    const struct bm25_word *word = s->query->word;
+    for (size_t i = 0, end; i < n; i = end) {
         uint64_t df = 0;
-        for (size_t v = 0; v < n_views; v++)
-            for (uint32_t p = 0; p < view[v]->n_parts; p++) {
-                uint32_t index = segment_find(view[v]->part[p]->segment, word->term);
-                df += index == SEGMENT_NO_TERM ? 0 : part_df(view[v]->part[p], index);
-            }
+        for (end = i; end < n && word[end].group == word[i].group; end++)
+            df += df_of(view, n_views, word[end].term);
+        df = df < passages ? df : passages;
         double idf = log(1 + ((double)(passages - df) + .5) / ((double)df + .5));
-        float weight = word->weight * (float)idf * (s->params.k1 + 1);
-        if (df && weight > 0)
-            s->term[s->n_terms++] = (struct search_term){word->term, weight};
+        for (size_t k = i; k < end && df; k++) {
+            float weight = word[k].weight * (float)idf * (s->params.k1 + 1);
+            if (weight > 0)
+                s->term[s->n_terms++] = (struct search_term){word[k].term, weight};
+        }
     }
     if (s->n_terms)
         qsort(s->term, s->n_terms, sizeof(*s->term), by_weight);

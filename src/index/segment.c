@@ -336,8 +336,8 @@ static int by_u64(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void segment_builder_add(struct segment_builder *b, int64_t document, int64_t key, uint64_t *term,
-                         size_t n, uint32_t length)
+void segment_builder_add(struct segment_builder *b, int64_t document, enum lang lang, int64_t key,
+                         uint64_t *term, size_t n, uint32_t length)
 {
     uint32_t passage = b->n_passages++;
     b->length = grow(b->length, &b->room_lengths, b->n_passages, sizeof(*b->length));
@@ -348,7 +348,7 @@ void segment_builder_add(struct segment_builder *b, int64_t document, int64_t ke
     if (b->n_documents == 0 || b->document[b->n_documents - 1].id != document) {
         uint32_t need = ++b->n_documents;
         b->document = grow(b->document, &b->room_documents, need, sizeof(*b->document));
-        b->document[need - 1] = (struct segment_document){document, passage, 0};
+        b->document[need - 1] = (struct segment_document){document, passage, 0, lang, 0};
     }
     b->document[b->n_documents - 1].n++;
 
@@ -555,7 +555,7 @@ static bool documents_fit(const struct segment *s)
     for (uint32_t i = 0; i < s->n_documents && good; i++) {
         const struct segment_document *d = &s->document[i];
         good = d->first < s->n_passages && d->n > 0 && d->n <= s->n_passages - d->first &&
-               (i == 0 || d[-1].id < d->id);
+               d->lang < LANG_COUNT && (i == 0 || d[-1].id < d->id);
         for (uint32_t p = d->first; good && p < d->first + d->n; p++) {
             good = !owned[p];
             owned[p] = true;

@@ -22,6 +22,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "text/lang.h"
 
 #include <stdatomic.h>
 
@@ -41,6 +42,8 @@ struct segment_block {
 struct segment_document {
     int64_t id;
     uint32_t first, n; /* its passages */
+    uint32_t lang;     /* enum lang: how its words were stemmed */
+    uint32_t zero;
 };
 
 struct segment {
@@ -89,8 +92,8 @@ struct segment_builder;
 struct segment_builder *segment_builder_new(struct bm25_params params);
 void segment_builder_free(struct segment_builder *b);
 /* `term` is used as scratch: it comes back sorted. Repeats count. */
-void segment_builder_add(struct segment_builder *b, int64_t document, int64_t key, uint64_t *term,
-                         size_t n, uint32_t length);
+void segment_builder_add(struct segment_builder *b, int64_t document, enum lang lang, int64_t key,
+                         uint64_t *term, size_t n, uint32_t length);
 uint32_t segment_builder_passages(const struct segment_builder *b);
 uint64_t segment_builder_postings(const struct segment_builder *b);
 bool segment_builder_holds(const struct segment_builder *b, int64_t document);

@@ -127,7 +127,7 @@ static bool take_word(struct terms *t, struct term *out)
         word = fold(t, start, cut);
     if (word.len == 0 || terms_is_stop(t->lang, word))
         return false;
-    *out = (struct term){stem_word(t->lang, word), start, end, false};
+    *out = (struct term){stem_word(t->lang, word), start, end, false, false};
     return true;
 }
 
@@ -140,7 +140,7 @@ static bool take_dense(struct terms *t, size_t end, struct term *out)
     bool lonely = !t->in_run && !pair;
     if (!t->single_done && (lonely || t->use == TERMS_DOCUMENT)) {
         t->single_done = true;
-        *out = (struct term){fold(t, start, end), start, end, !lonely};
+        *out = (struct term){fold(t, start, end), start, end, !lonely, true};
         return out->text.len > 0;
     }
     t->single_done = false;
@@ -148,7 +148,7 @@ static bool take_dense(struct terms *t, size_t end, struct term *out)
     t->at = end;
     if (!pair)
         return false;
-    *out = (struct term){fold(t, start, pair_end), start, pair_end, false};
+    *out = (struct term){fold(t, start, pair_end), start, pair_end, false, true};
     return out->text.len > 0;
 }
 

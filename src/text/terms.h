@@ -27,6 +27,7 @@ struct term {
     struct str text;
     size_t start, end; /* bytes of the text that it was made from */
     bool extra;        /* a single character of a document: not part of its length */
+    bool dense;        /* characters of a script without spaces: not stemmed */
 };
 
 struct terms {

@@ -56,7 +56,7 @@ __attribute__((unused)) static void model_add(struct model *m, struct bm25 *ix, 
             p->term[k] = model_draw(m, vocabulary);
         uint64_t copy[MODEL_TERMS];
         memcpy(copy, p->term, sizeof(copy));
-        bm25_add(ix, document, p->key, copy, p->n, p->length);
+        bm25_add(ix, document, LANG_OTHER, p->key, copy, p->n, p->length);
     }
 }
 
@@ -107,9 +107,11 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
         }
     for (size_t t = 0; t < q->n; t++) {
         double df = 0;
-        for (size_t v = 0; v < n_models; v++)
-            for (size_t i = 0; i < m[v]->n; i++)
-                df += model_count(&m[v]->passage[i], q->word[t].term) > 0;
+        for (size_t f = 0; f < q->n; f++)
+            for (size_t v = 0; v < n_models && q->word[f].group == q->word[t].group; v++)
+                for (size_t i = 0; i < m[v]->n; i++)
+                    df += model_count(&m[v]->passage[i], q->word[f].term) > 0;
+        df = fmin(df, total);
         double idf = log(1 + (total - df + .5) / (df + .5));
         for (size_t v = 0; v < n_models; v++)
             for (size_t i = 0; i < m[v]->n; i++) {

@@ -22,13 +22,13 @@ static void test_cases(void)
     static const unsigned text[3][2] = {{CAT, DOG}, {CAT, DOG}, {EEL, DOG}};
     for (int64_t i = 0; i < 3; i++) {
         uint64_t term[2] = {model_term(text[i][0]), model_term(text[i][1])};
-        bm25_add(ix, 10 + i, i, term, 2, 2);
+        bm25_add(ix, 10 + i, LANG_EN, i, term, 2, 2);
     }
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct bm25_word word[2] = {{model_term(cases[i].query[0]), 1},
-                                    {model_term(cases[i].query[1]), 1}};
+        struct bm25_word word[2] = {{model_term(cases[i].query[0]), 1, 0},
+                                    {model_term(cases[i].query[1]), 1, 1}};
         struct bm25_query q = {.word = word, .n = cases[i].n};
         struct bm25_hit hit[3];
         size_t n = bm25_search(&v, 1, &q, hit, 3);
@@ -60,6 +60,7 @@ static void draw_query(struct model *m, unsigned vocabulary, struct bm25_word *w
 {
     *q = (struct bm25_query){.word = word};
     size_t want = 1 + model_random(m, 8);
+    uint32_t group = 0;
     while (q->n < want) {
         uint64_t term = model_random(m, 2) ? model_draw(m, vocabulary)
                                            : model_term(model_random(m, vocabulary));
@@ -69,7 +70,8 @@ static void draw_query(struct model *m, unsigned vocabulary, struct bm25_word *w
         if (known)
             want--;
         else
-            word[q->n++] = (struct bm25_word){term, 1 + (float)model_random(m, 2)};
+            word[q->n++] = (struct bm25_word){term, 1 + (float)model_random(m, 2), group};
+        group += model_random(m, 4) > 0; /* now and then two forms of one word */
     }
 }
 
@@ -182,9 +184,9 @@ static void test_limits(void)
     struct bm25_word *word = mem_array(1000, sizeof(*word));
     for (unsigned i = 0; i < 1000; i++) {
         term[i] = model_term(3);
-        word[i] = (struct bm25_word){model_term(i), 1};
+        word[i] = (struct bm25_word){model_term(i), 1, i};
     }
-    bm25_add(ix, 1, 1, term, 1000, 1000);
+    bm25_add(ix, 1, LANG_EN, 1, term, 1000, 1000);
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
     struct bm25_hit hit[2];

@@ -21,7 +21,7 @@ static struct segment *build(uint32_t first, uint32_t n)
         for (unsigned t = 0; t < TERMS; t++)
             for (unsigned i = 0; p % (t + 1) == 0 && i <= t; i++)
                 term[len++] = name(t);
-        segment_builder_add(b, p / 7, p, term, len, (uint32_t)len);
+        segment_builder_add(b, p / 7, LANG_DE, p, term, len, (uint32_t)len);
     }
     ok(segment_builder_passages(b) == n && segment_builder_holds(b, first / 7) &&
            !segment_builder_holds(b, -1),
@@ -115,8 +115,8 @@ static void test_counts_saturate(void)
     uint64_t term[300];
     for (size_t i = 0; i < 300; i++)
         term[i] = 7;
-    segment_builder_add(b, 1, 1, term, 300, 300);
-    segment_builder_add(b, 1, 2, term, 0, 0);
+    segment_builder_add(b, 1, LANG_DE, 1, term, 300, 300);
+    segment_builder_add(b, 1, LANG_DE, 2, term, 0, 0);
     struct segment *s = segment_build(b);
     ok(s->count[0] == 255, "300 of a term count as 255");
     ok(s->n_passages == 2 && s->n_documents == 1 && s->document[0].n == 2,

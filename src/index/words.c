@@ -1,0 +1,139 @@
+#include "index/words.h"
+#include "base/hash.h"
+#include "base/utf8.h"
+#include "text/stem.h"
+#include "text/terms.h"
+
+#include <stdlib.h>
+
+void words_fini(struct words *w)
+{
+    mem_free(w->term);
+    *w = (struct words){0};
+}
+
+static void add_text(struct words *w, enum lang lang, struct str text)
+{
+    struct terms t;
+    struct term term;
+    terms_begin(&t, text, lang, TERMS_DOCUMENT);
+    while (terms_next(&t, &term)) {
+        if (w->n == w->room) {
+            w->room = w->room * 2 + 256;
+            w->term = mem_resize(w->term, w->room, sizeof(*w->term));
+        }
+        w->term[w->n++] = hash_stable(term.text);
+        w->length += !term.extra;
+    }
+}
+
+void words_of_passage(struct words *w, enum lang lang, struct str title, struct str section,
+                      struct str text)
+{
+    w->n = 0;
+    w->length = 0;
+    add_text(w, lang, title);
+    add_text(w, lang, section);
+    add_text(w, lang, text);
+}
+
+static bool is_stop(struct str word, const enum lang *lang, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (terms_is_stop(lang[i], word))
+            return true;
+    return false;
+}
+
+static size_t find(const struct bm25_word *word, size_t n, uint64_t term)
+{
+    size_t i = 0;
+    while (i < n && word[i].term != term)
+        i++;
+    return i;
+}
+
+/* The forms of one word, each once. */
+static size_t forms_of(uint64_t form[WORDS_LANGS], const struct term *term, const enum lang *lang,
+                       size_t n_langs)
+{
+    size_t n = 0;
+    for (size_t l = 0; l < n_langs; l++) {
+        uint64_t h = hash_stable(term->dense ? term->text : stem_word(lang[l], term->text));
+        size_t i = 0;
+        while (i < n && form[i] != h)
+            i++;
+        form[i] = h;
+        n += i == n;
+    }
+    return n;
+}
+
+static int by_group(const void *a, const void *b)
+{
+    const struct bm25_word *x = a, *y = b;
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return (x->term > y->term) - (x->term < y->term);
+}
+
+/* Words are cut and folded as for a language without stemmer, then stemmed here, once for each
+ * language. A word that shares a form with an earlier one joins its group. */
+size_t words_of_query(struct bm25_word *word, struct str text, const enum lang *lang,
+                      size_t n_langs)
+{
+    struct terms t;
+    struct term term;
+    size_t n = 0;
+    uint32_t groups = 0;
+    n_langs = size_min(n_langs, WORDS_LANGS);
+    terms_begin(&t, str_head(text, utf8_cut(text, WORDS_QUERY_BYTES)), LANG_OTHER, TERMS_QUERY);
+    while (terms_next(&t, &term)) {
+        uint64_t form[WORDS_LANGS];
+        if (is_stop(term.text, lang, n_langs))
+            continue;
+        size_t n_forms = forms_of(form, &term, lang, n_langs);
+        uint32_t group = groups;
+        for (size_t f = 0; f < n_forms; f++) {
+            size_t i = find(word, n, form[f]);
+            group = i < n ? word[i].group : group;
+        }
+        for (size_t f = 0; f < n_forms; f++) {
+            size_t i = find(word, n, form[f]);
+            if (i < n)
+                word[i].weight++;
+            else if (n < BM25_MAX_WORDS)
+                word[n++] = (struct bm25_word){form[f], 1, group};
+        }
+        groups += group == groups;
+    }
+    if (n)
+        qsort(word, n, sizeof(*word), by_group);
+    return n;
+}
+
+size_t words_langs(enum lang lang[WORDS_LANGS], const struct bm25_view *const *view, size_t n_views)
+{
+    enum { ONE_IN = 50 };
+    uint64_t count[LANG_COUNT] = {0}, total = 0;
+    for (size_t v = 0; v < n_views; v++) {
+        struct bm25_stats st = bm25_stats(view[v]);
+        for (int l = 0; l < LANG_COUNT; l++) {
+            count[l] += st.by_lang[l];
+            total += st.by_lang[l];
+        }
+    }
+    size_t n = 0;
+    while (n < WORDS_LANGS) {
+        int best = LANG_OTHER;
+        for (int l = 0; l < LANG_COUNT; l++)
+            best = count[l] > count[best] ? l : best;
+        if (count[best] == 0 || count[best] * ONE_IN < total)
+            break;
+        lang[n++] = (enum lang)best;
+        count[best] = 0;
+    }
+    if (n == 0)
+        lang[n++] = LANG_EN;
+    return n;
+}

@@ -1,0 +1,38 @@
+/* words.h - from texts to what a BM25 index is fed with: passages and queries.
+ *
+ * A passage is its text and the words of its document's title and of its section, which often say
+ * what the text takes for granted. A query is read once for each language of the index, because a
+ * short one does not tell its own; the forms that a word gets share one weight, and what is a stop
+ * word in one of the languages is left out.
+ *
+ * Queries are outside bytes: WORDS_QUERY_BYTES are looked at, and BM25_MAX_WORDS terms kept.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include "index/bm25.h"
+#include "text/lang.h"
+
+/* A passage's terms, hashed; a zeroed struct is empty. Reused from passage to passage. */
+struct words {
+    uint64_t *term;
+    size_t n, room;
+    uint32_t length; /* for the formula: without what is there only for short queries */
+};
+
+void words_fini(struct words *w);
+/* Replaces what was in it by the words of a passage; title and section may be "". */
+void words_of_passage(struct words *w, enum lang lang, struct str title, struct str section,
+                      struct str text);
+
+enum { WORDS_QUERY_BYTES = 8192, WORDS_LANGS = 6 };
+
+/* Fills word[BM25_MAX_WORDS]; returns how many, each term once. */
+size_t words_of_query(struct bm25_word *word, struct str text, const enum lang *lang,
+                      size_t n_langs);
+
+/* The languages that a query is read in: those of at least one passage in 50, most frequent first,
+ * from the sums over the views; English when there is nothing. Returns how many, at least 1. */
+size_t words_langs(enum lang lang[WORDS_LANGS], const struct bm25_view *const *view,
+                   size_t n_views);
