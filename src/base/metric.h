@@ -8,9 +8,11 @@
  *
  * Units:   in the name, as Prometheus wants: _seconds, _bytes, _total. Histograms take integers
  *          (nanoseconds, bytes); `scale` turns them into the unit shown.
- * Memory:  families and series live for ever.
- * Threads: metric_* registration takes a lock; counting takes none; reading may run beside
- * counting. Source:  the bucket layout is that of Gil Tene's HdrHistogram with 4 significant bits.
+ * Memory:  families and series live for ever; a histogram takes 8 KB in each thread that observes.
+ * Threads: registration and reading take a lock; counting takes none and may run beside them.
+ *          What a thread has counted stays when it ends.
+ * Source:  the bucket layout is that of Gil Tene's HdrHistogram with 4 significant bits; the text
+ *          is Prometheus's exposition format 0.0.4.
  */
 #pragma once
 
@@ -28,7 +30,8 @@ struct metric_family *metric_family(const char *name, enum metric_kind kind, con
                                     const char *help);
 struct metric_family *metric_histogram(const char *name, double scale, const char *labels,
                                        const char *help);
-/* The series with these label values, made when new; as many values as the family has labels. */
+/* The series with these label values, made when new; as many values as the family has labels. A
+ * family has up to 2000 series: what comes later shares one whose values are all "other". */
 struct metric *metric_with(struct metric_family *f, const struct str *values);
 struct metric *metric_plain(struct metric_family *f); /* of a family without labels */
 
@@ -42,5 +45,7 @@ double metric_quantile(const struct metric *m, double q); /* in shown units; 0 w
 
 /* Called before each rendering, to set gauges that are read rather than counted. */
 void metric_on_read(void (*fn)(void *), void *arg);
-/* Prometheus text format 0.0.4; process_* families included. */
+/* Prometheus text format 0.0.4; process_* families included, read from /proc: with many open files
+ * that takes milliseconds, so a loop thread leaves it to a worker. Shown bounds of histograms: 1,
+ * 2.5 and 5 times powers of ten from 1e-5 for a scale below 1, else powers of four. */
 void metric_render(struct buf *out);
