@@ -1,0 +1,341 @@
+/* chat_api.c - OpenAI's chat completions in front: the codec between its protocol and the canonical
+ * call.
+ *
+ * Answers in the client's own dialect (CHAT_RAW) pass through as they are. Others are written here:
+ * whole, or as chunks in the protocol's order (role, pieces of content, finish, usage when asked
+ * for). The end of a stream, "data: [DONE]", is always written here, once the ledger has its row.
+ */
+#include "base/clock.h"
+#include "gateway/chat_read.h"
+#include "gateway/routes.h"
+#include "gateway/stages.h"
+
+enum { ANSWER_MAX = 64 << 20 };
+
+struct chat_writer {
+    struct chat_sink sink;
+    struct request *r;
+    char id[RANDOM_ID_SIZE];
+    int64_t created_s;
+    struct buf text; /* of an answer that is not streamed */
+    struct str raw;  /* a whole answer in the client's dialect */
+    bool raw_stream; /* the provider's own chunks were passed on */
+    enum chat_finish finish;
+    struct buf annotations; /* JSON objects joined by commas */
+};
+
+static bool read_body(struct request *r, struct err *e)
+{
+    struct json body;
+    return request_json(r, &body, e) && chat_read(&r->call.req, &body, r->call.arena, e);
+}
+
+static const char *finish_name(enum chat_finish finish)
+{
+    switch (finish) {
+    case CHAT_FINISH_LENGTH: return "length";
+    case CHAT_FINISH_TOOLS: return "tool_calls";
+    case CHAT_FINISH_CONTENT: return "content_filter";
+    default: return "stop";
+    }
+}
+
+/* ---- Events ---- */
+
+static bool start_stream(struct chat_writer *w, struct err *e)
+{
+    return w->r->http->status || reply_events(w->r, e);
+}
+
+static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
+{
+    if (!w->r->call.req.stream) {
+        w->raw = arena_copy(w->r->call.arena, raw);
+        return true;
+    }
+    w->raw_stream = true;
+    return start_stream(w, e) && http_reply_write(w->r->http, &raw, 1, e);
+}
+
+static void chunk_begin(struct chat_writer *w, struct json_writer *j, struct buf *b)
+{
+    buf_init(b, ANSWER_MAX);
+    buf_add(b, STR("data: "));
+    json_begin(j, b);
+    json_object(j);
+    json_kv_text(j, "id", w->id);
+    json_kv_text(j, "object", "chat.completion.chunk");
+    json_kv_int(j, "created", w->created_s);
+    json_kv_str(j, "model", w->r->call.req.model);
+    json_key(j, "choices");
+    json_array(j);
+}
+
+/* Opens choices[0].delta. */
+static void delta_begin(struct json_writer *j)
+{
+    json_object(j);
+    json_kv_int(j, "index", 0);
+    json_key(j, "delta");
+    json_object(j);
+}
+
+static void delta_end(struct json_writer *j, const char *finish)
+{
+    json_end(j);
+    json_key(j, "logprobs");
+    json_put_null(j);
+    json_kv_text(j, "finish_reason", finish);
+    json_end(j);
+}
+
+static bool chunk_send(struct chat_writer *w, struct json_writer *j, struct buf *b, struct err *e)
+{
+    json_end(j);
+    buf_add(b, STR("\n\n"));
+    struct str event = buf_str(b);
+    bool sent = buf_ok(b) ? http_reply_write(w->r->http, &event, 1, e)
+                          : err_set(e, ERR_INTERNAL, "a chunk is larger than it may be");
+    buf_fini(b);
+    return sent;
+}
+
+/* The first chunk says whose words follow. */
+static bool open_stream(struct chat_writer *w, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (w->r->http->status)
+        return true;
+    if (!reply_events(w->r, e))
+        return false;
+    chunk_begin(w, &j, &b);
+    delta_begin(&j);
+    json_kv_text(&j, "role", "assistant");
+    json_kv_text(&j, "content", "");
+    delta_end(&j, NULL);
+    json_end(&j);
+    return chunk_send(w, &j, &b, e);
+}
+
+static bool send_text(struct chat_writer *w, struct str text, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (!w->r->call.req.stream)
+        return buf_add(&w->text, text) ||
+               err_set(e, ERR_UPSTREAM, "the answer is larger than it may be");
+    if (!open_stream(w, e))
+        return false;
+    chunk_begin(w, &j, &b);
+    delta_begin(&j);
+    json_kv_str(&j, "content", text);
+    delta_end(&j, NULL);
+    json_end(&j);
+    return chunk_send(w, &j, &b, e);
+}
+
+static void put_span(struct json_writer *j, const char *from_name, uint64_t from,
+                     const char *to_name, uint64_t to)
+{
+    json_kv_int(j, from_name, (int64_t)from);
+    json_kv_int(j, to_name, (int64_t)to);
+}
+
+/* A file_citation, with what resolves it further: section, page, lines, span and quote. */
+static void put_annotation(struct json_writer *j, const struct citation *c)
+{
+    const struct passage *p = c->passage;
+    json_object(j);
+    json_kv_text(j, "type", "file_citation");
+    json_kv_str(j, "file_id", p->file_id.len ? p->file_id : p->uri);
+    json_kv_str(j, "filename", p->name);
+    json_kv_int(j, "index", (int64_t)c->at);
+    json_kv_int(j, "document_version", p->version);
+    if (p->section.len)
+        json_kv_str(j, "section", p->section);
+    if (c->page)
+        json_kv_int(j, "page", c->page);
+    if (c->line_start)
+        put_span(j, "line_start", c->line_start, "line_end", c->line_end);
+    put_span(j, "char_start", c->char_start, "char_end", c->char_end);
+    json_kv_str(j, "quote", c->quote);
+    json_end(j);
+}
+
+static bool send_citation(struct chat_writer *w, const struct citation *c, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (!w->r->call.req.stream) {
+        if (w->annotations.len)
+            buf_char(&w->annotations, ',');
+        json_begin(&j, &w->annotations);
+        put_annotation(&j, c);
+        return true;
+    }
+    if (!open_stream(w, e))
+        return false;
+    chunk_begin(w, &j, &b);
+    delta_begin(&j);
+    json_key(&j, "annotations");
+    json_array(&j);
+    put_annotation(&j, c);
+    json_end(&j);
+    delta_end(&j, NULL);
+    json_end(&j);
+    return chunk_send(w, &j, &b, e);
+}
+
+static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
+{
+    struct chat_writer *w = CONTAINER_OF(sink, struct chat_writer, sink);
+    switch (ev->kind) {
+    case CHAT_TEXT: return send_text(w, ev->text, e);
+    case CHAT_RAW: return send_raw(w, ev->raw, e);
+    case CHAT_CITATION: return send_citation(w, ev->citation, e);
+    case CHAT_FINISH: w->finish = ev->finish; return true;
+    }
+    return true;
+}
+
+static void free_writer(void *arg)
+{
+    struct chat_writer *w = arg;
+    buf_fini(&w->text);
+    buf_fini(&w->annotations);
+}
+
+static struct chat_sink *make_sink(struct request *r)
+{
+    struct chat_writer *w = arena_struct(r->call.arena, struct chat_writer);
+    w->sink.event = on_event;
+    w->r = r;
+    w->created_s = clock_wall_s();
+    random_id(w->id, "chatcmpl-");
+    buf_init(&w->text, ANSWER_MAX);
+    buf_init(&w->annotations, ANSWER_MAX);
+    arena_defer(r->call.arena, free_writer, w);
+    return &w->sink;
+}
+
+/* ---- The end ---- */
+
+static void put_usage(struct json_writer *j, const struct chat_usage *u)
+{
+    json_key(j, "usage");
+    json_object(j);
+    json_kv_int(j, "prompt_tokens", u->input);
+    json_kv_int(j, "completion_tokens", u->output);
+    json_kv_int(j, "total_tokens", u->input + u->output);
+    json_key(j, "prompt_tokens_details");
+    json_object(j);
+    json_kv_int(j, "cached_tokens", u->cached);
+    json_end(j);
+    json_key(j, "completion_tokens_details");
+    json_object(j);
+    json_kv_int(j, "reasoning_tokens", u->reasoning);
+    json_end(j);
+    json_end(j);
+}
+
+static void put_message(struct chat_writer *w, struct json_writer *j)
+{
+    json_key(j, "message");
+    json_object(j);
+    json_kv_text(j, "role", "assistant");
+    json_kv_str(j, "content", buf_str(&w->text));
+    json_kv_text(j, "refusal", NULL);
+    json_key(j, "annotations");
+    json_put_raw(j, arena_printf(w->r->call.arena, "[%.*s]", STR_FMT(buf_str(&w->annotations))));
+    json_end(j);
+}
+
+static bool end_whole(struct chat_writer *w, struct err *e)
+{
+    struct request *r = w->r;
+    struct buf b;
+    struct json_writer j;
+    buf_init(&b, 2 * ANSWER_MAX);
+    if (w->raw.len) {
+        buf_add(&b, w->raw);
+        return reply_json(r, 200, &b, e);
+    }
+    json_begin(&j, &b);
+    json_object(&j);
+    json_kv_text(&j, "id", w->id);
+    json_kv_text(&j, "object", "chat.completion");
+    json_kv_int(&j, "created", w->created_s);
+    json_kv_str(&j, "model", r->call.req.model);
+    json_key(&j, "choices");
+    json_array(&j);
+    json_object(&j);
+    json_kv_int(&j, "index", 0);
+    put_message(w, &j);
+    json_kv_text(&j, "logprobs", NULL);
+    json_kv_text(&j, "finish_reason", finish_name(w->finish));
+    json_end(&j);
+    json_end(&j);
+    put_usage(&j, &r->call.usage);
+    json_end(&j);
+    return reply_json(r, 200, &b, e);
+}
+
+static bool end_stream(struct chat_writer *w, struct err *e)
+{
+    struct request *r = w->r;
+    struct buf b;
+    struct json_writer j;
+    struct str done = STR("data: [DONE]\n\n");
+    if (!w->raw_stream) {
+        if (!open_stream(w, e))
+            return false;
+        chunk_begin(w, &j, &b);
+        delta_begin(&j);
+        delta_end(&j, finish_name(w->finish));
+        json_end(&j);
+        if (!chunk_send(w, &j, &b, e))
+            return false;
+        if (r->call.req.include_usage) {
+            chunk_begin(w, &j, &b);
+            json_end(&j);
+            put_usage(&j, &r->call.usage);
+            if (!chunk_send(w, &j, &b, e))
+                return false;
+        }
+    }
+    return start_stream(w, e) && http_reply_write(r->http, &done, 1, e) &&
+           http_reply_end(r->http, e);
+}
+
+static bool end(struct request *r, struct err *e)
+{
+    struct chat_writer *w = CONTAINER_OF(r->answer, struct chat_writer, sink);
+    return r->call.req.stream ? end_stream(w, e) : end_whole(w, e);
+}
+
+/* The stream has begun: an event with an error object, then the end without [DONE]. Clients raise
+ * on it, so a broken answer is never taken for a whole one. */
+static void fail(struct request *r, const struct err *why)
+{
+    struct buf b;
+    struct json_writer j;
+    struct err ignored; /* a client that has gone needs no telling */
+    buf_init(&b, 64 << 10);
+    buf_add(&b, STR("data: "));
+    json_begin(&j, &b);
+    reply_error_json(&j, why);
+    buf_add(&b, STR("\n\n"));
+    struct str event = buf_str(&b);
+    if (!http_reply_write(r->http, &event, 1, &ignored) || !http_reply_end(r->http, &ignored))
+        http_reply_abort(r->http);
+    buf_fini(&b);
+}
+
+static const struct codec codec = {
+    .name = "chat", .read = read_body, .sink = make_sink, .end = end, .fail = fail};
+
+bool chat_create(struct request *r, struct err *e)
+{
+    return stages_call(r, &codec, e);
+}

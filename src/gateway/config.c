@@ -1,0 +1,246 @@
+#include "gateway/config.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "gateway/fields.h"
+
+/* clang-format off */
+#define AT(type, member) offsetof(struct type, member)
+
+static const struct field tls_field[] = {
+    {"certificate", FIELD_TEXT, AT(config_tls, certificate), .doc = "PEM file with the certificate chain. SIGHUP reads it again."},
+    {"key", FIELD_TEXT, AT(config_tls, key), .doc = "PEM file with its private key."},
+};
+static const struct fields tls_fields = {"tls", sizeof(struct config_tls), tls_field, COUNT(tls_field)};
+
+static const struct field log_field[] = {
+    {"level", FIELD_TEXT, AT(config_log, level), "info", "`debug`, `info`, `warn` or `error`."},
+    {"file", FIELD_TEXT, AT(config_log, file), .doc = "Where JSON lines go; standard error when not given."},
+};
+static const struct fields log_fields = {"log", sizeof(struct config_log), log_field, COUNT(log_field)};
+
+static const struct field limits_field[] = {
+    {"body", FIELD_BYTES, AT(config_limits, body_bytes), "64 MB", "Largest body of a request; over it 413.", .least = 1024, .most = INT64_C(1) << 30},
+    {"headers", FIELD_BYTES, AT(config_limits, header_bytes), "64 KB", "Largest head of a request; over it 431.", .least = 1024, .most = 1 << 20},
+    {"request_timeout", FIELD_DURATION, AT(config_limits, request_timeout_ms), "10m", "Longest time for one request, streams included.", .least = 1, .most = 24 * 3600 * 1000},
+    {"idle_timeout", FIELD_DURATION, AT(config_limits, idle_timeout_ms), "75s", "How long a connection may stay idle between requests.", .least = 1, .most = 3600 * 1000},
+    {"connections", FIELD_COUNT, AT(config_limits, connections), "20000", "Open connections for each loop thread.", .least = 1, .most = 1000000},
+    {"requests_per_minute", FIELD_COUNT, AT(config_limits, requests_per_minute), "0", "For each API key; 0 is no limit. Over it 429 with `Retry-After`.", .least = 0, .most = 1000000000},
+    {"concurrent_requests", FIELD_COUNT, AT(config_limits, concurrent_requests), "0", "For each API key; 0 is no limit. Over it 429.", .least = 0, .most = 1000000},
+};
+static const struct fields limits_fields = {"limits", sizeof(struct config_limits), limits_field, COUNT(limits_field)};
+
+static const struct field retrieval_field[] = {
+    {"passages", FIELD_COUNT, AT(config_retrieval, passages), "5", "How many passages ground an answer at most.", .least = 1, .most = 50},
+    {"chunk_tokens", FIELD_COUNT, AT(config_retrieval, chunk_tokens), "512", "Size of a chunk at most.", .least = 16, .most = 8192},
+    {"chunk_overlap", FIELD_COUNT, AT(config_retrieval, chunk_overlap), "50", "Tokens that neighbouring chunks share; at most half of `chunk_tokens`.", .least = 0, .most = 4096},
+};
+static const struct fields retrieval_fields = {"retrieval", sizeof(struct config_retrieval), retrieval_field, COUNT(retrieval_field)};
+
+static const struct field ingest_field[] = {
+    {"parallel", FIELD_COUNT, AT(config_ingest, parallel), "0", "Documents that are read at once; 0 is one for each core.", .least = 0, .most = 256},
+    {"file_size", FIELD_BYTES, AT(config_ingest, file_bytes), "512 MB", "Largest document.", .least = 1024, .most = INT64_C(8) << 30},
+    {"reader_memory", FIELD_BYTES, AT(config_ingest, memory_bytes), "1 GB", "Memory that reading one document may take.", .least = 64 << 20, .most = INT64_C(64) << 30},
+    {"reader_timeout", FIELD_DURATION, AT(config_ingest, timeout_ms), "60s", "Time that reading one document may take.", .least = 100, .most = 3600 * 1000},
+    {"reader", FIELD_TEXT, AT(config_ingest, reader), .doc = "Path of `penstock-reader`; found beside the program when not given."},
+};
+static const struct fields ingest_fields = {"ingest", sizeof(struct config_ingest), ingest_field, COUNT(ingest_field)};
+
+static const struct field provider_field[] = {
+    {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
+    {"type", FIELD_TEXT, AT(config_provider, type), "openai", "`openai`: any server that speaks OpenAI's protocol."},
+    {"url", FIELD_TEXT, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`.", .required = true},
+    {"key", FIELD_SECRET, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`; sent as a bearer token."},
+    {"ca", FIELD_TEXT, AT(config_provider, ca), .doc = "PEM file of authorities to trust instead of the system's."},
+    {"insecure", FIELD_BOOL, AT(config_provider, insecure), "false", "Accept any certificate. Only for tests."},
+    {"connect_timeout", FIELD_DURATION, AT(config_provider, connect_timeout_ms), "5s", "To connect, TLS included.", .least = 1, .most = 600000},
+    {"first_byte_timeout", FIELD_DURATION, AT(config_provider, first_byte_timeout_ms), "60s", "From the request sent to the first byte of the answer.", .least = 1, .most = 3600000},
+    {"idle_timeout", FIELD_DURATION, AT(config_provider, idle_timeout_ms), "60s", "Between pieces of the answer.", .least = 1, .most = 3600000},
+    {"attempts", FIELD_COUNT, AT(config_provider, attempts), "3", "How often one request is tried at most.", .least = 1, .most = 6},
+    {"retry_budget", FIELD_DURATION, AT(config_provider, retry_budget_ms), "3s", "From the first attempt to the start of the last.", .least = 1, .most = 600000},
+};
+static const struct fields provider_fields = {"a provider", sizeof(struct config_provider), provider_field, COUNT(provider_field)};
+
+static const struct field model_field[] = {
+    {"name", FIELD_TEXT, AT(config_model, name), .doc = "What clients ask for.", .required = true},
+    {"provider", FIELD_TEXT, AT(config_model, provider), "extractive", "Name of a provider, or `extractive`: the built-in engine that quotes the best sentences."},
+    {"upstream", FIELD_TEXT, AT(config_model, upstream), .doc = "The provider's name for it, when it differs."},
+    {"knowledge", FIELD_TEXTS, AT(config_model, knowledge), .doc = "Collections whose passages ground every answer of this model."},
+    {"context", FIELD_COUNT, AT(config_model, context_tokens), "8192", "The model's window in tokens.", .least = 512, .most = 100000000},
+    {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in."},
+    {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`."},
+    {"price_output", FIELD_REAL, AT(config_model, price_output), "0", "Dollars for a million tokens out."},
+};
+static const struct fields model_fields = {"a model", sizeof(struct config_model), model_field, COUNT(model_field)};
+
+static const struct field root_field[] = {
+    {"listen", FIELD_TEXTS, AT(config, listen), "127.0.0.1:8080", "Addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`."},
+    {"loops", FIELD_COUNT, AT(config, loops), "0", "Loop threads; 0 is one for each core.", .least = 0, .most = 256},
+    {"workers", FIELD_COUNT, AT(config, workers), "0", "Worker threads; 0 is one for each core, at least 2.", .least = 0, .most = 1024},
+    {"tls", FIELD_STRUCT, AT(config, tls), .doc = "TLS in front; plain HTTP when not given.", .inner = &tls_fields},
+    {"log", FIELD_STRUCT, AT(config, log), .doc = "The log.", .inner = &log_fields},
+    {"limits", FIELD_STRUCT, AT(config, limits), .doc = "What one client may ask for.", .inner = &limits_fields},
+    {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &retrieval_fields},
+    {"ingest", FIELD_STRUCT, AT(config, ingest), .doc = "How documents are read.", .inner = &ingest_fields},
+    {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &provider_fields},
+    {"models", FIELD_STRUCTS, AT(config, model), .doc = "Names that clients ask for. Each collection is also a model of its own name, answered by `extractive`.", .inner = &model_fields},
+};
+static const struct fields root_fields = {"the configuration", sizeof(struct config), root_field, COUNT(root_field)};
+/* clang-format on */
+
+/* Where in the file the i-th entry of a list starts, for what is checked after filling. */
+static int line_of(const struct yaml *root, const char *list, size_t i)
+{
+    const struct yaml *y = yaml_get(root, list);
+    for (y = y ? y->child : NULL; y && i > 0; i--)
+        y = y->next;
+    return y ? y->line : 1;
+}
+
+static bool build_provider(struct config *c, struct config_provider *p, const char *file, int line,
+                           struct err *e)
+{
+    struct provider *to = &p->provider;
+    const struct provider_kind *kind = provider_kind_find(p->type);
+    if (!kind)
+        return err_set(e, ERR_INVALID, "%s:%d: provider '%.*s' has the unknown type '%.*s'", file,
+                       line, STR_FMT(p->name), STR_FMT(p->type));
+    if (str_eq(p->name, STR("extractive")))
+        return err_set(e, ERR_INVALID,
+                       "%s:%d: 'extractive' is the built-in provider; choose "
+                       "another name",
+                       file, line);
+    if (!provider_init(to, c->arena, p->name, kind, p->key, e))
+        return err_prefix(e, "%s:%d: ", file, line);
+    if (!http_origin_parse(&to->origin, c->arena, p->url, e))
+        return err_prefix(e, "%s:%d: provider '%.*s': ", file, line, STR_FMT(p->name));
+    if (to->origin.https) {
+        const char *ca = p->ca.len ? arena_text(c->arena, p->ca) : NULL;
+        if (!tls_client_new(&p->tls, ca, p->insecure, e))
+            return err_prefix(e, "%s:%d: provider '%.*s': ", file, line, STR_FMT(p->name));
+        to->origin.tls = p->tls;
+    }
+    to->deadlines = (struct http_deadlines){.connect_ms = p->connect_timeout_ms,
+                                            .first_byte_ms = p->first_byte_timeout_ms,
+                                            .idle_ms = p->idle_timeout_ms};
+    to->max_attempts = (int)p->attempts;
+    to->retry_budget_ms = p->retry_budget_ms;
+    return true;
+}
+
+static const struct provider *provider_find(const struct config *c, struct str name)
+{
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (str_eq(c->provider[i].name, name))
+            return &c->provider[i].provider;
+    return str_eq(name, STR("extractive")) ? &c->extractive : NULL;
+}
+
+const struct config_model *config_model_find(const struct config *c, struct str name)
+{
+    for (size_t i = 0; i < c->n_models; i++)
+        if (str_eq(c->model[i].name, name))
+            return &c->model[i];
+    return NULL;
+}
+
+/* Dollars for a million tokens to nano-dollars for one. */
+static int64_t nusd(double dollars)
+{
+    return (int64_t)(dollars * 1000 + 0.5);
+}
+
+static bool build_model(struct config *c, struct config_model *model, const char *file, int line,
+                        struct err *e)
+{
+    if (config_model_find(c, model->name) != model)
+        return err_set(e, ERR_INVALID, "%s:%d: there are two models '%.*s'", file, line,
+                       STR_FMT(model->name));
+    model->via = provider_find(c, model->provider);
+    if (!model->via)
+        return err_set(e, ERR_INVALID,
+                       "%s:%d: model '%.*s' names the provider '%.*s', which is "
+                       "not configured",
+                       file, line, STR_FMT(model->name), STR_FMT(model->provider));
+    if (!model->upstream.len)
+        model->upstream = model->name;
+    account_init(&model->account, model->name);
+    model->account.input_nusd = model->account.cached_nusd = nusd(model->price_input);
+    model->account.output_nusd = nusd(model->price_output);
+    if (model->price_cached >= 0)
+        model->account.cached_nusd = nusd(model->price_cached);
+    return true;
+}
+
+static bool build(struct config *c, const struct yaml *root, const char *file, struct err *e)
+{
+    enum log_level level;
+    if (!provider_init(&c->extractive, c->arena, STR("extractive"), &provider_extractive, STR_NONE,
+                       e))
+        return false;
+    account_init(&c->extractive_account, STR("extractive"));
+    if (!log_level_parse(c->log.level, &level))
+        return err_set(e, ERR_INVALID,
+                       "%s: 'level' is '%.*s'; it must be debug, info, warn or "
+                       "error",
+                       file, STR_FMT(c->log.level));
+    if (!c->tls.certificate.len != !c->tls.key.len)
+        return err_set(e, ERR_INVALID, "%s: tls needs both 'certificate' and 'key'", file);
+    if (c->retrieval.chunk_overlap > c->retrieval.chunk_tokens / 2)
+        return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
+                       file);
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (!build_provider(c, &c->provider[i], file, line_of(root, "providers", i), e))
+            return false;
+    for (size_t i = 0; i < c->n_models; i++)
+        if (!build_model(c, &c->model[i], file, line_of(root, "models", i), e))
+            return false;
+    return true;
+}
+
+bool config_load(struct config **out, const char *file, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct config *c = arena_struct(a, struct config);
+    struct yaml *root = NULL;
+    struct str text;
+    c->arena = a;
+    atomic_init(&c->refs, 1);
+    if (file && (!file_read(&text, a, file, 1 << 20, e) || !yaml_parse(&root, a, file, text, e)))
+        goto fail;
+    /* Filling writes field by field, so what is set above stays. */
+    if (!fields_fill(&root_fields, c, root, a, file ? file : "defaults", e) ||
+        !build(c, root, file ? file : "defaults", e))
+        goto fail;
+    *out = c;
+    return true;
+
+fail:
+    config_unref(c);
+    return false;
+}
+
+struct config *config_ref(struct config *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void config_unref(struct config *c)
+{
+    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < c->n_providers; i++)
+        tls_client_free(c->provider[i].tls);
+    arena_free(c->arena);
+}
+
+void config_reference(struct buf *out)
+{
+    buf_add(out, STR("# Configuration reference\n\n"
+                     "`penstock serve --config FILE` reads one YAML file. Everything in it is "
+                     "optional. `${NAME}` in a value is replaced from the environment. An unknown "
+                     "key, a wrong type or a value out of range is an error that names the line. "
+                     "SIGHUP reads the file again; a file with an error changes nothing.\n\n"
+                     "This page is printed by `penstock config reference`.\n\n"));
+    fields_reference(&root_fields, "Top level", out);
+}

@@ -1,0 +1,91 @@
+/* config.h - the configuration: one YAML file, all of it optional, read into an immutable snapshot.
+ *
+ * A snapshot is built, checked whole and then published; requests hold a reference to the one they
+ * started with. A file with any error builds nothing, and the message names file, line and the
+ * nearest right name. The fields, their defaults and their documentation are one table in
+ * config.c, from which doc/configuration.md is made.
+ *
+ * Memory:  a snapshot owns everything in it; config_ref / config_unref.
+ * Threads: immutable after config_load; the count is atomic.
+ */
+#pragma once
+
+#include "model/provider.h"
+
+#include <stdatomic.h>
+
+struct config_tls {
+    struct str certificate, key; /* PEM files; both or none */
+};
+
+struct config_log {
+    struct str level, file;
+};
+
+struct config_limits {
+    int64_t body_bytes, header_bytes;
+    int64_t request_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t connections;         /* per loop */
+    int64_t requests_per_minute; /* per key; 0 = no limit */
+    int64_t concurrent_requests; /* per key; 0 = no limit */
+};
+
+struct config_provider {
+    struct str name, type, url, key, ca;
+    bool insecure;
+    int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms;
+    int64_t attempts, retry_budget_ms;
+    struct tls_client *tls;   /* NULL unless the url is https */
+    struct provider provider; /* what the model row gets */
+};
+
+struct config_model {
+    struct str name, provider, upstream;
+    struct str *knowledge; /* names of collections that ground its answers */
+    size_t n_knowledge;
+    int64_t context_tokens;
+    double price_input, price_cached, price_output; /* dollars per million tokens */
+    struct account account;
+    const struct provider *via; /* resolved */
+};
+
+struct config_retrieval {
+    int64_t passages;
+    int64_t chunk_tokens, chunk_overlap;
+};
+
+struct config_ingest {
+    int64_t parallel, file_bytes, memory_bytes, timeout_ms;
+    struct str reader;
+};
+
+struct config {
+    struct str *listen;
+    size_t n_listen;
+    int64_t loops, workers;
+    struct config_tls tls;
+    struct config_log log;
+    struct config_limits limits;
+    struct config_retrieval retrieval;
+    struct config_ingest ingest;
+    struct config_provider *provider;
+    size_t n_providers;
+    struct config_model *model;
+    size_t n_models;
+
+    struct provider extractive; /* always there */
+    struct account extractive_account;
+    struct arena *arena;
+    atomic_int refs;
+};
+
+/* `file` NULL gives the defaults. False: ERR_INVALID, "FILE:LINE: what is wrong". */
+bool config_load(struct config **out, const char *file, struct err *e);
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c);
+
+const struct config_model *config_model_find(const struct config *c, struct str name);
+
+/* The reference of all fields as Markdown. */
+void config_reference(struct buf *out);

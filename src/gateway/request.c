@@ -1,0 +1,228 @@
+#include "gateway/request.h"
+
+struct str request_tenant(const struct request *r)
+{
+    return str_from(r->call.key->tenant);
+}
+
+static bool reply_with(struct request *r, int status, const char *content_type,
+                       const struct http_header *more, size_t n_more, struct str body,
+                       struct err *e)
+{
+    struct http_header h[6] = {
+        {STR("Content-Type"), str_from(content_type)},
+        {STR("x-request-id"), str_from(r->call.id)},
+    };
+    size_t n = 2;
+    for (size_t i = 0; i < n_more && n < COUNT(h); i++)
+        h[n++] = more[i];
+    return http_reply(r->http, status, h, n, &body, 1, e);
+}
+
+bool reply_text(struct request *r, int status, const char *content_type, struct str body,
+                struct err *e)
+{
+    return reply_with(r, status, content_type, NULL, 0, body, e);
+}
+
+bool reply_json(struct request *r, int status, struct buf *body, struct err *e)
+{
+    bool sent = buf_ok(body) ? reply_with(r, status, "application/json", NULL, 0, buf_str(body), e)
+                             : err_set(e, ERR_INTERNAL, "the answer is larger than it may be");
+    buf_fini(body);
+    return sent;
+}
+
+void reply_error_json(struct json_writer *w, const struct err *why)
+{
+    json_object(w);
+    json_key(w, "error");
+    json_object(w);
+    json_kv_text(w, "message", why->msg);
+    json_kv_text(w, "type", err_api_type(why->code));
+    json_kv_text(w, "param", why->param[0] ? why->param : NULL);
+    json_kv_text(w, "code", err_api_code(why->code));
+    json_end(w);
+    json_end(w);
+}
+
+/* What went wrong inside is for the log; the client hears what it can act on. */
+static struct err for_client(const struct err *why)
+{
+    struct err shown = *why;
+    if (why->code == ERR_INTERNAL || why->code == ERR_IO || why->code == ERR_CORRUPT)
+        err_set(&shown, why->code, "the server could not do this; its log says why");
+    return shown;
+}
+
+void reply_error(struct request *r, const struct err *why)
+{
+    struct err shown = for_client(why), ignored;
+    struct http_header more[2];
+    size_t n = 0;
+    struct buf b;
+    struct json_writer w;
+    if (why->code == ERR_RATE || why->code == ERR_UNAVAILABLE) {
+        int32_t s = why->retry_after_ms > 0 ? (why->retry_after_ms + 999) / 1000 : 1;
+        more[n++] =
+            (struct http_header){STR("Retry-After"), arena_printf(r->call.arena, "%d", (int)s)};
+    }
+    if (why->code == ERR_AUTH)
+        more[n++] = (struct http_header){STR("WWW-Authenticate"), STR("Bearer")};
+    else if (why->code == ERR_METHOD)
+        more[n++] = (struct http_header){STR("Allow"), str_from(why->param)};
+    if (why->code == ERR_METHOD)
+        shown.param[0] = 0;
+    buf_init(&b, 64 << 10);
+    json_begin(&w, &b);
+    reply_error_json(&w, &shown);
+    /* A client that cannot be told has gone, and its connection with it. */
+    reply_with(r, err_status(why->code), "application/json", more, n, buf_str(&b), &ignored);
+    buf_fini(&b);
+}
+
+void reply_list_begin(struct json_writer *w)
+{
+    json_object(w);
+    json_kv_text(w, "object", "list");
+    json_key(w, "data");
+    json_array(w);
+}
+
+static void put_id(struct json_writer *w, const char *name, struct str id)
+{
+    json_key(w, name);
+    if (id.len)
+        json_put_str(w, id);
+    else
+        json_put_null(w);
+}
+
+void reply_list_end(struct json_writer *w, struct str first_id, struct str last_id, bool more)
+{
+    json_end(w);
+    put_id(w, "first_id", first_id);
+    put_id(w, "last_id", last_id);
+    json_kv_bool(w, "has_more", more);
+    json_end(w);
+}
+
+bool reply_deleted(struct request *r, struct str id, const char *object, struct err *e)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, 64 << 10);
+    json_begin(&w, &b);
+    json_object(&w);
+    json_kv_str(&w, "id", id);
+    json_kv_text(&w, "object", object);
+    json_kv_bool(&w, "deleted", true);
+    json_end(&w);
+    return reply_json(r, 200, &b, e);
+}
+
+bool reply_events(struct request *r, struct err *e)
+{
+    const struct http_header h[] = {
+        {STR("Content-Type"), STR("text/event-stream")},
+        {STR("Cache-Control"), STR("no-cache")},
+        {STR("x-request-id"), str_from(r->call.id)},
+    };
+    return http_reply_start(r->http, 200, h, COUNT(h), e);
+}
+
+bool request_json(struct request *r, struct json *doc, struct err *e)
+{
+    struct str body, type;
+    if (http_header_get(&r->http->head.headers, STR("Content-Type"), &type) &&
+        !str_istarts(type, STR("application/json")))
+        return err_set(e, ERR_MEDIA, "the content type is '%.*s'; it must be application/json",
+                       STR_FMT(str_head(type, 80)));
+    if (!http_request_body(r->http, &body, e))
+        return false;
+    if (!str_trim(body).len)
+        return err_set(e, ERR_SYNTAX, "the body is empty; it must be a JSON object");
+    if (!json_parse(doc, r->call.arena, body, JSON_UNIQUE, e))
+        return false;
+    if (!json_is(json_root(doc), JSON_OBJECT))
+        return err_set(e, ERR_SYNTAX, "the body must be a JSON object, not %s",
+                       json_type_name(json_type(json_root(doc))));
+    return true;
+}
+
+static bool given(struct json_value v)
+{
+    return json_exists(v) && !json_is(v, JSON_NULL);
+}
+
+static bool wrong_type(struct json_value v, const char *name, const char *want, struct err *e)
+{
+    return err_param(e, ERR_INVALID, name, "'%s' must be %s, not %s", name, want,
+                     json_type_name(json_type(v)));
+}
+
+bool request_need_text(struct json_value object, const char *name, struct arena *a, struct str *out,
+                       struct err *e)
+{
+    *out = STR_NONE;
+    if (!request_take_text(object, name, a, out, e))
+        return false;
+    if (!given(json_get(object, name)))
+        return err_param(e, ERR_MISSING, name, "'%s' is missing", name);
+    return true;
+}
+
+bool request_take_text(struct json_value object, const char *name, struct arena *a, struct str *out,
+                       struct err *e)
+{
+    struct json_value v = json_get(object, name);
+    if (!given(v))
+        return true;
+    if (!json_is(v, JSON_STRING))
+        return wrong_type(v, name, "a string", e);
+    *out = json_text(v, a);
+    return true;
+}
+
+bool request_take_int(struct json_value object, const char *name, int64_t least, int64_t most,
+                      int64_t *out, struct err *e)
+{
+    struct json_value v = json_get(object, name);
+    int64_t n;
+    if (!given(v))
+        return true;
+    if (!json_int(v, &n))
+        return wrong_type(v, name, "a whole number", e);
+    if (n < least || n > most)
+        return err_param(e, ERR_INVALID, name, "'%s' is %jd; it must lie between %jd and %jd", name,
+                         (intmax_t)n, (intmax_t)least, (intmax_t)most);
+    *out = n;
+    return true;
+}
+
+bool request_take_bool(struct json_value object, const char *name, bool *out, struct err *e)
+{
+    struct json_value v = json_get(object, name);
+    return !given(v) || json_bool(v, out) || wrong_type(v, name, "true or false", e);
+}
+
+bool request_page(struct request *r, struct doc_page *page, struct err *e)
+{
+    struct arena *a = r->call.arena;
+    struct str text;
+    *page = (struct doc_page){.limit = DOC_PAGE_DEFAULT};
+    if (http_query_get(r->http->query, a, STR("limit"), &text)) {
+        uint64_t n;
+        if (!str_to_u64(text, &n) || n < 1 || n > 10000)
+            return err_param(e, ERR_INVALID, "limit", "'limit' must lie between 1 and 10000");
+        page->limit = (uint32_t)n;
+    }
+    if (http_query_get(r->http->query, a, STR("order"), &text)) {
+        page->ascending = str_eq(text, STR("asc"));
+        if (!page->ascending && !str_eq(text, STR("desc")))
+            return err_param(e, ERR_INVALID, "order", "'order' must be asc or desc");
+    }
+    http_query_get(r->http->query, a, STR("after"), &page->after);
+    http_query_get(r->http->query, a, STR("before"), &page->before);
+    return true;
+}

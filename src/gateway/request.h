@@ -1,0 +1,86 @@
+/* request.h - one HTTP request inside the gateway, and the ways to answer it.
+ *
+ * Memory:  lives in the request's arena.
+ * Threads: the fiber of the request.
+ */
+#pragma once
+
+#include "gateway/service.h"
+#include "model/call.h"
+#include "store/doc.h"
+
+struct request;
+
+/* A protocol in front of the stages: from its body to the canonical call and back. */
+struct codec {
+    const char *name;
+    /* Reads and checks the body; fills call.req. */
+    bool (*read)(struct request *r, struct err *e);
+    /* The last sink of the chain: turns events into the protocol's answer. */
+    struct chat_sink *(*sink)(struct request *r);
+    /* The answer is whole: what is still held goes out, and the reply ends. */
+    bool (*end)(struct request *r, struct err *e);
+    /* The answer broke off after its first byte went out: says so in the protocol's way. */
+    void (*fail)(struct request *r, const struct err *why);
+};
+
+struct route {
+    const char *method, *path; /* "{}" stands for one segment */
+    bool (*handle)(struct request *r, struct err *e);
+    enum key_role role; /* at least; ignored when open */
+    bool open;          /* no key is asked for */
+};
+
+enum { REQUEST_PARAMS = 3 };
+
+struct request {
+    struct http_request *http;
+    struct service_loop *loop;
+    struct service *service;
+    const struct config *config; /* the snapshot that this request keeps */
+    const struct route *route;
+    struct str param[REQUEST_PARAMS]; /* the segments that stand for {} */
+    struct call call;
+    struct limit_slot *limit; /* taken at the door, NULL = none */
+
+    /* Model calls. */
+    const struct codec *codec;
+    struct chat_sink *answer; /* the codec's, the last that an event reaches */
+    struct chat_sink *sink;   /* the first, where the provider sends events */
+    const struct provider *provider;
+    struct str upstream;    /* the provider's name for the model */
+    struct str *collection; /* ids; the answer is grounded when there are any */
+    size_t n_collections;
+    uint32_t context_tokens;
+};
+
+struct str request_tenant(const struct request *r);
+
+/* Answers. All of them carry x-request-id. */
+bool reply_json(struct request *r, int status, struct buf *body, struct err *e); /* frees body */
+bool reply_text(struct request *r, int status, const char *content_type, struct str body,
+                struct err *e);
+void reply_error(struct request *r, const struct err *why);
+/* {"error":{...}} as it stands in an answer or an event. */
+void reply_error_json(struct json_writer *w, const struct err *why);
+/* A page of a list: begin, the items, end. */
+void reply_list_begin(struct json_writer *w);
+void reply_list_end(struct json_writer *w, struct str first_id, struct str last_id, bool more);
+/* {"id":..., "object":..., "deleted":true} */
+bool reply_deleted(struct request *r, struct str id, const char *object, struct err *e);
+/* The headers of an event stream; pieces then go through http_reply_write. */
+bool reply_events(struct request *r, struct err *e);
+
+/* The request's body as one JSON object with no member named twice. */
+bool request_json(struct request *r, struct json *doc, struct err *e);
+/* A member that must be a text; ERR_MISSING or ERR_INVALID name it. */
+bool request_need_text(struct json_value object, const char *name, struct arena *a, struct str *out,
+                       struct err *e);
+/* An optional member: true and *out untouched when it is not there or null. */
+bool request_take_text(struct json_value object, const char *name, struct arena *a, struct str *out,
+                       struct err *e);
+bool request_take_int(struct json_value object, const char *name, int64_t least, int64_t most,
+                      int64_t *out, struct err *e);
+bool request_take_bool(struct json_value object, const char *name, bool *out, struct err *e);
+/* limit, order, after, before of the query. */
+bool request_page(struct request *r, struct doc_page *page, struct err *e);

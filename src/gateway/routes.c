@@ -1,0 +1,198 @@
+#include "gateway/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "gateway/stages.h"
+#include "run/fiber.h"
+
+#include <stdio.h>
+
+/* clang-format off */
+static const struct route routes[] = {
+    {"POST",   "/v1/chat/completions",              chat_create,         KEY_USER},
+    {"GET",    "/v1/models",                        models_list,         KEY_READ_ONLY},
+    {"GET",    "/v1/models/{}",                     models_get,          KEY_READ_ONLY},
+
+    {"POST",   "/v1/files",                         files_create,        KEY_DEVELOPER},
+    {"GET",    "/v1/files",                         files_list,          KEY_READ_ONLY},
+    {"GET",    "/v1/files/{}",                      files_get,           KEY_READ_ONLY},
+    {"GET",    "/v1/files/{}/content",              files_content,       KEY_READ_ONLY},
+    {"DELETE", "/v1/files/{}",                      files_delete,        KEY_DEVELOPER},
+
+    {"POST",   "/v1/vector_stores",                 stores_create,       KEY_DEVELOPER},
+    {"GET",    "/v1/vector_stores",                 stores_list,         KEY_READ_ONLY},
+    {"GET",    "/v1/vector_stores/{}",              stores_get,          KEY_READ_ONLY},
+    {"POST",   "/v1/vector_stores/{}",              stores_update,       KEY_DEVELOPER},
+    {"DELETE", "/v1/vector_stores/{}",              stores_delete,       KEY_DEVELOPER},
+    {"POST",   "/v1/vector_stores/{}/search",       stores_search,       KEY_READ_ONLY},
+    {"POST",   "/v1/vector_stores/{}/files",        stores_file_add,     KEY_DEVELOPER},
+    {"GET",    "/v1/vector_stores/{}/files",        stores_file_list,    KEY_READ_ONLY},
+    {"GET",    "/v1/vector_stores/{}/files/{}",     stores_file_get,     KEY_READ_ONLY},
+    {"POST",   "/v1/vector_stores/{}/files/{}",     stores_file_update,  KEY_DEVELOPER},
+    {"DELETE", "/v1/vector_stores/{}/files/{}",     stores_file_remove,  KEY_DEVELOPER},
+    {"GET",    "/v1/vector_stores/{}/files/{}/content", stores_file_content, KEY_READ_ONLY},
+
+    {"POST",   "/admin/ingest",                     admin_ingest,        KEY_ADMIN},
+    {"GET",    "/admin/keys",                       admin_keys_list,     KEY_ADMIN},
+    {"POST",   "/admin/keys",                       admin_keys_create,   KEY_ADMIN},
+    {"DELETE", "/admin/keys/{}",                    admin_keys_revoke,   KEY_ADMIN},
+    {"GET",    "/admin/status",                     admin_status,        KEY_OPERATOR},
+
+    {"GET",    "/metrics",                          probe_metrics,       KEY_OPERATOR},
+    {"GET",    "/livez",                            probe_live,    .open = true},
+    {"GET",    "/readyz",                           probe_ready,   .open = true},
+    {"GET",    "/startupz",                         probe_started, .open = true},
+    {"GET",    "/healthz",                          probe_live,    .open = true},
+};
+/* clang-format on */
+
+/* Does the path have this pattern's shape? Sets the segments that stand for {}. */
+static bool match(struct str pattern, struct str path, struct str param[REQUEST_PARAMS])
+{
+    struct str want, have;
+    size_t n = 0;
+    for (;;) {
+        bool more = str_split(&pattern, '/', &want);
+        if (more != str_split(&path, '/', &have))
+            return false;
+        if (!more)
+            return true;
+        if (str_eq(want, STR("{}")) && have.len)
+            param[n++] = have;
+        else if (!str_eq(want, have))
+            return false;
+    }
+}
+
+static bool method_is(const struct route *t, struct str method)
+{
+    return str_eq(method, str_from(t->method)) ||
+           (str_eq(method, STR("HEAD")) && str_eq(str_from(t->method), STR("GET")));
+}
+
+static const struct route *find(struct request *r, struct err *e)
+{
+    struct str path = r->http->path, method = r->http->head.method;
+    struct buf allow;
+    buf_init(&allow, sizeof(e->param) - 1);
+    for (size_t i = 0; i < COUNT(routes); i++) {
+        if (!match(str_from(routes[i].path), path, r->param))
+            continue;
+        if (method_is(&routes[i], method)) {
+            buf_fini(&allow);
+            return &routes[i];
+        }
+        buf_printf(&allow, "%s%s", allow.len ? ", " : "", routes[i].method);
+    }
+    if (allow.len)
+        err_param(e, ERR_METHOD, buf_text(&allow), "this path takes %s, not %.*s", buf_text(&allow),
+                  STR_FMT(str_head(method, 20)));
+    else
+        err_set(e, ERR_URL, "there is nothing at '%.*s'", STR_FMT(str_head(path, 150)));
+    buf_fini(&allow);
+    return NULL;
+}
+
+/* ---- Counting. Series are found once for each route and status, then kept. ---- */
+
+enum { STATUS_FIRST = 100, STATUS_MAX = 600 };
+
+static struct route_metrics {
+    _Atomic(struct metric *) status[STATUS_MAX - STATUS_FIRST];
+    _Atomic(struct metric *) seconds;
+} metrics[COUNT(routes) + 1]; /* the last: no such path */
+
+static struct metric_family *requests, *seconds; /* set once, by routes_init */
+static struct metric *in_flight;
+
+void routes_init(void)
+{
+    requests = metric_family("penstock_requests_total", METRIC_COUNTER, "route,status",
+                             "Requests answered, by path and HTTP status.");
+    seconds = metric_histogram("penstock_request_seconds", 1e-9, "route",
+                               "From the first byte of a request to the end of its answer.");
+    in_flight = metric_plain(metric_family("penstock_requests_in_flight", METRIC_GAUGE, "",
+                                           "Requests that are being answered now."));
+}
+
+static struct metric *series(_Atomic(struct metric *) *slot, struct metric_family *f,
+                             const struct str *label)
+{
+    struct metric *m = atomic_load_explicit(slot, memory_order_acquire);
+    if (!m) {
+        m = metric_with(f, label); /* finding it twice at once gives the same one */
+        atomic_store_explicit(slot, m, memory_order_release);
+    }
+    return m;
+}
+
+static void count(const struct request *r, int64_t now)
+{
+    size_t i = r->route ? (size_t)(r->route - routes) : COUNT(routes);
+    int status = r->http->status;
+    char text[12];
+    snprintf(text, sizeof(text), "%d", status);
+    struct str label[] = {str_from(r->route ? r->route->path : "other"), str_from(text)};
+    if (status >= STATUS_FIRST && status < STATUS_MAX)
+        metric_add(series(&metrics[i].status[status - STATUS_FIRST], requests, label), 1);
+    metric_observe(series(&metrics[i].seconds, seconds, label), now - r->call.start_ns);
+}
+
+static void access_line(const struct request *r, const struct err *why, int64_t now)
+{
+    const struct call *c = &r->call;
+    log_info("request", kv("id", c->id), kv("peer", r->http->peer),
+             kv("method", r->http->head.method), kv("route", r->route ? r->route->path : "other"),
+             kv("status", r->http->status), kv("us", (now - c->start_ns) / NS_PER_US),
+             kv("bytes", r->http->sent), kv("key", c->key ? c->key->id : ""),
+             kv("model", c->attempts ? c->req.model : STR_NONE), kv("provider", c->provider),
+             kv("attempts", c->attempts), kv("tokens_in", c->usage.input),
+             kv("tokens_out", c->usage.output), kv("error", why ? err_name(why->code) : ""));
+}
+
+/* ---- */
+
+static void unref_config(void *config)
+{
+    config_unref(config);
+}
+
+static bool serve(struct request *r, struct err *e)
+{
+    r->route = find(r, e);
+    return r->route && (r->route->open || stages_enter(r, e)) && r->route->handle(r, e);
+}
+
+void routes_handle(struct http_request *http, void *ctx)
+{
+    struct service_loop *l = ctx;
+    struct request *r = arena_struct(http->arena, struct request);
+    *r = (struct request){.http = http, .loop = l, .service = l->service};
+    r->config = config_ref(l->config);
+    arena_defer(http->arena, unref_config, l->config);
+    r->call = (struct call){
+        .arena = http->arena,
+        .start_ns = http->accepted_ns,
+        .deadline_ns = clock_after(http->accepted_ns, r->config->limits.request_timeout_ms),
+        .journal = l->journal,
+        .http = l->http,
+    };
+    random_id(r->call.id, "req_");
+    span_init(&r->call.spans, http->arena);
+    fiber_deadline(r->call.deadline_ns);
+
+    metric_add(in_flight, 1);
+    struct err why;
+    bool good = serve(r, &why);
+    if (!good && !http->status)
+        reply_error(r, &why);
+    stages_leave(r);
+
+    int64_t now = clock_now();
+    metric_add(in_flight, -1);
+    count(r, now);
+    access_line(r, good ? NULL : &why, now);
+    if (!good && err_status(why.code) >= 500)
+        log_warn("failed", kv("id", r->call.id), kv("error", err_name(why.code)),
+                 kv("message", why.msg));
+}

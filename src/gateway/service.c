@@ -1,0 +1,341 @@
+#include "gateway/service.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "gateway/routes.h"
+#include "run/fiber.h"
+#include "run/work.h"
+#include "store/doc.h"
+
+#include <sched.h>
+#include <stdio.h>
+
+/* ---- Opening: everything that needs no thread of a loop ---- */
+
+static unsigned cores(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static void setup_ingest(struct service *s)
+{
+    const struct config_ingest *c = &s->config->ingest;
+    s->ingest = (struct ingest){
+        .db = s->db,
+        .search = s->search,
+        .reader_path = c->reader.len ? c->reader.p : NULL,
+        .parallel = (unsigned)c->parallel,
+        .max_file_bytes = (uint64_t)c->file_bytes,
+        .reader_memory = (uint64_t)c->memory_bytes,
+        .reader_timeout_ms = c->timeout_ms,
+    };
+}
+
+bool service_open(struct service **out, const struct service_options *opt, struct err *e)
+{
+    struct service *s = mem_new(sizeof(*s));
+    s->opt = *opt;
+    s->started_s = clock_wall_s();
+    if (!config_load(&s->config, opt->config_file, e))
+        goto fail;
+    s->n_loops = opt->private_only      ? 1
+                 : s->config->loops > 0 ? (unsigned)s->config->loops
+                                        : cores();
+    if (!file_make_dirs(opt->data_dir, 0700, e))
+        goto fail;
+    const struct db_options dbo = {.dir = opt->data_dir};
+    if (!db_open(&s->db, &dbo, e) || !key_ring_open(&s->keys, s->db, opt->data_dir, e) ||
+        !blob_open(&s->blobs, opt->data_dir, e) ||
+        !search_open(&s->search, s->db, opt->data_dir, e) ||
+        !journal_open(&s->journals, s->db, opt->data_dir, s->n_loops, e))
+        goto fail;
+    if (s->config->tls.certificate.len &&
+        !tls_server_new(&s->tls, s->config->tls.certificate.p, s->config->tls.key.p, e))
+        goto fail;
+    s->limits = limit_set_new();
+    setup_ingest(s);
+    routes_init();
+    *out = s;
+    return true;
+
+fail:
+    service_close(s);
+    return false;
+}
+
+void service_close(struct service *s)
+{
+    if (!s)
+        return;
+    journal_close(s->journals);
+    search_close(s->search);
+    blob_close(s->blobs);
+    key_ring_close(s->keys);
+    db_close(s->db);
+    tls_server_free(s->tls);
+    limit_set_free(s->limits);
+    config_unref(s->config);
+    mem_free(s->loop);
+    mem_free(s);
+}
+
+struct str service_socket(struct arena *a, const char *data_dir)
+{
+    return arena_printf(a, "unix:%s/penstock.sock", data_dir);
+}
+
+/* ---- The loops ---- */
+
+static bool listen_on(struct service_loop *l, struct str address, bool local, struct err *e)
+{
+    const struct service *s = l->service;
+    const struct config_limits *lim = &l->config->limits;
+    const struct http_server_options opt = {
+        .limits = {.line = (uint32_t)(lim->header_bytes / 2),
+                   .headers = (uint32_t)lim->header_bytes,
+                   .body = (uint64_t)lim->body_bytes},
+        .idle_timeout_ms = lim->idle_timeout_ms,
+        .max_connections = (uint32_t)lim->connections,
+        .tls = local ? NULL : s->tls,
+        .handler = routes_handle,
+        .ctx = l,
+    };
+    CHECK(l->n_servers < SERVICE_LISTEN_MAX);
+    char text[160];
+    snprintf(text, sizeof(text), "%.*s", STR_FMT(address));
+    if (!http_server_open(&l->server[l->n_servers], text, &opt, e))
+        return false;
+    size_t colon = str_rfind_char(address, ':');
+    bool any_port = str_ends(address, STR(":0"));
+    if (any_port && !str_starts(address, STR("unix:")))
+        snprintf(l->address[l->n_servers], sizeof(text), "%.*s:%d", (int)colon, address.p,
+                 (int)http_server_port(l->server[l->n_servers]));
+    else
+        memcpy(l->address[l->n_servers], text, sizeof(text));
+    l->n_servers++;
+    return true;
+}
+
+/* The first loop also has the socket for commands, and the ports that it was given for ":0" are
+ * those of the others. Sockets in the file system have no SO_REUSEPORT, so they are its alone. */
+static bool listen_all(struct service_loop *l, struct err *e)
+{
+    const struct service *s = l->service;
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    bool good = true;
+    const struct service_loop *first = &s->loop[0];
+    if (l->index == 0)
+        good = listen_on(l, service_socket(a, s->opt.data_dir), true, e);
+    for (size_t i = 1; l->index > 0 && good && i < first->n_servers; i++)
+        if (!str_starts(str_from(first->address[i]), STR("unix:")))
+            good = listen_on(l, str_from(first->address[i]), false, e);
+    if (l->index == 0 && !s->opt.private_only) {
+        const struct str given = str_from(s->opt.listen);
+        const struct str *address = given.len ? &given : l->config->listen;
+        size_t n = given.len ? 1 : l->config->n_listen;
+        for (size_t i = 0; good && i < n; i++)
+            good = listen_on(l, address[i], false, e);
+    }
+    arena_rewind(a, mark);
+    return good;
+}
+
+/* Asks something of a loop from the controlling thread, and waits for the answer. */
+struct question {
+    struct service_loop *l;
+    bool (*fn)(struct service_loop *l);
+    struct lock lock;
+    struct cond cond;
+    bool answered, answer; /* under lock */
+};
+
+static void answer_question(void *arg)
+{
+    struct question *q = arg;
+    bool answer = q->fn(q->l);
+    lock_take(&q->lock);
+    q->answer = answer;
+    q->answered = true;
+    cond_wake_one(&q->cond);
+    lock_drop(&q->lock); /* *q is the asker's, and gone from here on */
+}
+
+static bool ask(struct service_loop *l, bool (*fn)(struct service_loop *l))
+{
+    struct question q = {.l = l, .fn = fn};
+    lock_init(&q.lock);
+    cond_init(&q.cond);
+    loop_post(l->loop, answer_question, &q);
+    lock_take(&q.lock);
+    while (!q.answered)
+        cond_wait(&q.cond, &q.lock, CLOCK_NEVER);
+    lock_drop(&q.lock);
+    cond_fini(&q.cond);
+    lock_fini(&q.lock);
+    return q.answer;
+}
+
+/* Ends a loop from inside: connections are cut off, the requests on them end, then the client pool
+ * that they used can go. */
+static void tear_down(void *arg)
+{
+    struct service_loop *l = arg;
+    for (size_t i = 0; i < l->n_servers; i++)
+        http_server_close(l->server[i]);
+    l->n_servers = 0;
+    while (fiber_count() > 1)
+        fiber_sleep(NS_PER_MS, NULL);
+    http_client_free(l->http);
+    loop_stop(l->loop);
+}
+
+static void start_tear_down(void *loop)
+{
+    fiber_go(tear_down, loop, "tear down");
+}
+
+static bool set_up(struct service_loop *l)
+{
+    const struct http_client_options client = {0};
+    return http_client_new(&l->http, &client, &l->failed) && listen_all(l, &l->failed);
+}
+
+static void *loop_main(void *loop)
+{
+    loop_run(loop);
+    return NULL;
+}
+
+static void stop_loop(struct service_loop *l)
+{
+    if (!l->loop)
+        return;
+    loop_post(l->loop, start_tear_down, l);
+    pthread_join(l->thread, NULL);
+    loop_free(l->loop);
+    config_unref(l->config);
+    *l = (struct service_loop){0};
+}
+
+static bool start_loop(struct service *s, unsigned i, struct err *e)
+{
+    struct service_loop *l = &s->loop[i];
+    *l = (struct service_loop){.service = s, .index = i, .journal = journal_of(s->journals, i)};
+    l->loop = loop_new(e);
+    if (!l->loop)
+        return false;
+    l->config = config_ref(s->config);
+    CHECK(pthread_create(&l->thread, NULL, loop_main, l->loop) == 0);
+    if (ask(l, set_up))
+        return true;
+    *e = l->failed;
+    return false;
+}
+
+static void stop_loops(struct service *s)
+{
+    for (unsigned i = 0; i < s->n_loops; i++)
+        stop_loop(&s->loop[i]);
+}
+
+bool service_start(struct service *s, struct err *e)
+{
+    if (!work_start((unsigned)s->config->workers, e))
+        return false;
+    s->loop = mem_array(s->n_loops, sizeof(*s->loop));
+    for (unsigned i = 0; i < s->n_loops; i++)
+        if (!start_loop(s, i, e)) {
+            stop_loops(s);
+            work_stop();
+            return false;
+        }
+    atomic_store(&s->state, SERVICE_READY);
+    for (size_t i = 0; i < s->loop[0].n_servers; i++)
+        log_info("listening", kv("address", s->loop[0].address[i]), kv("loops", s->n_loops));
+    return true;
+}
+
+/* ---- Reload ---- */
+
+struct new_config {
+    struct service_loop *l;
+    struct config *config;
+};
+
+static void take_config(void *arg)
+{
+    struct new_config *n = arg;
+    struct config *old = n->l->config;
+    n->l->config = n->config;
+    config_unref(old);
+    mem_free(n);
+}
+
+static bool same_texts(const struct str *a, size_t n_a, const struct str *b, size_t n_b)
+{
+    bool same = n_a == n_b;
+    for (size_t i = 0; same && i < n_a; i++)
+        same = str_eq(a[i], b[i]);
+    return same;
+}
+
+bool service_reload(struct service *s, struct err *e)
+{
+    struct config *next, *old = s->config;
+    if (!config_load(&next, s->opt.config_file, e))
+        return false;
+    if (s->tls && !tls_server_reload(s->tls, e)) {
+        config_unref(next);
+        return false;
+    }
+    if (!same_texts(next->listen, next->n_listen, old->listen, old->n_listen) ||
+        next->loops != old->loops || next->workers != old->workers ||
+        !str_eq(next->tls.certificate, old->tls.certificate) ||
+        !str_eq(next->tls.key, old->tls.key))
+        log_warn("reload", kv("message", "listen, loops, workers and the paths in tls change only "
+                                         "with a restart"));
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        struct new_config *n = mem_new(sizeof(*n));
+        *n = (struct new_config){&s->loop[i], config_ref(next)};
+        loop_post(s->loop[i].loop, take_config, n);
+    }
+    s->config = next;
+    config_unref(old);
+    log_info("reload", kv("providers", next->n_providers), kv("models", next->n_models));
+    return true;
+}
+
+/* ---- Drain ---- */
+
+static void drain_loop(void *arg)
+{
+    struct service_loop *l = arg;
+    for (size_t i = 0; i < l->n_servers; i++)
+        http_server_drain(l->server[i]);
+}
+
+static bool drained(struct service_loop *l)
+{
+    bool all = true;
+    for (size_t i = 0; i < l->n_servers; i++)
+        all = all && http_server_drained(l->server[i]);
+    return all;
+}
+
+void service_drain(struct service *s, int64_t timeout_ms)
+{
+    int64_t deadline = clock_after(clock_now(), timeout_ms);
+    const struct timespec pause = {.tv_nsec = 10 * NS_PER_MS};
+    atomic_store(&s->state, SERVICE_DRAINING);
+    for (unsigned i = 0; i < s->n_loops; i++)
+        loop_post(s->loop[i].loop, drain_loop, &s->loop[i]);
+    for (unsigned i = 0; i < s->n_loops; i++)
+        while (!ask(&s->loop[i], drained) && clock_now() < deadline)
+            nanosleep(&pause, NULL);
+    stop_loops(s);
+    work_stop();
+}

@@ -1,0 +1,80 @@
+/* service.h - everything one penstock process holds, its loop threads, and their life.
+ *
+ *     service_open     data directory, store, indexes, keys, journals, configuration
+ *     service_start    workers, one thread per loop with its listeners and its client pool
+ *     service_reload   a new configuration snapshot for every loop, and new certificates
+ *     service_drain    stop accepting, finish what runs (bounded), then service_close
+ *
+ * Threads: one thread opens, starts, reloads, drains and closes. What requests use is in
+ *          `struct service_loop`, which belongs to its loop.
+ */
+#pragma once
+
+#include "gateway/config.h"
+#include "index/search.h"
+#include "ingest/ingest.h"
+#include "net/server.h"
+#include "store/blob.h"
+#include "tenant/limit.h"
+
+#include <pthread.h>
+
+struct service_options {
+    const char *data_dir;
+    const char *config_file; /* NULL = defaults */
+    const char *listen;      /* in place of the configuration's; NULL = as configured */
+    bool private_only;       /* only the socket in the data directory: for commands */
+};
+
+enum service_state { SERVICE_STARTING, SERVICE_READY, SERVICE_DRAINING };
+
+struct service {
+    /* set once, by service_open */
+    struct service_options opt;
+    struct db *db;
+    struct search_set *search;
+    struct key_ring *keys;
+    struct limit_set *limits;
+    struct journal_set *journals;
+    struct blob_store *blobs;
+    struct ingest ingest;
+    struct tls_server *tls;
+    int64_t started_s;
+
+    /* thread that controls the service only */
+    struct config *config;
+    unsigned n_loops;
+    struct service_loop *loop; /* [n_loops] */
+
+    /* atomic */
+    _Atomic int state; /* enum service_state */
+};
+
+enum { SERVICE_LISTEN_MAX = 9 };
+
+struct service_loop {
+    struct service *service;
+    unsigned index;
+    pthread_t thread;
+    struct loop *loop;
+    struct journal *journal;
+
+    /* loop thread only, once started */
+    struct config *config; /* what new requests use; holds a reference */
+    struct http_client *http;
+    struct http_server *server[SERVICE_LISTEN_MAX];
+    size_t n_servers;
+    char address[SERVICE_LISTEN_MAX][160]; /* with the port that was chosen */
+    struct err failed;                     /* why it could not start */
+};
+
+bool service_open(struct service **out, const struct service_options *opt, struct err *e);
+bool service_start(struct service *s, struct err *e);
+/* On failure nothing has changed. */
+bool service_reload(struct service *s, struct err *e);
+/* Waits until all connections have ended, at most `timeout_ms`. */
+void service_drain(struct service *s, int64_t timeout_ms);
+void service_close(struct service *s);
+
+/* "unix:DIR/penstock.sock": where commands on this machine find a running service. */
+struct str service_socket(struct arena *a, const char *data_dir);

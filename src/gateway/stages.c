@@ -1,0 +1,205 @@
+#include "gateway/stages.h"
+#include "answer/answer.h"
+#include "base/clock.h"
+
+/* ---- identify ---- */
+
+/* Someone who can open the socket in the data directory owns everything in it. */
+static const struct key_info local_owner = {
+    .id = "local", .tenant = KEY_DEFAULT_TENANT, .name = "local socket", .role = KEY_ADMIN};
+
+static bool bearer(const struct http_headers *headers, struct str *key, struct err *e)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < headers->n; i++) {
+        const struct http_header *h = &headers->h[i];
+        bool plain = str_ieq(h->name, STR("x-api-key"));
+        if (!plain && !str_ieq(h->name, STR("Authorization")))
+            continue;
+        struct str value = h->value;
+        if (!plain) {
+            if (!str_istarts(value, STR("Bearer ")))
+                return err_set(e, ERR_AUTH, "the Authorization header must be 'Bearer KEY'");
+            value = str_trim(str_from_at(value, 7));
+        }
+        if (found && !str_eq(*key, value))
+            return err_set(e, ERR_AUTH, "the request carries two different API keys");
+        *key = value;
+        found = true;
+    }
+    return found ||
+           err_set(e, ERR_AUTH, "no API key was given; send it as 'Authorization: Bearer KEY'");
+}
+
+static bool identify(struct request *r, struct err *e)
+{
+    struct str key;
+    if (r->http->local) {
+        r->call.key = &local_owner;
+        return true;
+    }
+    if (!bearer(&r->http->head.headers, &key, e))
+        return false;
+    r->call.key = key_check(r->service->keys, key);
+    if (!r->call.key)
+        return err_set(e, ERR_AUTH, "the API key is not valid");
+    if (r->call.key->role < r->route->role)
+        return err_set(e, ERR_FORBIDDEN, "this key has the role '%s'; this needs '%s'",
+                       key_role_name(r->call.key->role), key_role_name(r->route->role));
+    return true;
+}
+
+/* ---- admit ---- */
+
+static bool admit(struct request *r, struct err *e)
+{
+    const struct config_limits *lim = &r->config->limits;
+    if (!lim->requests_per_minute && !lim->concurrent_requests)
+        return true;
+    struct limit_slot *slot = limit_slot(r->service->limits, str_from(r->call.key->id));
+    if (!limit_enter(slot, lim->concurrent_requests, e))
+        return false;
+    r->limit = slot;
+    return limit_rate(slot, lim->requests_per_minute, loop_now(), e);
+}
+
+void stages_leave(struct request *r)
+{
+    if (r->limit)
+        limit_leave(r->limit);
+    r->limit = NULL;
+}
+
+/* ---- validate ---- */
+
+static bool validate(struct request *r, struct err *e)
+{
+    return r->codec->read(r, e);
+}
+
+/* ---- route ---- */
+
+enum { EXTRACTIVE_CONTEXT = 8192 }; /* tokens; the engine inside has no window of its own */
+
+static bool find_collections(struct request *r, const struct str *name, size_t n, struct err *e)
+{
+    r->collection = arena_array(r->call.arena, struct str, n);
+    for (size_t i = 0; i < n; i++) {
+        struct doc_collection c;
+        if (!doc_collection_by_name(r->service->db, r->call.arena, request_tenant(r), name[i], &c,
+                                    e))
+            return false;
+        r->collection[r->n_collections++] = c.id;
+    }
+    return true;
+}
+
+/* A configured model, or a collection of the caller's tenant under its own name, answered by the
+ * engine inside. */
+static bool route(struct request *r, struct err *e)
+{
+    struct str name = r->call.req.model;
+    const struct config_model *m = config_model_find(r->config, name);
+    if (m) {
+        r->provider = m->via;
+        r->upstream = m->upstream;
+        r->context_tokens = (uint32_t)m->context_tokens;
+        r->call.account = &m->account;
+        return !m->n_knowledge || find_collections(r, m->knowledge, m->n_knowledge, e);
+    }
+    r->provider = &r->config->extractive;
+    r->upstream = r->provider->name;
+    r->context_tokens = EXTRACTIVE_CONTEXT;
+    r->call.account = &r->config->extractive_account;
+    if (str_eq(name, r->provider->name) || find_collections(r, &name, 1, e))
+        return true;
+    return e->code == ERR_NOT_FOUND
+               ? err_param(e, ERR_MODEL, "model",
+                           "the model '%.*s' does not exist; GET /v1/models lists those that do",
+                           STR_FMT(str_head(name, 100)))
+               : false;
+}
+
+/* ---- ground ---- */
+
+static bool ground(struct request *r, struct err *e)
+{
+    if (!r->n_collections)
+        return true;
+    const struct answer_options opt = {
+        .passages = (size_t)r->config->retrieval.passages,
+        .context_tokens = r->context_tokens,
+    };
+    return answer_ground(r->service->db, r->service->search, r->collection, r->n_collections, &opt,
+                         &r->call, e);
+}
+
+/* ---- invoke, and the way back ---- */
+
+static bool invoke(struct request *r, struct err *e)
+{
+    return provider_answer(r->provider, &r->call, r->upstream, r->sink, e);
+}
+
+static struct chat_sink *cite(struct request *r, struct chat_sink *next)
+{
+    return r->n_collections ? answer_cite(&r->call, next) : next;
+}
+
+/* The ledger has the attempt's row by now: only then is the reply final. */
+static bool settle(struct request *r, struct err *e)
+{
+    return r->codec->end(r, e);
+}
+
+/* ---- the table ---- */
+
+static const struct stage {
+    const char *name; /* of its span and in the documentation */
+    bool (*in)(struct request *r, struct err *e);
+    /* Puts itself in front of `next` on the answer's way back; NULL = does not look at answers. */
+    struct chat_sink *(*out)(struct request *r, struct chat_sink *next);
+} door[] =
+    {
+        {"identify", identify, NULL},
+        {"admit", admit, NULL},
+},
+  call[] = {
+      {"validate", validate, NULL}, {"route", route, NULL}, {"ground", ground, NULL},
+      {"invoke", invoke, NULL},     {"cite", NULL, cite},   {"settle", settle, NULL},
+};
+
+static bool pass(struct request *r, const struct stage *stage, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (stage[i].in == invoke) { /* all that look at the answer stand ready now */
+            r->sink = r->answer = r->codec->sink(r);
+            for (size_t j = n; j-- > 0;)
+                if (stage[j].out)
+                    r->sink = stage[j].out(r, r->sink);
+        }
+        if (!stage[i].in)
+            continue;
+        int span = span_open(&r->call.spans, stage[i].name, clock_now());
+        bool passed = stage[i].in(r, e);
+        span_close(&r->call.spans, span, clock_now());
+        if (!passed)
+            return false;
+    }
+    return true;
+}
+
+bool stages_enter(struct request *r, struct err *e)
+{
+    return pass(r, door, COUNT(door), e);
+}
+
+bool stages_call(struct request *r, const struct codec *codec, struct err *e)
+{
+    r->codec = codec;
+    if (pass(r, call, COUNT(call), e))
+        return true;
+    if (r->http->status)
+        codec->fail(r, e);
+    return false;
+}
