@@ -1,0 +1,57 @@
+# Forwards to meson and to the scripts in tools/, for those who type make first.
+NINJA = ninja -C
+
+.PHONY: all install demo check test asan tsan fuzz bench format clean
+
+all: build/build.ninja
+	$(NINJA) build
+
+install: all
+	meson install -C build
+
+# Everything from an empty machine to answers with citations. DOCS=folder asks your own documents.
+demo:
+	tools/install.sh build demo
+	$(MAKE) all
+	tools/demo.sh
+
+# Everything that is tested, packages included; ends with "N passed, N failed".
+check:
+	tools/install.sh build demo check
+	tools/check.sh
+
+test: all
+	meson test -C build --suite unit --suite lint --suite fuzz
+
+asan: build-asan/build.ninja
+	meson test -C build-asan --suite unit --suite fuzz
+
+tsan: build-tsan/build.ninja
+	meson test -C build-tsan --suite unit
+
+# Searches for new inputs, a minute for each parser: make fuzz SECONDS=600
+fuzz: build-fuzz/build.ninja
+	tools/fuzz.sh build-fuzz $(or $(SECONDS),60)
+
+bench: all
+	tools/install.sh bench
+	bench/run.sh
+
+format:
+	clang-format -i src/*/*.[ch] test/unit/*.[ch] fuzz/*.c bench/*.c
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-clang
+
+build/build.ninja:
+	tools/install.sh build
+	meson setup build
+
+build-asan/build.ninja:
+	meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
+
+build-tsan/build.ninja:
+	meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
+
+build-fuzz/build.ninja:
+	CC=clang meson setup build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true
