@@ -1,0 +1,218 @@
+// harness.mjs - starts the real binary and a provider that can misbehave; ends both by their id.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import OpenAI from "openai";
+
+export const build = process.env.PENSTOCK_BUILD ?? path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../../build");
+export const binary = path.join(build, "penstock");
+
+export function temporary() {
+  return fs.mkdtempSync(path.join(os.tmpdir(), "penstock-"));
+}
+
+/** Runs a command to its end. */
+export async function run(args, { env = {}, input, cwd } = {}) {
+  const child = spawn(binary, args, { env: { ...process.env, ...env }, cwd, stdio: ["pipe", "pipe", "pipe"] });
+  let out = "", err = "";
+  child.stdout.on("data", (d) => (out += d));
+  child.stderr.on("data", (d) => (err += d));
+  child.stdin.end(input);
+  const [code, signal] = await once(child, "close");
+  return { code, signal, out, err };
+}
+
+/** A penstock service on a port of its own. `config` is YAML text. */
+export class Service {
+  static async start({ data = temporary(), config, args = [], env = {} } = {}) {
+    const s = new Service();
+    s.data = data;
+    s.args = ["serve", "--data", path.join(data, "state"), "--listen", "127.0.0.1:0", ...args];
+    if (config !== undefined) {
+      s.configFile = path.join(data, "penstock.yaml");
+      fs.writeFileSync(s.configFile, config);
+      s.args.push("--config", s.configFile);
+    }
+    s.env = env;
+    await s.launch();
+    return s;
+  }
+
+  async launch() {
+    this.child = spawn(binary, this.args, { env: { ...process.env, ...this.env }, stdio: ["ignore", "pipe", "pipe"] });
+    this.exited = once(this.child, "close");
+    this.log = "";
+    let out = "";
+    this.child.stderr.on("data", (d) => (this.log += d));
+    const ready = new Promise((resolve, reject) => {
+      this.child.stdout.on("data", (d) => {
+        out += d;
+        const url = /listening on (\S+)/.exec(out);
+        if (url) resolve(url[1]);
+      });
+      this.child.on("exit", (code) => reject(new Error(`penstock ended with ${code}: ${this.log}${out}`)));
+    });
+    this.url = await ready;
+    this.origin = this.url.replace(/\/v1$/, "");
+    this.port = Number(new URL(this.url).port);
+    this.key = /admin key[^:]*: (\S+)/.exec(out)?.[1] ?? this.key;
+    this.client = new OpenAI({ baseURL: this.url, apiKey: this.key, maxRetries: 0, timeout: 20000 });
+  }
+
+  get state() {
+    return path.join(this.data, "state");
+  }
+
+  async kill(signal = "SIGKILL") {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    return (await this.exited)[0];
+  }
+
+  async stop() {
+    const code = await this.kill("SIGTERM");
+    fs.rmSync(this.data, { recursive: true, force: true });
+    return code;
+  }
+
+  fetch(where, options = {}) {
+    return fetch(this.origin + where, {
+      ...options,
+      headers: { authorization: `Bearer ${this.key}`, ...(options.headers ?? {}) },
+    });
+  }
+
+  cli(...args) {
+    return run([...args, "--data", this.state]);
+  }
+}
+
+export function completion(text, extra = {}) {
+  return {
+    id: "chatcmpl-upstream",
+    object: "chat.completion",
+    created: 1,
+    model: "upstream-model",
+    choices: [{ index: 0, message: { role: "assistant", content: text, refusal: null }, logprobs: null, finish_reason: "stop" }],
+    usage: { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 },
+    ...extra,
+  };
+}
+
+export function chunk(delta, finish = null, extra = {}) {
+  return `data: ${JSON.stringify({
+    id: "chatcmpl-upstream",
+    object: "chat.completion.chunk",
+    created: 1,
+    model: "upstream-model",
+    choices: [{ index: 0, delta, finish_reason: finish }],
+    ...extra,
+  })}\n\n`;
+}
+
+/** A provider in the outside world. `answer(request, response, body)` decides what it does. */
+export class Provider {
+  static async start(answer) {
+    const p = new Provider();
+    p.requests = [];
+    p.open = new Set();
+    p.answer = answer ?? p.friendly;
+    p.server = http.createServer((req, res) => {
+      const parts = [];
+      req.on("data", (d) => parts.push(d));
+      req.on("end", () => {
+        const body = Buffer.concat(parts).toString();
+        p.requests.push({ method: req.method, url: req.url, headers: req.headers, body });
+        p.answer(req, res, body, p.requests.length);
+      });
+    });
+    p.server.on("connection", (s) => {
+      p.open.add(s);
+      s.on("close", () => p.open.delete(s));
+    });
+    p.server.listen(0, "127.0.0.1");
+    await once(p.server, "listening");
+    p.port = p.server.address().port;
+    p.url = `http://127.0.0.1:${p.port}/v1`;
+    return p;
+  }
+
+  friendly(req, res, body) {
+    const asked = JSON.parse(body);
+    if (!asked.stream) {
+      res.setHeader("content-type", "application/json");
+      return res.end(JSON.stringify(completion("Hello there.", { model: asked.model })));
+    }
+    res.setHeader("content-type", "text/event-stream");
+    res.write(chunk({ role: "assistant", content: "" }));
+    for (const word of ["Hello", " there", "."]) res.write(chunk({ content: word }));
+    res.write(chunk({}, "stop"));
+    if (asked.stream_options?.include_usage)
+      res.write(`data: ${JSON.stringify({ id: "chatcmpl-upstream", object: "chat.completion.chunk", created: 1, model: "upstream-model", choices: [], usage: { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 } })}\n\n`);
+    res.end("data: [DONE]\n\n");
+  }
+
+  async stop() {
+    for (const s of this.open) s.destroy();
+    this.server.close();
+    await once(this.server, "close");
+  }
+}
+
+/** A service in front of a provider, with model "m" (upstream "upstream-model"). */
+export async function withProvider(answer, { provider = "", model = "", rest = "" } = {}) {
+  const p = await Provider.start(answer);
+  const s = await Service.start({
+    config: `providers:
+  - name: mock
+    url: ${p.url}
+    key: upstream-secret
+    first_byte_timeout: 2s
+    idle_timeout: 1s
+${provider}
+models:
+  - name: m
+    provider: mock
+    upstream: upstream-model
+    price_input: 1.5
+    price_output: 6
+${model}
+  - name: upstream-model
+    provider: mock
+  - name: grounded
+    provider: mock
+    upstream: upstream-model
+    knowledge: docs
+${rest}`,
+  });
+  return { p, s, stop: async () => { await s.stop(); await p.stop(); } };
+}
+
+export const ask = (content, extra = {}) => ({ model: "m", messages: [{ role: "user", content }], ...extra });
+
+/** Sends raw bytes, collects what comes until the connection ends or `until` matches. */
+export function raw(port, bytes, { until, timeout = 5000 } = {}) {
+  return new Promise((resolve, reject) => {
+    const s = net.connect(port, "127.0.0.1");
+    let got = "";
+    const timer = setTimeout(() => { s.destroy(); reject(new Error(`nothing but ${JSON.stringify(got)}`)); }, timeout);
+    const done = () => { clearTimeout(timer); s.destroy(); resolve(got); };
+    s.on("connect", () => s.write(bytes));
+    s.on("data", (d) => { got += d; if (until && until.test(got)) done(); });
+    s.on("end", done);
+    s.on("error", (e) => (got ? done() : (clearTimeout(timer), reject(e))));
+  });
+}
+
+export async function waitFor(what, check, timeout = 10000) {
+  const end = Date.now() + timeout;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await new Promise((r) => setTimeout(r, 20));
+  }
+}

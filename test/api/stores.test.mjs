@@ -1,0 +1,111 @@
+// Files and vector stores through the official client.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import OpenAI, { toFile } from "openai";
+import { Service, waitFor } from "./harness.mjs";
+
+let s, store;
+before(async () => {
+  s = await Service.start();
+  store = await s.client.vectorStores.create({ name: "animals", metadata: { team: "zoo" } });
+});
+after(() => s.stop());
+
+const upload = async (name, text) => s.client.files.create({ file: await toFile(Buffer.from(text), name), purpose: "assistants" });
+
+test("a store has the vendor's shape", () => {
+  assert.match(store.id, /^vs_/);
+  assert.equal(store.object, "vector_store");
+  assert.equal(store.status, "completed");
+  assert.deepEqual(store.metadata, { team: "zoo" });
+  assert.deepEqual(store.file_counts, { in_progress: 0, completed: 0, failed: 0, cancelled: 0, total: 0 });
+});
+
+test("a file is uploaded, read back exactly, and its name is no path", async () => {
+  const bytes = "a\0b\r\n--boundary--\r\nübung";
+  const f = await upload("../../etc/pass wd.txt", bytes);
+  assert.match(f.id, /^file-/);
+  assert.equal(f.filename, "pass wd.txt");
+  assert.equal(f.bytes, Buffer.byteLength(bytes));
+  const r = await s.fetch(`/v1/files/${f.id}/content`);
+  assert.equal(await r.text(), bytes);
+  assert.equal(r.headers.get("x-content-type-options"), "nosniff");
+  const ids = [];
+  for await (const x of s.client.files.list()) ids.push(x.id);
+  assert.ok(ids.includes(f.id));
+  assert.equal((await s.client.files.delete(f.id)).deleted, true);
+  await assert.rejects(s.client.files.retrieve(f.id), OpenAI.NotFoundError);
+});
+
+test("files become searchable, filters and deletion are obeyed", async () => {
+  const otter = await upload("otter.txt", "The sea otter holds hands with its mate while it sleeps, so that they do not drift apart.");
+  const heron = await upload("heron.md", "# Heron\n\nThe grey heron stands still for hours and eats frogs.");
+  await s.client.vectorStores.files.createAndPoll(store.id, { file_id: otter.id, attributes: { kind: "mammal", legs: 4 } });
+  const done = await s.client.vectorStores.files.createAndPoll(store.id, { file_id: heron.id, attributes: { kind: "bird", legs: 2 } });
+  assert.equal(done.status, "completed");
+  const search = async (query, filters) => (await s.client.vectorStores.search(store.id, { query, ...(filters && { filters }) })).data;
+  const hits = await search("who eats frogs?");
+  assert.equal(hits[0].file_id, heron.id);
+  assert.equal(hits[0].filename, "heron.md");
+  assert.match(hits[0].content[0].text, /grey heron/);
+  assert.ok(hits[0].score > 0 && hits[0].score <= 1);
+  assert.deepEqual(await search("frogs", { type: "eq", key: "kind", value: "mammal" }), []);
+  assert.equal((await search("sleeps", { type: "and", filters: [{ type: "gte", key: "legs", value: 3 }, { type: "in", key: "kind", value: ["mammal"] }] }))[0].file_id, otter.id);
+  await assert.rejects(search("x", { type: "like", key: "a", value: "b" }), (e) => e.status === 400 && e.param === "filters");
+
+  const counts = (await s.client.vectorStores.retrieve(store.id)).file_counts;
+  assert.equal(counts.completed, 2);
+  const text = await (await s.fetch(`/v1/vector_stores/${store.id}/files/${heron.id}/content`)).json();
+  assert.match(text.data.map((x) => x.text).join(""), /eats frogs/);
+
+  const answer = await s.client.chat.completions.create({ model: "animals", messages: [{ role: "user", content: "What does the grey heron eat?" }] });
+  assert.match(answer.choices[0].message.content, /frogs/);
+  assert.equal(answer.choices[0].message.annotations[0].file_id, heron.id);
+
+  await s.client.vectorStores.files.delete(heron.id, { vector_store_id: store.id });
+  assert.deepEqual(await search("frogs"), []);
+  await s.client.files.delete(otter.id);
+  assert.deepEqual(await search("otter"), []);
+});
+
+test("a file that cannot be read fails with a reason, and the store goes on", async () => {
+  const bad = await upload("broken.pdf", "%PDF-1.4\nnothing here");
+  const r = await s.client.vectorStores.files.createAndPoll(store.id, { file_id: bad.id });
+  assert.equal(r.status, "failed");
+  assert.ok(r.last_error.message.length > 5);
+});
+
+test("an unknown file or store, a bad upload", async () => {
+  await assert.rejects(s.client.vectorStores.files.create(store.id, { file_id: "file-nope" }), (e) => e.status === 404);
+  await assert.rejects(s.client.vectorStores.retrieve("vs_nope"), OpenAI.NotFoundError);
+  const post = (headers, body) => s.fetch("/v1/files", { method: "POST", headers, body });
+  assert.equal((await post({ "content-type": "multipart/form-data" }, "x")).status, 400);
+  assert.equal((await post({ "content-type": "multipart/form-data; boundary=b" }, "--b\r\ncut")).status, 400);
+  const form = new FormData();
+  form.append("purpose", "assistants");
+  const r = await s.fetch("/v1/files", { method: "POST", body: form });
+  assert.equal(r.status, 400);
+  assert.equal((await r.json()).error.param, "file");
+});
+
+test("another tenant sees nothing of it", async () => {
+  const made = await s.cli("keys", "create", "other", "--tenant", "other", "--role", "developer");
+  const client = new OpenAI({ baseURL: s.url, apiKey: made.out.trim(), maxRetries: 0 });
+  const f = await upload("mine.txt", "secret words about walruses");
+  await assert.rejects(client.files.retrieve(f.id), OpenAI.NotFoundError);
+  await assert.rejects(client.vectorStores.search(store.id, { query: "walruses" }), OpenAI.NotFoundError);
+  await assert.rejects(client.chat.completions.create({ model: "animals", messages: [{ role: "user", content: "x" }] }), OpenAI.NotFoundError);
+  const own = await client.vectorStores.create({ name: "theirs" });
+  await assert.rejects(client.vectorStores.files.create(own.id, { file_id: f.id }), OpenAI.NotFoundError);
+  for await (const x of client.files.list()) assert.fail(`sees ${x.id}`);
+});
+
+test("a file that was being read when the service was killed is read after the restart", async () => {
+  const f = await upload("late.txt", "The axolotl keeps its gills for life.");
+  await s.client.vectorStores.files.create(store.id, { file_id: f.id });
+  await s.kill();
+  await s.launch();
+  await waitFor("the file", async () => (await s.client.vectorStores.files.retrieve(f.id, { vector_store_id: store.id })).status === "completed");
+  const r = await s.client.vectorStores.search(store.id, { query: "axolotl gills" });
+  assert.equal(r.data[0].file_id, f.id);
+});
