@@ -102,13 +102,14 @@ static int line_end(struct parser *ps)
 /* A word of one class with `until` behind it, which is taken too. */
 static int word(struct parser *ps, int what, char until, const char *name, struct str *out)
 {
-    const char *from = ps->p;
-    while (ps->p < ps->end && is(*ps->p, what))
-        ps->p++;
-    if (ps->p == ps->end)
+    const char *p = ps->p, *end = ps->end;
+    while (p < end && is(*p, what))
+        p++;
+    *out = str_span(ps->p, p);
+    ps->p = p;
+    if (p == end)
         return MORE;
-    *out = str_span(from, ps->p);
-    if (out->len == 0 || *ps->p != until)
+    if (out->len == 0 || *p != until)
         return bad(ps, name);
     ps->p++;
     return DONE;
@@ -136,16 +137,27 @@ static const char *skip_text(const char *p, const char *end)
 /* The rest of a line: text and tabs, without white space around it. */
 static int text_line(struct parser *ps, struct str *out)
 {
-    while (ps->p < ps->end && (*ps->p == ' ' || *ps->p == '\t'))
-        ps->p++;
-    const char *from = ps->p;
-    while ((ps->p = skip_text(ps->p, ps->end)) < ps->end && *ps->p == '\t')
-        ps->p++;
-    const char *to = ps->p;
-    while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
-        to--;
-    *out = str_span(from, to);
+    const char *p = ps->p, *end = ps->end;
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    const char *from = p;
+    while ((p = skip_text(p, end)) < end && *p == '\t')
+        p++;
+    ps->p = p;
+    while (p > from && (p[-1] == ' ' || p[-1] == '\t'))
+        p--;
+    *out = str_span(from, p);
     return line_end(ps);
+}
+
+/* Is the name this one, which is given in lower case? Of the bytes of a token only the letters of
+ * either case become a lower case letter by bit 5, and only "-" becomes "-". */
+static bool named(struct str name, struct str lower)
+{
+    for (size_t i = 0; i < lower.len; i++)
+        if ((name.p[i] | 0x20) != lower.p[i])
+            return false;
+    return true;
 }
 
 /* Keeps the fields that decide about framing and the connection. */
@@ -153,29 +165,29 @@ static void note(struct parser *ps, struct http_header h)
 {
     switch (h.name.len) {
     case 4:
-        if (str_ieq(h.name, STR("host"))) {
+        if (named(h.name, STR("host"))) {
             ps->host = h.value;
             ps->hosts++;
         }
         break;
     case 6:
-        if (str_ieq(h.name, STR("expect")))
+        if (named(h.name, STR("expect")))
             ps->out->expect_continue = str_ieq(h.value, STR("100-continue"));
         break;
     case 10:
-        if (str_ieq(h.name, STR("connection"))) {
+        if (named(h.name, STR("connection"))) {
             ps->close |= list_has(h.value, STR("close"));
             ps->keep |= list_has(h.value, STR("keep-alive"));
         }
         break;
     case 14:
-        if (str_ieq(h.name, STR("content-length"))) {
+        if (named(h.name, STR("content-length"))) {
             ps->length = h.value;
             ps->lengths++;
         }
         break;
     case 17:
-        if (str_ieq(h.name, STR("transfer-encoding"))) {
+        if (named(h.name, STR("transfer-encoding"))) {
             ps->coding = h.value;
             ps->codings++;
         }

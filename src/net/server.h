@@ -1,14 +1,19 @@
 /* server.h - the HTTP/1.1 server: connections in, one fiber per request, answers out.
  *
- * An idle connection costs its struct and no fiber. When the head of a request has come, a fiber
- * starts and runs the handler; pipelined requests are answered in order, one at a time. A client
- * that leaves cancels the fiber of its request. A client that does not read slows its writer down;
- * nothing piles up. Slow senders are bounded by deadlines for head and body.
+ * An idle connection costs its struct and no fiber. When bytes come, a fiber starts, reads the head
+ * and runs the handler; pipelined requests are answered in order, one at a time. A client that
+ * leaves (or closes its sending side) cancels the fiber of its request. A client that does not read
+ * slows its writer down; nothing piles up. Slow senders are bounded by deadlines for the head, for
+ * each wait for a piece of a body, and for the body as a whole (see http_request_body).
+ *
+ * A request that cannot be read (see net/http.h) is answered by the server itself: 4xx, the OpenAI
+ * error object, an x-request-id of its own, Connection: close.
  *
  * Draining: stop accepting, finish what runs, close idle connections, answer `Connection: close`.
  *
  * Memory:  a request, its arena and what points into it live until the handler returns.
- * Threads: a server belongs to one loop; each loop has its own with SO_REUSEPORT.
+ * Threads: a server belongs to one loop and is opened, drained and closed there, while the loop
+ *          runs; each loop has its own on the same address. A unix socket is for one loop.
  */
 #pragma once
 
@@ -20,33 +25,38 @@ struct http_request;
 
 typedef void http_handler(struct http_request *r, void *ctx);
 
+/* Zero takes the default. */
 struct http_server_options {
     struct http_limits limits; /* defaults: 16 KB line, 64 KB head, 64 MB body */
     int64_t head_timeout_ms;   /* from first byte to end of head; default 10 s */
     int64_t body_timeout_ms;   /* between pieces of a body; default 30 s */
     int64_t idle_timeout_ms;   /* between requests; default 75 s */
     int64_t write_timeout_ms; /* a client that reads nothing for so long is cut off; default 60 s */
-    uint32_t max_connections; /* per loop; over it the oldest idle one goes, else refuse; default
-                                 20000 */
+    uint32_t max_connections; /* per loop; over it the oldest idle one goes, else the new one is
+                                 refused with 503; default 20000 */
     struct tls_server *tls;   /* NULL = plain */
     http_handler *handler;
     void *ctx;
 };
 
-/* Where a server listens: "127.0.0.1:8080", "[::1]:0", "unix:/path". Bound once per loop. */
+/* Where a server listens: "127.0.0.1:8080", "[::1]:0", "unix:/path" (net/listen.h). Bound once per
+ * loop: the second loop is given the port that the first one got. */
 bool http_server_open(struct http_server **out, const char *address,
                       const struct http_server_options *opt, struct err *e);
-uint16_t http_server_port(const struct http_server *s); /* the one chosen for port 0 */
+uint16_t http_server_port(const struct http_server *s); /* the one chosen for port 0; 0 for unix */
 void http_server_drain(struct http_server *s);
 bool http_server_drained(const struct http_server *s); /* no connection left */
-void http_server_close(struct http_server *s);         /* at once */
+size_t http_server_connections(const struct http_server *s);
+/* At once: what runs is cancelled. The server frees itself when the last handler has returned, so
+ * `ctx` must live until the loop has ended. Accepts NULL. */
+void http_server_close(struct http_server *s);
 
 struct http_request {
     struct http_head head;
     struct str path, query; /* decoded path */
     struct arena *arena;
     char peer[64];          /* "127.0.0.1", "unix" */
-    bool local;             /* came over a unix socket from the same user */
+    bool local;             /* came over a unix socket from the same user or root */
     int64_t accepted_ns;    /* when the first byte of the request was seen */
     struct http_conn *conn; /* private */
     int status;             /* of the answer, 0 = none yet */
@@ -54,19 +64,26 @@ struct http_request {
     bool streaming;
 };
 
-/* All of the body in one piece, in the request's arena or the connection's buffer. */
+/* All of the body in one piece, in the request's arena; once. ERR_TOO_LARGE, ERR_INVALID
+ * (malformed, or it came too slowly: nothing for body_timeout_ms, or less than 1 KB/s on average
+ * behind twice that), ERR_CANCELLED when it was cut short. */
 bool http_request_body(struct http_request *r, struct str *body, struct err *e);
-/* The next piece, into the caller's memory: bytes, 0 at the end, -1. For uploads. */
+/* The next piece, into the caller's memory: bytes, 0 at the end, -1 as above. For uploads. n > 0.
+ */
 ssize_t http_request_read(struct http_request *r, void *to, size_t n, struct err *e);
 
-/* A whole answer in one write. `headers` are ours (name, value), written as they are;
- * Content-Length, Date and Connection come by themselves. HEAD requests get the head alone. */
+/* A whole answer in one write; an answer is given once. `headers` are ours (name, value), written
+ * as they are; Content-Length, Date and Connection come by themselves. HEAD requests get the head
+ * alone. A body that was not read is skipped when it is small, else the connection closes. A failed
+ * write closes the connection. */
 bool http_reply(struct http_request *r, int status, const struct http_header *headers, size_t n,
                 const struct str *body_parts, size_t n_parts, struct err *e);
-/* An answer in pieces: chunked (or until close for 1.0). http_reply_end sends the last piece. */
+/* An answer in pieces: chunked (or until close for 1.0). http_reply_end sends the last piece; a
+ * handler that returns without it has aborted. */
 bool http_reply_start(struct http_request *r, int status, const struct http_header *headers,
                       size_t n, struct err *e);
-/* The head goes out together with the first piece, so that both are one system call. */
+/* One chunk, written before this returns. The head goes out together with the first piece, so that
+ * both are one system call. No bytes: only the head, if it has not gone yet. */
 bool http_reply_write(struct http_request *r, const struct str *parts, size_t n, struct err *e);
 bool http_reply_end(struct http_request *r, struct err *e);
 /* Breaks the connection off, so that a client sees that the answer is not whole. */

@@ -1,0 +1,687 @@
+/* Connections and requests.
+ *
+ * All that a request does runs on its fiber, from the first byte of its head: one path, whether the
+ * head comes in one piece or in a thousand, plain or by TLS. Bytes are read into a buffer that is
+ * borrowed only for the moment of reading. A whole head and what came with it are copied to the
+ * request's arena (1 KB costs some 20 ns) and read there in place; a piece of a head waits in
+ * conn.held, as large as it is. So a connection that waits for anything holds no read buffer.
+ */
+#include "net/server_conn.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "net/iobuf.h"
+#include "run/fiber.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    ACCEPT_BATCH = 64,       /* per event, so that connections that exist get their turn */
+    ACCEPT_PAUSE_MS = 100,   /* when descriptors or memory have run out */
+    SKIP_MAX = 64 * 1024,    /* of an unread body, to keep the connection */
+    LINGER_MAX = 512 * 1024, /* read behind an early answer, so that it is not lost by a reset */
+    LINGER_MS = 2000,
+    BODY_BYTES_PER_MS = 1, /* the least that a body must come with on average */
+};
+
+static void on_readable(struct io *io, uint32_t events);
+static void on_accept(struct io *io, uint32_t events);
+
+const char *server_date_line(struct http_server *s, size_t *len)
+{
+    if (loop_now() >= s->date_until_ns) {
+        char date[CLOCK_HTTP_SIZE];
+        int64_t wall_ms = clock_wall_ms();
+        clock_http_date(date, wall_ms / 1000);
+        s->date_len = (size_t)snprintf(s->date, sizeof(s->date), "Date: %s\r\n", date);
+        s->date_until_ns = loop_now() + (1000 - wall_ms % 1000) * NS_PER_MS;
+    }
+    *len = s->date_len;
+    return s->date;
+}
+
+/* ---- Connections ---- */
+
+static void server_free(struct http_server *s)
+{
+    while (s->n_arenas)
+        arena_free(s->arena[--s->n_arenas]);
+    mem_free(s);
+}
+
+static void conn_close(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    list_remove(&c->node);
+    conn_fini(&c->conn);
+    buf_fini(&c->held);
+    mem_free(c);
+    s->n_conns--;
+    if (s->closing && s->n_conns == 0)
+        server_free(s);
+}
+
+static struct http_conn *oldest_idle(struct http_server *s)
+{
+    return list_empty(&s->idle) ? NULL : list_entry(s->idle.next, struct http_conn, node);
+}
+
+static bool evict_idle(struct http_server *s)
+{
+    struct http_conn *c = oldest_idle(s);
+    if (c)
+        conn_close(c);
+    return c != NULL;
+}
+
+static void sweep(void *arg)
+{
+    struct http_server *s = arg;
+    int64_t limit = s->opt.idle_timeout_ms * NS_PER_MS;
+    struct http_conn *c;
+    while ((c = oldest_idle(s)) && loop_now() - c->idle_since_ns >= limit)
+        conn_close(c);
+    if (c)
+        loop_timer_start(&s->sweep, c->idle_since_ns + limit, sweep, s);
+}
+
+static void serve(void *arg);
+
+static void make_busy(struct http_conn *c)
+{
+    list_remove(&c->node);
+    list_add(&c->server->busy, &c->node);
+    c->conn.io.idle = NULL;
+    c->conn.io.owner = c->fiber = fiber_go(serve, c, "request");
+}
+
+static void on_readable(struct io *io, uint32_t events)
+{
+    (void)events; /* reading tells what it is */
+    make_busy(CONTAINER_OF(io, struct http_conn, conn.io));
+}
+
+/* Has something been read that no event will tell of? TLS decrypts whole records, of which a body
+ * may have taken a part. */
+static bool more_at_hand(struct http_conn *c)
+{
+    if (!c->conn.tls || c->held.len)
+        return c->held.len > 0;
+    char *in = iobuf_take();
+    ssize_t n = conn_read_now(&c->conn, in, IOBUF_SIZE, NULL);
+    if (n > 0)
+        buf_add(&c->held, (struct str){in, (size_t)n});
+    iobuf_give(in);
+    return n > 0;
+}
+
+/* The last act of a connection's fiber, which may close it. */
+static void make_idle(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    c->conn.io.owner = c->fiber = NULL;
+    if (more_at_hand(c)) {
+        make_busy(c);
+    } else if (s->draining || !io_idle(&c->conn.io, on_readable)) {
+        conn_close(c);
+    } else {
+        list_remove(&c->node);
+        list_add(&s->idle, &c->node);
+        c->idle_since_ns = loop_now();
+        if (s->sweep.heap_i == 0)
+            loop_timer_start(&s->sweep, c->idle_since_ns + s->opt.idle_timeout_ms * NS_PER_MS,
+                             sweep, s);
+    }
+}
+
+/* ---- Reading a head ---- */
+
+static struct str moved(struct str s, const char *from, const char *to)
+{
+    return s.p ? (struct str){to + (s.p - from), s.len} : s;
+}
+
+/* Parses what has come; when it is a whole head, keeps it and all behind it in the arena. */
+static ssize_t take_head(struct request *r, struct str in, struct err *e)
+{
+    struct http_conn *c = r->pub.conn;
+    struct http_server *s = c->server;
+    struct http_head *h = &r->pub.head;
+    ssize_t used = http_parse_request(h, s->space, in, &s->opt.limits, e);
+    if (used <= 0) {
+        *h = (struct http_head){0}; /* it points into a buffer that goes */
+        return used;
+    }
+    const char *kept = arena_copy(r->pub.arena, in).p;
+    struct http_header *to = arena_array(r->pub.arena, struct http_header, h->headers.n);
+    for (uint32_t i = 0; i < h->headers.n; i++) {
+        to[i].name = moved(s->space[i].name, in.p, kept);
+        to[i].value = moved(s->space[i].value, in.p, kept);
+    }
+    h->headers.h = to;
+    h->method = moved(h->method, in.p, kept);
+    h->target = moved(h->target, in.p, kept);
+    r->rest = str_span(kept + used, kept + in.len);
+    return used;
+}
+
+/* A head that comes in small pieces is parsed again only when a line has ended, so that it costs no
+ * more than one pass per line. */
+static ssize_t arrived(struct request *r, struct str in, struct err *e)
+{
+    struct http_conn *c = r->pub.conn;
+    const struct http_limits *lim = &c->server->opt.limits;
+    bool first = c->held.len == 0;
+    ssize_t got = first ? take_head(r, in, e) : 0;
+    if (got != 0)
+        return got;
+    CHECK(buf_add(&c->held, in)); /* its limit is beyond that of a head */
+    bool line = str_find_char(in, '\n') != STR_NPOS;
+    if (!first && (line || c->held.len > size_min(lim->line, lim->headers)))
+        got = take_head(r, buf_str(&c->held), e);
+    return got;
+}
+
+/* Drops what was held, and its memory. */
+static void release_held(struct http_conn *c)
+{
+    size_t limit = c->held.limit;
+    buf_fini(&c->held);
+    buf_init(&c->held, limit);
+}
+
+enum { HEAD_GONE = -2, HEAD_BAD = -1, HEAD_GOOD = 1 };
+
+/* HEAD_GONE: there is nobody to answer. */
+static int read_head(struct request *r, struct err *e)
+{
+    struct http_conn *c = r->pub.conn;
+    int64_t deadline = clock_after(loop_now(), c->server->opt.head_timeout_ms);
+    ssize_t got = c->held.len ? take_head(r, buf_str(&c->held), e) : 0;
+    while (got == 0) {
+        char *in = iobuf_take();
+        ssize_t n = conn_read_now(&c->conn, in, IOBUF_SIZE, e);
+        if (n > 0)
+            got = arrived(r, (struct str){in, (size_t)n}, e);
+        iobuf_give(in);
+        if (n == 0 || n == TLS_FAILED)
+            return HEAD_GONE;
+        if (n < 0 && !conn_wait(&c->conn, n, deadline, e))
+            return e->code == ERR_TIMEOUT && c->held.len ? HEAD_BAD : HEAD_GONE;
+    }
+    if (c->held.len)
+        release_held(c);
+    return got > 0 ? HEAD_GOOD : HEAD_BAD;
+}
+
+/* ---- Bodies ---- */
+
+bool request_body_skippable(const struct request *r)
+{
+    bool refused = r->pub.head.expect_continue && !r->continued && r->rest.len == 0;
+    return r->body_done || (r->pub.head.framing == HTTP_LENGTH && r->left <= SKIP_MAX && !refused);
+}
+
+static int64_t body_deadline(const struct request *r)
+{
+    int64_t pause = r->pub.conn->server->opt.body_timeout_ms;
+    int64_t whole = 2 * pause + (int64_t)(r->body_in / BODY_BYTES_PER_MS);
+    int64_t a = clock_after(loop_now(), pause), b = clock_after(r->body_since_ns, whole);
+    return a < b ? a : b;
+}
+
+static bool send_continue(struct request *r, struct err *e)
+{
+    struct http_conn *c = r->pub.conn;
+    r->continued = true;
+    return conn_write(&c->conn, STR("HTTP/1.1 100 Continue\r\n\r\n"),
+                      clock_after(loop_now(), c->server->opt.write_timeout_ms), e);
+}
+
+/* Raw bytes of the body: those that came with the head, then from the connection. */
+static ssize_t read_raw(struct request *r, void *to, size_t n, struct err *e)
+{
+    struct http_conn *c = r->pub.conn;
+    if (r->rest.len) {
+        n = size_min(n, r->rest.len);
+        memcpy(to, r->rest.p, n);
+        r->rest = str_from_at(r->rest, n);
+        return (ssize_t)n;
+    }
+    if (r->body_since_ns == 0)
+        r->body_since_ns = loop_now();
+    if (r->pub.head.expect_continue && !r->continued && !send_continue(r, e))
+        return -1;
+    ssize_t got = conn_read(&c->conn, to, n, body_deadline(r), e);
+    if (got > 0) {
+        r->body_in += (uint64_t)got;
+        return got;
+    }
+    c->broken |= got == 0 || e->code != ERR_TIMEOUT;
+    if (got == 0 || e->code == ERR_UPSTREAM)
+        err_set(e, ERR_CANCELLED, "the client left in the middle of the body");
+    else if (e->code == ERR_TIMEOUT && loop_now() < fiber_deadline_get())
+        err_set(e, ERR_INVALID, "the body of the request came too slowly");
+    return -1;
+}
+
+/* Takes the chunked coding off n raw bytes, in place; what lies behind the end goes to r->rest. */
+static ssize_t unchunk(struct request *r, char *p, size_t n, struct err *e)
+{
+    size_t out = 0;
+    struct str in = {p, n}, data;
+    while (in.len && r->chunked.state != CHUNK_END) {
+        ssize_t used =
+            http_chunked_next(&r->chunked, in, &data, &r->pub.conn->server->opt.limits, e);
+        if (used < 0)
+            return -1;
+        if (data.len)
+            memmove(p + out, data.p, data.len);
+        out += data.len;
+        in = str_from_at(in, (size_t)used);
+    }
+    r->body_done = r->chunked.state == CHUNK_END;
+    if (in.len) /* the rest of what came with the head lies right behind it */
+        r->rest = r->rest.len ? (struct str){r->rest.p - in.len, r->rest.len + in.len}
+                              : arena_copy(r->pub.arena, in);
+    return (ssize_t)out;
+}
+
+ssize_t http_request_read(struct http_request *pub, void *to, size_t n, struct err *e)
+{
+    struct request *r = request_of(pub);
+    struct err unused;
+    CHECK(n > 0);
+    e = e ? e : &unused;
+    while (!r->body_done) {
+        bool chunked = pub->head.framing == HTTP_CHUNKED;
+        /* behind a chunked body the next request may have come, for which conn.held has room */
+        ssize_t got = read_raw(r, to, size_min(n, chunked ? IOBUF_SIZE : r->left), e);
+        if (got > 0 && chunked)
+            got = unchunk(r, to, (size_t)got, e);
+        else if (got > 0)
+            r->body_done = (r->left -= (uint64_t)got) == 0;
+        r->close |= got < 0;
+        if (got != 0)
+            return got;
+    }
+    return 0;
+}
+
+static void free_buf(void *b)
+{
+    buf_fini(b);
+}
+
+static bool chunked_body(struct request *r, struct str *body, struct err *e)
+{
+    struct buf *b = arena_struct(r->pub.arena, struct buf);
+    buf_init(b, r->pub.conn->server->opt.limits.body + IOBUF_SIZE);
+    arena_defer(r->pub.arena, free_buf, b);
+    ssize_t got;
+    do {
+        char *to = buf_reserve(b, IOBUF_SIZE / 4);
+        CHECK(to); /* the decoder ends before the buffer is full */
+        got = http_request_read(&r->pub, to, b->cap - b->len, e);
+        if (got > 0)
+            b->len += (size_t)got;
+    } while (got > 0);
+    *body = buf_str(b);
+    return got == 0;
+}
+
+bool http_request_body(struct http_request *pub, struct str *body, struct err *e)
+{
+    struct request *r = request_of(pub);
+    *body = STR_NONE;
+    if (r->body_done)
+        return true;
+    if (pub->head.framing == HTTP_CHUNKED)
+        return chunked_body(r, body, e);
+    size_t n = r->left, have = 0;
+    if (r->rest.len >= n) { /* all is here */
+        *body = str_head(r->rest, n);
+        r->rest = str_from_at(r->rest, n);
+        r->left = 0;
+        r->body_done = true;
+        return true;
+    }
+    char *to = arena_bytes(pub->arena, n);
+    while (have < n) {
+        ssize_t got = http_request_read(pub, to + have, n - have, e);
+        if (got < 0)
+            return false;
+        have += (size_t)got;
+    }
+    *body = (struct str){to, n};
+    return true;
+}
+
+/* ---- A request, from its first byte to the next one's ---- */
+
+static struct request *request_new(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    struct arena *a = s->n_arenas ? s->arena[--s->n_arenas] : arena_new();
+    struct request *r = arena_struct(a, struct request);
+    r->pub.arena = a;
+    r->pub.conn = c;
+    r->pub.local = c->local;
+    r->pub.accepted_ns = loop_now();
+    memcpy(r->pub.peer, c->peer, sizeof(c->peer));
+    return r;
+}
+
+static void request_free(struct request *r)
+{
+    struct http_server *s = r->pub.conn->server;
+    struct arena *a = r->pub.arena;
+    if (s->n_arenas == ARENAS_KEPT) {
+        arena_free(a);
+        return;
+    }
+    arena_reset(a);
+    s->arena[s->n_arenas++] = a;
+}
+
+/* Answers what no handler will see. */
+static void refuse(struct request *r, const struct err *e)
+{
+    char id[RANDOM_ID_SIZE];
+    bool slow = e->code == ERR_TIMEOUT;
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, 4096);
+    json_begin(&w, &b);
+    json_object(&w);
+    json_key(&w, "error");
+    json_object(&w);
+    json_kv_text(&w, "message", slow ? "the request did not come in time" : e->msg);
+    json_kv_text(&w, "type", slow ? "invalid_request_error" : err_api_type(e->code));
+    json_key(&w, "param");
+    json_put_null(&w);
+    json_kv_text(&w, "code", slow ? "request_timeout" : err_api_code(e->code));
+    json_end(&w);
+    json_end(&w);
+    struct str body = arena_copy(r->pub.arena, buf_str(&b));
+    buf_fini(&b); /* nothing on the heap across a wait */
+
+    random_id(id, "req_");
+    const struct http_header h[] = {{STR("Content-Type"), STR("application/json")},
+                                    {STR("X-Request-Id"), str_from(id)}};
+    r->close = true;
+    http_reply(&r->pub, slow ? 408 : err_status(e->code), h, COUNT(h), &body, 1, NULL);
+}
+
+/* Reads a head and makes the request ready for its handler; false when there is nothing to handle.
+ * On its own so that *e is not on the stack while the handler waits. */
+__attribute__((noinline)) static bool receive(struct request *r)
+{
+    struct err e = {0};
+    int got = read_head(r, &e);
+    if (got == HEAD_GONE) {
+        r->pub.conn->broken = true;
+        return false;
+    }
+    if (got == HEAD_GOOD) {
+        r->left = r->pub.head.content_length;
+        r->body_done = r->pub.head.framing == HTTP_NO_BODY;
+        r->pub.head.expect_continue &= r->pub.head.minor == 1;
+        if (http_target_split(r->pub.head.target, r->pub.arena, &r->pub.path, &r->pub.query, &e))
+            return true;
+    }
+    refuse(r, &e);
+    return false;
+}
+
+/* Skips what the handler has not read of a small body. */
+static bool skip_body(struct request *r)
+{
+    bool good = true;
+    while (good && !r->body_done) {
+        char part[1024];
+        good = http_request_read(&r->pub, part, sizeof(part), NULL) > 0;
+    }
+    return good;
+}
+
+/* Closing a socket with unread bytes in it makes the kernel send a reset, which can overtake the
+ * answer. So the answer is ended, and what the client is still sending is read for a while. */
+static void linger(struct http_conn *c)
+{
+    struct io *io = &c->conn.io;
+    int64_t deadline = clock_after(loop_now(), LINGER_MS);
+    shutdown(io->fd, SHUT_WR);
+    for (size_t total = 0; total < LINGER_MAX;) {
+        char part[1024];
+        ssize_t n = io_read(io, part, sizeof(part), deadline, NULL);
+        if (n <= 0)
+            return;
+        total += (size_t)n;
+    }
+}
+
+/* A handler that returns without an answer to a client that is still there is a fault of ours. */
+__attribute__((noinline)) static void settle(struct request *r)
+{
+    struct err e;
+    if (r->pub.status == 0 && !r->pub.conn->broken && !fiber_cancelled()) {
+        err_set(&e, ERR_INTERNAL, "the request was not answered");
+        refuse(r, &e);
+    }
+    if (!r->ended)
+        http_reply_abort(&r->pub);
+}
+
+/* Returns whether the connection goes on. */
+static bool finish(struct request *r)
+{
+    struct http_conn *c = r->pub.conn;
+    settle(r);
+    if (c->broken)
+        return false;
+    if (!r->close && request_body_skippable(r) && skip_body(r)) {
+        if (r->rest.len)
+            CHECK(buf_add(&c->held, r->rest)); /* the next request */
+        return true;
+    }
+    if (!r->body_done || r->rest.len)
+        linger(c);
+    return false;
+}
+
+static bool handshake(struct http_conn *c)
+{
+    const struct http_server_options *opt = &c->server->opt;
+    return !opt->tls || c->conn.tls ||
+           conn_tls_accept(&c->conn, opt->tls, clock_after(loop_now(), opt->head_timeout_ms), NULL);
+}
+
+static void serve(void *arg)
+{
+    struct http_conn *c = arg;
+    bool fresh_tls = c->server->opt.tls && !c->conn.tls;
+    bool keep = handshake(c);
+    if (keep && !fresh_tls) {
+        struct request *r = request_new(c);
+        if (receive(r))
+            c->server->opt.handler(&r->pub, c->server->opt.ctx);
+        fiber_deadline(CLOCK_NEVER); /* the handler's is over */
+        keep = finish(r);
+        request_free(r);
+    }
+    if (keep)
+        make_idle(c);
+    else
+        conn_close(c);
+}
+
+/* ---- Accepting ---- */
+
+static void resume_accepting(void *arg)
+{
+    struct http_server *s = arg;
+    io_idle(&s->io, on_accept);
+}
+
+/* Descriptors or memory have run out, and every connection is busy: look again a little later. */
+static void pause_accepting(struct http_server *s)
+{
+    log_warn("accept_paused", kv("connections", s->n_conns), kv("errno", errno));
+    io_idle(&s->io, NULL);
+    loop_timer_start(&s->paused, clock_after(loop_now(), ACCEPT_PAUSE_MS), resume_accepting, s);
+}
+
+static void name_peer(struct http_conn *c, int fd, const struct sockaddr_storage *at)
+{
+    const struct sockaddr_in6 *in6 = (const void *)at;
+    const struct sockaddr_in *in4 = (const void *)at;
+    if (at->ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &in6->sin6_addr, c->peer, sizeof(c->peer));
+    } else if (at->ss_family == AF_INET) {
+        inet_ntop(AF_INET, &in4->sin_addr, c->peer, sizeof(c->peer));
+    } else {
+        struct ucred who;
+        socklen_t len = sizeof(who);
+        snprintf(c->peer, sizeof(c->peer), "unix");
+        c->local = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+                   (who.uid == geteuid() || who.uid == 0);
+    }
+}
+
+static void turn_away(int fd)
+{
+    struct str sorry = STR("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+                           "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    ssize_t sent = send(fd, sorry.p, sorry.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent; /* a courtesy */
+    close(fd);
+}
+
+static void welcome(struct http_server *s, int fd, const struct sockaddr_storage *at)
+{
+    struct err e;
+    if (s->n_conns >= s->opt.max_connections && !evict_idle(s)) {
+        turn_away(fd);
+        return;
+    }
+    struct http_conn *c = mem_new(sizeof(*c));
+    c->server = s;
+    list_init(&c->node);
+    buf_init(&c->held, (size_t)s->opt.limits.headers + 2 * IOBUF_SIZE);
+    if (!conn_init(&c->conn, fd, &e)) {
+        log_warn("accept_failed", kv("reason", e.msg));
+        close(fd);
+        mem_free(c);
+        return;
+    }
+    name_peer(c, fd, at);
+    s->n_conns++;
+    make_idle(c);
+}
+
+static void on_accept(struct io *io, uint32_t events)
+{
+    (void)events;
+    struct http_server *s = CONTAINER_OF(io, struct http_server, io);
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        struct sockaddr_storage at = {0};
+        socklen_t len = sizeof(at);
+        int fd = accept4(io->fd, (struct sockaddr *)&at, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            welcome(s, fd, &at);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            if (!evict_idle(s)) {
+                pause_accepting(s);
+                return;
+            }
+        }
+        /* other errors are of a connection that has already gone */
+    }
+}
+
+/* ---- The server ---- */
+
+static void set_defaults(struct http_server_options *o)
+{
+#define DEFAULT(field, value) o->field = o->field ? o->field : (value)
+    DEFAULT(limits.line, 16 << 10);
+    DEFAULT(limits.headers, 64 << 10);
+    DEFAULT(limits.body, 64 << 20);
+    DEFAULT(head_timeout_ms, 10 * 1000);
+    DEFAULT(body_timeout_ms, 30 * 1000);
+    DEFAULT(idle_timeout_ms, 75 * 1000);
+    DEFAULT(write_timeout_ms, 60 * 1000);
+    DEFAULT(max_connections, 20000);
+#undef DEFAULT
+}
+
+bool http_server_open(struct http_server **out, const char *address,
+                      const struct http_server_options *opt, struct err *e)
+{
+    struct http_server *s = mem_new(sizeof(*s));
+    s->opt = *opt;
+    set_defaults(&s->opt);
+    list_init(&s->idle);
+    list_init(&s->busy);
+    if (!listen_open(&s->listener, address, e)) {
+        mem_free(s);
+        return false;
+    }
+    if (!io_open(&s->io, s->listener.fd, on_accept, e)) {
+        listen_close(&s->listener);
+        mem_free(s);
+        return false;
+    }
+    *out = s;
+    return true;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->listener.port;
+}
+
+void http_server_drain(struct http_server *s)
+{
+    if (s->draining)
+        return;
+    s->draining = true;
+    loop_timer_stop(&s->paused);
+    io_close(&s->io);
+    s->listener.fd = -1; /* it was the io's */
+    listen_close(&s->listener);
+    while (evict_idle(s))
+        ;
+    loop_timer_stop(&s->sweep);
+}
+
+bool http_server_drained(const struct http_server *s)
+{
+    return s->draining && s->n_conns == 0;
+}
+
+size_t http_server_connections(const struct http_server *s)
+{
+    return s->n_conns;
+}
+
+void http_server_close(struct http_server *s)
+{
+    if (!s)
+        return;
+    http_server_drain(s);
+    s->closing = true;
+    list_each (node, &s->busy) {
+        fiber_cancel(list_entry(node, struct http_conn, node)->fiber);
+    }
+    if (s->n_conns == 0)
+        server_free(s);
+}
