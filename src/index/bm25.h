@@ -32,7 +32,9 @@
 struct bm25;
 struct bm25_view;
 
-#define BM25_DEFAULT ((struct bm25_params){.k1 = 0.9f, .b = 0.4f})
+/* The values most used in the literature; on six test collections at least as good as .9 and .4,
+ * and 2 points of nDCG@10 better on four of them (bench_ir). */
+#define BM25_DEFAULT ((struct bm25_params){.k1 = 1.2f, .b = 0.75f})
 
 struct bm25 *bm25_new(struct bm25_params params);
 void bm25_free(struct bm25 *ix);
@@ -87,7 +89,8 @@ struct bm25_hit {
     uint32_t view; /* index into the views searched */
 };
 
-/* Fills hit[] with at most `k` hits, best first, equal scores by lower key. Returns how many. */
+/* Fills hit[] with at most `k` hits, best first, equal scores by lower key, then view. Returns how
+ * many. */
 size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const struct bm25_query *q,
                    struct bm25_hit *hit, size_t k);
 

@@ -61,7 +61,9 @@ struct search {
 
 static bool worse(const struct bm25_hit *a, const struct bm25_hit *b)
 {
-    return a->score != b->score ? a->score < b->score : a->key > b->key;
+    if (a->score != b->score)
+        return a->score < b->score;
+    return a->key != b->key ? a->key > b->key : a->view > b->view;
 }
 
 static void sift_down(struct bm25_hit *hit, size_t n, size_t i)

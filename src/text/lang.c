@@ -3,6 +3,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 #include <libexttextcat/textcat.h>
 #include <pthread.h>
@@ -81,9 +82,22 @@ static enum lang by_script(struct str s)
     return han ? LANG_ZH : latin || !foreign ? LANG_EN : LANG_OTHER;
 }
 
+static bool mostly_capitals(struct str s)
+{
+    size_t capitals = 0, small = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        capitals += s.p[i] >= 'A' && s.p[i] <= 'Z';
+        small += s.p[i] >= 'a' && s.p[i] <= 'z';
+    }
+    return capitals > small;
+}
+
 /* The best candidate of "[de][nl]"; OTHER when there is none. */
 static enum lang classify_locked(struct str s)
 {
+    static char folded[2 * LOOK_AT]; /* under lock */
+    if (mostly_capitals(s))          /* the fingerprints are of normal text */
+        s = (struct str){folded, unicode_fold(s, folded, sizeof(folded))};
     struct str answer = str_from(textcat_Classify(classifier, s.p, s.len));
     if (!str_starts(answer, STR("[")))
         return LANG_OTHER;

@@ -90,7 +90,9 @@ static int model_best_first(const void *a, const void *b)
     const struct bm25_hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score < y->score ? 1 : -1;
-    return (x->key > y->key) - (x->key < y->key);
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x->view > y->view) - (x->view < y->view);
 }
 
 /* Every passage that has a score, best first; hit[] holds MODEL_PASSAGES per model. */

@@ -11,6 +11,8 @@ static const struct {
 } texts[] = {
     {"The committee will meet on Thursday to discuss what should be done about the old bridge.",
      LANG_EN},
+    {"THE COMMITTEE WILL MEET ON THURSDAY TO DISCUSS WHAT SHOULD BE DONE ABOUT THE OLD BRIDGE.",
+     LANG_EN},
     {"Der Ausschuss trifft sich am Donnerstag, um zu besprechen, was mit der alten Brücke "
      "geschehen "
      "soll.",
