@@ -1,0 +1,357 @@
+// What penstock costs as a gateway, beside nginx's proxy_pass, on the same machine in the same run.
+//
+//     node bench/gateway.mjs [--build build] [--rounds 5] [--seconds 3] [--held 10000] [--only NAMES]
+//
+// Absolute times move with the machine and its neighbours; ratios of one run do not. So each measure
+// runs in rounds that take turns between the targets, and the ratio shown is the median of the
+// rounds' ratios. The process under test has core 1 for itself; the load and the mock provider share
+// core 0. CPU is what the kernel has counted for all threads of the process and its children, user
+// and system. penstock works in full: key check, JSON, usage, ledger, metrics and log.
+
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, connect } from "node:net";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const MEASURES = ["1kb", "8kb", "sse", "ttft", "held"];
+const { values: opt } = parseArgs({
+  options: {
+    build: { type: "string", default: join(here, "..", "build") },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "3" },
+    held: { type: "string", default: "10000" },
+    only: { type: "string", default: MEASURES.join(",") },
+  },
+});
+const rounds = Number(opt.rounds);
+const seconds = Number(opt.seconds);
+const only = opt.only.split(",");
+for (const name of only) {
+  if (!MEASURES.includes(name)) throw new Error(`--only knows ${MEASURES.join(", ")}, not '${name}'`);
+}
+const programs = {
+  penstock: resolve(opt.build, "penstock"),
+  mock: resolve(opt.build, "mock_provider"),
+  load: resolve(opt.build, "sse_load"),
+};
+const dir = mkdtempSync(join(tmpdir(), "penstock-bench."));
+const children = new Set();
+
+// ---- Processes ----
+
+function pinned(core, command) {
+  return availableParallelism() > 1 ? ["taskset", "-c", String(core), ...command] : command;
+}
+
+function start(core, name, command) {
+  const [file, ...args] = pinned(core, command);
+  const log = openSync(join(dir, `${name}.out`), "a");
+  const child = spawn(file, args, { stdio: ["ignore", log, log] });
+  closeSync(log);
+  children.add(child);
+  child.ended = new Promise((done) => child.once("exit", done)).then(() => children.delete(child));
+  return child;
+}
+
+async function stop(child) {
+  child.kill("SIGTERM");
+  await Promise.race([child.ended, sleep(5000, undefined, { ref: false })]);
+  child.kill("SIGKILL");
+  await child.ended;
+}
+
+function run(command, env = {}) {
+  const [file, ...args] = pinned(0, command);
+  return execFileSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 1 << 24 });
+}
+
+// Like run, but tells when a line "held N" has come.
+function runHeld(command, onHeld) {
+  const [file, ...args] = pinned(0, command);
+  const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] });
+  children.add(child);
+  let text = "";
+  return new Promise((done) => {
+    child.stdout.setEncoding("utf8").on("data", (part) => {
+      if (!text.includes("held ") && (text + part).includes("held ")) onHeld();
+      text += part;
+    });
+    child.once("exit", () => {
+      children.delete(child);
+      done(text);
+    });
+  });
+}
+
+function lastJson(text) {
+  const line = text.trim().split("\n").findLast((l) => l.startsWith("{"));
+  if (!line) throw new Error(`no result in: ${text.slice(-400)}`);
+  return JSON.parse(line);
+}
+
+function family(pid) {
+  const parents = new Map();
+  for (const p of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const stat = readFileSync(`/proc/${p}/stat`, "utf8");
+      parents.set(Number(p), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+    } catch {} // it has ended meanwhile
+  }
+  const all = [pid];
+  for (let i = 0; i < all.length; i++) {
+    for (const [p, parent] of parents) if (parent === all[i]) all.push(p);
+  }
+  return all;
+}
+
+// Nanoseconds on a core, of all threads.
+function cpuNs(pid) {
+  let ns = 0;
+  for (const p of family(pid)) {
+    for (const task of readdirSync(`/proc/${p}/task`)) {
+      ns += Number(readFileSync(`/proc/${p}/task/${task}/schedstat`, "utf8").split(" ")[0]);
+    }
+  }
+  return ns;
+}
+
+function rssKb(pid) {
+  const of = (p) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${p}/status`, "utf8"))?.[1] ?? 0);
+  return family(pid).reduce((sum, p) => sum + of(p), 0);
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+async function listening(port, child, name) {
+  for (let i = 0; i < 200; i++) {
+    const up = await new Promise((done) => {
+      const socket = connect(port, "127.0.0.1", () => done(socket.destroy() && true));
+      socket.on("error", () => done(false));
+    });
+    if (up) return;
+    if (child.exitCode !== null) break;
+    await sleep(50);
+  }
+  throw new Error(`${name} does not listen on port ${port}: ${readFileSync(join(dir, `${name}.out`), "utf8").slice(-1000)}`);
+}
+
+// ---- Targets: how each is started, and where its plain, streamed and held requests go ----
+
+const mock = { fast: 0, slow: 0 }; // ports of the provider: 20 events 5 ms apart; one in 5 s
+
+async function startNginx() {
+  const [json, sse, held] = [await freePort(), await freePort(), await freePort()];
+  const proxy = (port, upstream, buffering) => `
+    server {
+      listen 127.0.0.1:${port} backlog=4096;
+      location / { proxy_pass http://${upstream}; proxy_buffering ${buffering}; }
+    }`;
+  const file = join(dir, "nginx.conf");
+  writeFileSync(file, `
+    ${process.getuid() === 0 ? "user root;" : ""}
+    daemon off; worker_processes 1; worker_rlimit_nofile 65536;
+    pid ${dir}/nginx.pid; error_log ${dir}/nginx.err;
+    events { worker_connections 32768; }
+    http {
+      access_log off; keepalive_requests 1000000000; tcp_nodelay on;
+      client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
+      uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
+      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 300s;
+      upstream fast { server 127.0.0.1:${mock.fast}; keepalive 256; keepalive_requests 1000000000; }
+      upstream slow { server 127.0.0.1:${mock.slow}; keepalive 256; }
+      ${proxy(json, "fast", "on")} ${proxy(sse, "fast", "off")} ${proxy(held, "slow", "off")}
+    }`);
+  const child = start(1, "nginx", ["nginx", "-c", file]);
+  await listening(json, child, "nginx");
+  return { child, key: "none", json: { port: json }, sse: { port: sse }, held: { port: held } };
+}
+
+async function startPenstock() {
+  const port = await freePort();
+  const data = mkdtempSync(join(dir, "data."));
+  const file = join(dir, "penstock.yaml");
+  writeFileSync(file, `
+loops: 1
+limits: {connections: 20000}
+log: {file: ${dir}/penstock.log}
+providers:
+  - {name: fast, url: "http://127.0.0.1:${mock.fast}/v1", key: none}
+  - {name: slow, url: "http://127.0.0.1:${mock.slow}/v1", key: none}
+models:
+  - {name: mock, provider: fast}
+  - {name: held, provider: slow, upstream: mock}
+`);
+  const child = start(1, "penstock", [programs.penstock, "serve", "--config", file, "--data", data, "--listen", `127.0.0.1:${port}`]);
+  await listening(port, child, "penstock");
+  const key = run([programs.penstock, "keys", "create", "bench", "--data", data]).trim();
+  const at = { port, model: "mock" };
+  return { child, key, json: at, sse: at, held: { port, model: "held" } };
+}
+
+const starters = { nginx: startNginx, penstock: startPenstock };
+
+// ---- Measures ----
+
+function check(result, what) {
+  if (result.errors > 0) throw new Error(`${what}: ${result.errors} errors`);
+  return result;
+}
+
+function wrk(target, bytes, secs) {
+  const { port, model } = target.json;
+  const env = { BENCH_BYTES: String(bytes), BENCH_KEY: target.key, BENCH_MODEL: model ?? "mock" };
+  const command = ["wrk", "-t1", "-c32", `-d${secs}s`, "--latency", "-s", join(here, "chat.lua"), `http://127.0.0.1:${port}`];
+  return check(lastJson(run(command, env)), "wrk");
+}
+
+function loadCommand(target, place, conns, secs) {
+  const { port, model } = place;
+  return [programs.load, "--port", String(port), "--conns", String(conns), "--seconds", String(secs), "--key", target.key, "--model", model ?? "mock"];
+}
+
+function sse(target, conns, secs) {
+  return check(lastJson(run(loadCommand(target, target.sse, conns, secs))), "sse_load");
+}
+
+function costOf(target, load) {
+  const before = cpuNs(target.child.pid);
+  const result = load(target);
+  return { ...result, us: (cpuNs(target.child.pid) - before) / 1000 };
+}
+
+const perRequest = (bytes) => (target) => {
+  const r = costOf(target, (t) => wrk(t, bytes, seconds));
+  return r.us / r.requests;
+};
+const perEvent = (target) => {
+  const r = costOf(target, (t) => sse(t, 64, seconds));
+  return r.us / r.events;
+};
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor((list.length - 1) / 2)];
+
+// Rounds over all targets, in turn and each second round in reverse.
+function interleave(targets, measure) {
+  const rows = [];
+  for (let i = 0; i < rounds; i++) {
+    const row = {};
+    for (const name of i % 2 ? Object.keys(targets).reverse() : Object.keys(targets)) row[name] = measure(targets[name]);
+    rows.push(row);
+  }
+  const of = (name) => median(rows.map((row) => row[name]));
+  return { rows, nginx: of("nginx"), penstock: of("penstock"), ratio: median(rows.map((row) => row.penstock / row.nginx)) };
+}
+
+function heldStreams() {
+  const files = Number(/Max open files\s+\S+\s+(\d+)/.exec(readFileSync("/proc/self/limits", "utf8"))[1]);
+  return Math.min(Number(opt.held), Math.floor((files - 200) / 2)); // two descriptors a stream
+}
+
+// A fresh process, so that nothing but the streams is in the difference.
+async function held(name, n) {
+  const target = await starters[name]();
+  check(lastJson(run(loadCommand(target, target.sse, 4, 0.5))), name);
+  const before = rssKb(target.child.pid);
+  let after = 0;
+  let taken;
+  const text = await runHeld([...loadCommand(target, target.held, n, 12), "--hold"], () => {
+    taken = sleep(9000).then(() => (after = rssKb(target.child.pid)));
+  });
+  await taken;
+  const result = check(lastJson(text), `${name}, ${n} held streams`);
+  if (result.held !== n) throw new Error(`${name}: ${result.held} of ${n} streams were held`);
+  await stop(target.child);
+  return { kb: (after - before) / n, before, after, relay: result.relay_p99_us };
+}
+
+// ---- The report ----
+
+function row(what, nginx, penstock, ratio, goal, verdict) {
+  const cell = (value, width) => String(value).padStart(width);
+  console.log(`${what.padEnd(36)}${cell(nginx, 9)}${cell(penstock, 10)}${cell(ratio, 8)}   ${goal.padEnd(24)}${verdict}`);
+}
+
+function line(what, nginx, penstock, ratio, goal, met) {
+  row(what, nginx, penstock, ratio, goal, met ? "met" : "MISSED");
+}
+
+function report(what, r, goal) {
+  line(what, r.nginx.toFixed(2), r.penstock.toFixed(2), r.ratio.toFixed(2), `<= ${goal} x nginx`, r.ratio <= goal);
+}
+
+async function bench() {
+  mock.fast = await freePort();
+  mock.slow = await freePort();
+  const fast = start(0, "mock-fast", [programs.mock, "--port", String(mock.fast), "--chunks", "20", "--delay-ms", "5"]);
+  const slow = start(0, "mock-slow", [programs.mock, "--port", String(mock.slow), "--chunks", "1000", "--delay-ms", "5000"]);
+  await listening(mock.fast, fast, "mock-fast");
+  await listening(mock.slow, slow, "mock-slow");
+  console.log(`${rounds} rounds of ${seconds} s each, in turn; 32 connections, 64 streams\n`);
+  row("", "nginx", "penstock", "ratio", "goal", "");
+
+  const targets = { nginx: await starters.nginx(), penstock: await starters.penstock() };
+  for (const target of Object.values(targets)) wrk(target, 1024, 1); // caches and pools warm
+  if (only.includes("1kb")) report("CPU us per request, 1 KB", interleave(targets, perRequest(1024)), 0.78);
+  if (only.includes("8kb")) report("CPU us per request, 8 KB", interleave(targets, perRequest(8192)), 0.85);
+  if (only.includes("sse")) report("CPU us per streamed event", interleave(targets, perEvent), 0.92);
+  if (only.includes("ttft")) ttft(targets);
+  for (const target of Object.values(targets)) await stop(target.child);
+  if (only.includes("held")) await heldReport(heldStreams());
+}
+
+function ttft(targets) {
+  const direct = { key: "none", sse: { port: mock.fast } };
+  const r = interleave({ ...targets, direct }, (target) => sse(target, 4, seconds).ttft_p50_us);
+  const added = (name) => median(r.rows.map((row) => row[name] - row.direct));
+  const [nginx, penstock] = [added("nginx"), added("penstock")];
+  line("added time to first event, us", nginx.toFixed(0), penstock.toFixed(0), (penstock / nginx).toFixed(2), "<= 50 us and <= nginx", penstock <= 50 && penstock <= nginx);
+}
+
+async function heldReport(n) {
+  const nginx = await held("nginx", n);
+  const penstock = await held("penstock", n);
+  line(`memory per held stream, KB (${n})`, nginx.kb.toFixed(2), penstock.kb.toFixed(2), (penstock.kb / nginx.kb).toFixed(2), "<= 5 KB", penstock.kb <= 5);
+  line("delay of its events, p99, us", nginx.relay.toFixed(0), penstock.relay.toFixed(0), (penstock.relay / nginx.relay).toFixed(2), "<= 100 ms", penstock.relay <= 100000);
+}
+
+function missing() {
+  const where = (process.env.PATH + ":/usr/sbin").split(":");
+  for (const tool of ["nginx", "wrk", "taskset"]) {
+    if (!where.some((p) => existsSync(join(p, tool)))) return `${tool} is not installed`;
+  }
+  for (const file of Object.values(programs)) if (!existsSync(file)) return `${file} is not built`;
+  return null;
+}
+
+function cleanUp() {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(dir, { recursive: true, force: true });
+}
+
+process.once("exit", cleanUp);
+const why = missing();
+if (why) {
+  console.log(`gateway bench skipped: ${why}`);
+} else {
+  process.env.PATH += ":/usr/sbin";
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+  try {
+    await bench();
+  } catch (e) {
+    console.error(`gateway bench failed: ${e.message}`);
+    process.exitCode = 1;
+  }
+  for (const child of [...children]) await stop(child);
+}
