@@ -1,7 +1,7 @@
 #include "model/support.h"
 #include "model/question.h"
 
-enum { STEM_LEAST = 4, ENDING_MOST = 5 };
+enum { STEM_LEAST = 4, ENDING_MOST = 5, PART_LEAST = 5 };
 
 static int find(const struct support *s, struct str term)
 {
@@ -9,6 +9,16 @@ static int find(const struct support *s, struct str term)
         if (str_eq(s->term[i], term))
             return (int)i;
     return -1;
+}
+
+/* A number, or a capital inside a sentence; in German every noun has one, so it tells nothing. */
+static bool is_named(struct str text, const struct term *t, enum lang lang)
+{
+    bool capital = text.p[t->start] >= 'A' && text.p[t->start] <= 'Z' && t->start > 0;
+    bool number = false;
+    for (size_t i = t->start; i < t->end; i++)
+        number = number || (text.p[i] >= '0' && text.p[i] <= '9');
+    return number || (capital && lang != LANG_DE);
 }
 
 void support_init(struct support *s, struct str text, enum lang lang, bool question,
@@ -23,26 +33,37 @@ void support_init(struct support *s, struct str text, enum lang lang, bool quest
             (question && question_only_asks(str_span(text.p + term.start, text.p + term.end))))
             continue;
         s->weight[s->n] = 1;
+        s->named |= (uint64_t)is_named(text, &term, lang) << s->n;
         s->term[s->n++] = arena_copy(a, term.text);
     }
 }
 
-/* One begins with the other, and what is left is no longer than an ending. */
-static bool related(struct str a, struct str b)
+/* Languages that write compounds in one word: "Eingangstemperatur" is about "Temperatur". */
+static bool compounds(enum lang l)
+{
+    return l == LANG_DE || l == LANG_NL || l == LANG_SV || l == LANG_DA || l == LANG_NO ||
+           l == LANG_FI || l == LANG_HU;
+}
+
+/* One begins with the other, and what is left is no longer than an ending; or, in a compound, ends
+ * with it. */
+static bool related(struct str a, struct str b, enum lang lang)
 {
     if (a.len > b.len) {
         struct str longer = a;
         a = b;
         b = longer;
     }
-    return a.len >= STEM_LEAST && b.len - a.len <= ENDING_MOST && str_starts(b, a);
+    if (a.len >= STEM_LEAST && b.len - a.len <= ENDING_MOST && str_starts(b, a))
+        return true;
+    return a.len >= PART_LEAST && compounds(lang) && (str_ends(b, a) || str_starts(b, a));
 }
 
 static int find_related(const struct support *s, struct str term)
 {
     int i = find(s, term);
     for (uint32_t k = 0; i < 0 && k < s->n; k++)
-        if (related(s->term[k], term))
+        if (related(s->term[k], term, s->lang))
             i = (int)k;
     return i;
 }

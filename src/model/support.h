@@ -21,6 +21,7 @@ struct support {
     struct str
         term[SUPPORT_TERMS];     /* different ones, in order; those behind the 64th are left out */
     float weight[SUPPORT_TERMS]; /* 1 until the caller weighs them */
+    uint64_t named;              /* bit i: term[i] is a number, or written like a name */
 };
 
 /* Terms live in `a`. Of a question words that only ask ("how", "explain") are left out. */

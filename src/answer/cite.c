@@ -1,0 +1,382 @@
+/* The cite stage. A marker may come in pieces and its name may be wrong, so text is held from the
+ * first blank in front of a bracket until it is clear what the bracket is. What is held is bounded:
+ * a bracket that is not "[Source:" is let go at the first byte that differs. */
+#include "answer/answer.h"
+#include "model/support.h"
+#include "run/work.h"
+#include "text/sentence.h"
+
+enum {
+    BLANKS_HELD = 64, /* in front of a bracket, at most */
+    MARKER_MOST = 1024,
+    NAMES_MOST = 8,        /* in one marker */
+    STATEMENT_MOST = 2048, /* of the text in front of a marker */
+    STATEMENT_TERMS_LEAST = 3,
+    QUOTE_LEAST = 16 /* bytes: shorter ones stand in too many places */
+};
+
+struct cite {
+    struct chat_sink sink;
+    struct call *c;
+    struct chat_sink *next;
+    struct buf held;      /* not yet decided on */
+    struct buf out;       /* decided, not yet sent */
+    struct buf statement; /* what the next marker speaks for: text since the last one */
+    bool cited;           /* `statement` is what a marker has spoken for */
+    bool line_empty;      /* nothing has gone out on this line */
+    bool drop_blanks;     /* a marker at the start of a line was taken out */
+    size_t sent;          /* bytes of the answer's text */
+};
+
+/* ---- Finding markers ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static size_t skip_blanks(struct str s, size_t at)
+{
+    while (at < s.len && is_blank(s.p[at]))
+        at++;
+    return at;
+}
+
+/* Length of the marker that begins at s.p[0] == '[', 0: not one, STR_NPOS: s ends before one can
+ * tell. *names is what stands between colon and bracket, *certain: it is a marker if it ends. */
+static size_t marker_length(struct str s, struct str *names, bool *certain)
+{
+    static const struct str word = STR("source");
+    size_t at = skip_blanks(s, 1);
+    *certain = false;
+    for (size_t i = 0; i < word.len; i++, at++) {
+        if (at >= s.len)
+            return s.len < MARKER_MOST ? STR_NPOS : 0;
+        if ((s.p[at] | 0x20) != word.p[i])
+            return 0;
+    }
+    if (at < s.len && (s.p[at] | 0x20) == 's')
+        at++;
+    at = skip_blanks(s, at);
+    if (at >= s.len)
+        return s.len < MARKER_MOST ? STR_NPOS : 0;
+    if (s.p[at] != ':')
+        return 0;
+    *certain = true;
+    for (size_t end = ++at; end < size_min(s.len, MARKER_MOST); end++) {
+        if (s.p[end] == ']') {
+            *names = str_span(s.p + at, s.p + end);
+            return end + 1;
+        }
+        if (s.p[end] == '\n' || s.p[end] == '[')
+            return 0;
+    }
+    return s.len < MARKER_MOST ? STR_NPOS : 0;
+}
+
+static const struct passage *passage_named(const struct cite *k, struct str name)
+{
+    const struct chat_request *r = &k->c->req;
+    for (size_t i = 0; i < r->n_passages; i++)
+        if (str_eq(r->passage[i].name, name))
+            return &r->passage[i];
+    for (size_t i = 0; i < r->n_passages; i++)
+        if (str_ieq(r->passage[i].name, name))
+            return &r->passage[i];
+    return NULL;
+}
+
+/* The passages that a marker names: one name, or several behind ; or , as models like to write. */
+static size_t passages_named(const struct cite *k, struct str names,
+                             const struct passage *found[NAMES_MOST])
+{
+    size_t n = 0;
+    found[0] = passage_named(k, str_trim(names));
+    if (found[0])
+        return 1;
+    char separator = str_find_char(names, ';') != STR_NPOS ? ';' : ',';
+    for (struct str part; n < NAMES_MOST && str_split(&names, separator, &part);) {
+        part = str_trim(part);
+        if (str_istarts(part, STR("source:")))
+            part = str_trim(str_from_at(part, 7));
+        const struct passage *p = passage_named(k, part);
+        if (p)
+            found[n++] = p;
+    }
+    return n;
+}
+
+/* ---- Resolving a marker to a place ---- */
+
+struct place {
+    const struct passage *passage;
+    size_t start, end; /* in passage->text */
+};
+
+struct resolving {
+    const struct chat_request *r;
+    struct str name, statement;
+    struct place place;
+    struct arena *a;
+};
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+/* Does `words` stand at the front of s, whatever the white space? Its length there, or 0. */
+static size_t same_words(struct str s, struct str words)
+{
+    size_t i = 0, k = 0;
+    while (k < words.len) {
+        if (is_space(words.p[k])) {
+            if (i >= s.len || !is_space(s.p[i]))
+                return 0;
+            while (i < s.len && is_space(s.p[i]))
+                i++;
+            while (k < words.len && is_space(words.p[k]))
+                k++;
+        } else if (i >= s.len || s.p[i++] != words.p[k++]) {
+            return 0;
+        }
+    }
+    return i;
+}
+
+static bool find_quote(struct resolving *v, struct str words)
+{
+    words = str_trim(words);
+    for (size_t i = 0; words.len >= QUOTE_LEAST && i < v->r->n_passages; i++) {
+        const struct passage *p = &v->r->passage[i];
+        if (!str_eq(p->name, v->name))
+            continue;
+        for (size_t at = 0; at < p->text.len; at++) {
+            size_t n =
+                p->text.p[at] == words.p[0] ? same_words(str_from_at(p->text, at), words) : 0;
+            if (n > 0) {
+                v->place = (struct place){p, at, at + n};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static struct str last_sentence(struct str text)
+{
+    struct sentence_iter it = sentence_begin(text);
+    struct sentence s, last = {0, 0};
+    while (sentence_next(&it, &s))
+        last = s;
+    return str_span(text.p + last.start, text.p + last.end);
+}
+
+/* The sentence that has most terms in common with the statement. When no sentence has one (another
+ * language, say) the passage as a whole is what was cited. */
+static void find_support(struct resolving *v, struct str statement)
+{
+    struct support *s = arena_struct(v->a, struct support);
+    const struct passage *read = NULL;
+    float best = 0;
+    for (size_t i = 0; i < v->r->n_passages; i++) {
+        const struct passage *p = &v->r->passage[i];
+        if (!str_eq(p->name, v->name))
+            continue;
+        if (!read) {
+            read = p;
+            v->place = (struct place){p, 0, p->text.len};
+            support_init(s, statement, lang_detect(p->text), false, v->a);
+        }
+        struct sentence_iter it = sentence_begin(p->text);
+        for (struct sentence x; sentence_next(&it, &x);) {
+            float alike = support_alike(s, str_span(p->text.p + x.start, p->text.p + x.end));
+            if (alike > best) {
+                best = alike;
+                v->place = (struct place){p, x.start, x.end};
+            }
+        }
+    }
+}
+
+static void resolve(void *arg)
+{
+    struct resolving *v = arg;
+    struct str last = last_sentence(v->statement);
+    if (find_quote(v, v->statement) || find_quote(v, last))
+        return;
+    struct support *s = arena_struct(v->a, struct support);
+    support_init(s, last, LANG_EN, false, v->a);
+    find_support(v, s->n >= STATEMENT_TERMS_LEAST ? last : v->statement);
+}
+
+static uint32_t line_breaks(struct str s)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.p[i] == '\n';
+    return n;
+}
+
+/* Lines are exact when the passage has the line breaks of its document; a reader that took marks
+ * out may have joined lines, and then the passage's own lines are all that is sure. */
+static struct citation citation_of(const struct place *at)
+{
+    const struct passage *p = at->passage;
+    struct citation c = {
+        .passage = p,
+        .char_start = p->char_start + at->start,
+        .char_end = p->char_start + at->end,
+        .line_start = p->line_start,
+        .line_end = p->line_end,
+        .page = p->page,
+        .quote = str_span(p->text.p + at->start, p->text.p + at->end),
+    };
+    if (p->line_start > 0 && p->line_end - p->line_start == line_breaks(p->text)) {
+        c.line_start = p->line_start + line_breaks(str_head(p->text, at->start));
+        c.line_end = c.line_start + line_breaks(c.quote);
+    }
+    return c;
+}
+
+/* ---- Passing on ---- */
+
+static void put(struct cite *k, struct str text)
+{
+    if (text.len == 0)
+        return;
+    buf_add(&k->out, text);
+    k->drop_blanks = false;
+    size_t line = str_rfind_char(text, '\n');
+    struct str tail = line == STR_NPOS ? text : str_from_at(text, line + 1);
+    k->line_empty = (line != STR_NPOS || k->line_empty) && skip_blanks(tail, 0) == tail.len;
+}
+
+/* Text of the answer: also what the next marker speaks for. */
+static void put_text(struct cite *k, struct str text)
+{
+    if (k->drop_blanks)
+        text = str_from_at(text, skip_blanks(text, 0));
+    if (text.len == 0)
+        return;
+    put(k, text);
+    if (k->cited && str_trim(text).len > 0) {
+        buf_reset(&k->statement);
+        k->cited = false;
+    }
+    if (k->cited)
+        return;
+    text = str_from_at(text, text.len - size_min(text.len, STATEMENT_MOST));
+    if (k->statement.len + text.len > STATEMENT_MOST)
+        buf_consume(&k->statement, k->statement.len + text.len - STATEMENT_MOST);
+    buf_add(&k->statement, text);
+}
+
+static bool send_text(struct cite *k, struct err *e)
+{
+    struct chat_event ev = {.kind = CHAT_TEXT, .text = buf_str(&k->out)};
+    k->sent += k->out.len;
+    bool good = k->out.len == 0 || k->next->event(k->next, &ev, e);
+    buf_reset(&k->out);
+    return good;
+}
+
+static bool put_marker(struct cite *k, const struct passage *p, struct err *e)
+{
+    struct resolving *v = arena_struct(k->c->arena, struct resolving);
+    *v = (struct resolving){
+        .r = &k->c->req, .name = p->name, .statement = buf_str(&k->statement), .a = k->c->arena};
+    put(k, STR("[Source: "));
+    put(k, p->name);
+    put(k, STR("]"));
+    work_run(resolve, v);
+    k->cited = true;
+    struct citation *c = arena_struct(k->c->arena, struct citation);
+    *c = citation_of(&v->place);
+    c->at = k->sent + k->out.len;
+    return send_text(k, e) &&
+           k->next->event(k->next, &(struct chat_event){CHAT_CITATION, .citation = c}, e);
+}
+
+static bool take_marker(struct cite *k, struct str blanks, struct str names, struct err *e)
+{
+    const struct passage *found[NAMES_MOST];
+    size_t n = passages_named(k, names, found);
+    if (n == 0) {
+        k->drop_blanks = k->line_empty;
+        return true;
+    }
+    put_text(k, blanks);
+    for (size_t i = 0; i < n; i++)
+        if (!put_marker(k, found[i], e))
+            return false;
+    return true;
+}
+
+/* Decides on as much of what is held as can be decided. `end`: nothing more will come. */
+static bool decide(struct cite *k, bool end, struct err *e)
+{
+    struct str s = buf_str(&k->held), names;
+    size_t from = 0, at = 0; /* s[from, at) is text, though its last blanks may still go */
+    bool good = true, certain = false;
+    while (good && at < s.len) {
+        size_t bracket = str_find_char(str_from_at(s, at), '[');
+        at = bracket == STR_NPOS ? s.len : at + bracket;
+        if (at == s.len)
+            break;
+        size_t length = marker_length(str_from_at(s, at), &names, &certain);
+        if (length == STR_NPOS)
+            break;
+        size_t blanks = at;
+        while (length > 0 && blanks > from && at - blanks < BLANKS_HELD &&
+               is_blank(s.p[blanks - 1]))
+            blanks--;
+        if (length > 0) {
+            put_text(k, str_span(s.p + from, s.p + blanks));
+            good = take_marker(k, str_span(s.p + blanks, s.p + at), names, e);
+            from = at + length;
+        }
+        at += length > 0 ? length : 1;
+    }
+    bool open = at < s.len;
+    size_t sure = at;
+    while (!(end && !open) && sure > from && at - sure < BLANKS_HELD && is_blank(s.p[sure - 1]))
+        sure--;
+    if (end && open && !certain) /* the beginning of a marker that was none */
+        sure = s.len;
+    put_text(k, str_span(s.p + from, s.p + sure));
+    buf_consume(&k->held, end ? s.len : sure);
+    return good && send_text(k, e);
+}
+
+static bool cite_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
+{
+    struct cite *k = CONTAINER_OF(sink, struct cite, sink);
+    if (ev->kind == CHAT_TEXT) {
+        if (!buf_add(&k->held, ev->text))
+            return err_set(e, ERR_UPSTREAM, "the answer is too long");
+        return decide(k, false, e);
+    }
+    if (ev->kind == CHAT_FINISH && !decide(k, true, e))
+        return false;
+    return k->next->event(k->next, ev, e);
+}
+
+static void cite_fini(void *arg)
+{
+    struct cite *k = arg;
+    buf_fini(&k->held);
+    buf_fini(&k->out);
+    buf_fini(&k->statement);
+}
+
+struct chat_sink *answer_cite(struct call *c, struct chat_sink *next)
+{
+    struct cite *k = arena_struct(c->arena, struct cite);
+    *k = (struct cite){.sink = {cite_event}, .c = c, .next = next, .line_empty = true};
+    buf_init(&k->held, JSON_TEXT_MAX);
+    buf_init(&k->out, JSON_TEXT_MAX);
+    buf_init(&k->statement, STATEMENT_MOST);
+    arena_defer(c->arena, cite_fini, k);
+    return &k->sink;
+}

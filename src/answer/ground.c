@@ -1,0 +1,274 @@
+#include "answer/answer.h"
+#include "answer/followup.h"
+#include "model/prompt.h"
+#include "run/work.h"
+#include "store/doc.h"
+#include "text/sentence.h"
+#include "text/token.h"
+
+#include <stdlib.h>
+
+enum {
+    PASSAGES = 5,
+    HITS_PER_PASSAGE = 4, /* asked for, as some are duplicates, neighbours or too long */
+    CONTEXT_TOKENS = 8192,
+    MARK_TOKENS = 24, /* what the marks around a passage cost */
+};
+
+static struct answer_options with_defaults(const struct answer_options *opt)
+{
+    struct answer_options o = *opt;
+    if (o.passages == 0)
+        o.passages = PASSAGES;
+    if (o.context_tokens == 0)
+        o.context_tokens = CONTEXT_TOKENS;
+    if (o.instruction_share + o.conversation_share + o.context_share <= 0) {
+        o.instruction_share = 0.3f;
+        o.conversation_share = 0.2f;
+        o.context_share = 0.5f;
+    }
+    return o;
+}
+
+/* ---- Searching ---- */
+
+struct searching {
+    struct search_set *set;
+    struct search_query query;
+    struct arena *a;
+    struct search_hit *hit;
+    size_t n;
+    bool good;
+    struct err err;
+};
+
+static void search(void *arg)
+{
+    struct searching *s = arg;
+    s->good = search_run(s->set, &s->query, s->a, &s->hit, &s->n, &s->err);
+}
+
+/* ---- Choosing ---- */
+
+/* A passage being put together: one chunk, or several that follow each other. */
+struct draft {
+    struct passage p;
+    uint64_t hash;     /* of its first chunk */
+    uint64_t char_end; /* of the last, in the document */
+    uint32_t first_idx, last_idx;
+    size_t rank; /* of its best hit */
+};
+
+struct drafts {
+    struct draft *d;
+    size_t n;
+    uint32_t tokens_left;
+    struct arena *a;
+};
+
+static struct draft draft_of(const struct doc_passage *from, float score, size_t rank,
+                             struct arena *a)
+{
+    const struct doc_chunk *c = &from->chunk;
+    struct str name = from->name.len ? from->name : from->title.len ? from->title : from->uri;
+    return (struct draft){
+        .p = {.chunk = c->id,
+              .document = c->document,
+              .collection = from->collection,
+              .file_id = from->file_id,
+              .name = prompt_source_name(name, a),
+              .uri = from->uri,
+              .section = c->section,
+              .text = c->text,
+              .page = c->page,
+              .line_start = c->line_start,
+              .line_end = c->line_end,
+              .char_start = c->char_start,
+              .version = from->version,
+              .tokens = c->tokens ? c->tokens : (uint32_t)token_count(c->text),
+              .score = score},
+        .hash = c->hash,
+        .char_end = c->char_start + c->text.len,
+        .first_idx = c->idx,
+        .last_idx = c->idx,
+        .rank = rank,
+    };
+}
+
+/* Puts `b`, which comes behind `a` in their document, at its end; what the two share by overlap
+ * stands once. False when they are not neighbours, belong to different sections (a citation tells
+ * the section), or what they share is not the same text. */
+static bool append(struct draft *a, const struct draft *b, struct arena *arena)
+{
+    if (a->p.document != b->p.document || b->first_idx != a->last_idx + 1 ||
+        !str_eq(a->p.section, b->p.section) || b->p.char_start < a->p.char_start ||
+        b->p.char_start > a->char_end || b->char_end < a->char_end)
+        return false;
+    size_t shared = a->char_end - b->p.char_start;
+    if (!str_eq(str_from_at(a->p.text, a->p.text.len - size_min(shared, a->p.text.len)),
+                str_head(b->p.text, shared)))
+        return false;
+    struct str more = str_from_at(b->p.text, shared);
+    a->p.text = arena_printf(arena, "%.*s%.*s", STR_FMT(a->p.text), STR_FMT(more));
+    a->p.tokens += (uint32_t)token_count(more);
+    a->p.line_end = b->p.line_end;
+    a->char_end = b->char_end;
+    a->last_idx = b->last_idx;
+    return true;
+}
+
+static void absorb(struct draft *into, const struct draft *from)
+{
+    into->rank = size_min(into->rank, from->rank);
+    if (from->p.score > into->p.score)
+        into->p.score = from->p.score;
+}
+
+static void drop(struct drafts *all, size_t i)
+{
+    memmove(&all->d[i], &all->d[i + 1], (--all->n - i) * sizeof(all->d[0]));
+}
+
+/* Joins the new one with neighbours that are there already: true when it has found its place. */
+static bool merge(struct drafts *all, const struct draft *new)
+{
+    size_t at = all->n;
+    for (size_t i = 0; i < all->n && at == all->n; i++) {
+        struct draft behind = *new;
+        if (append(&all->d[i], new, all->a)) {
+            absorb(&all->d[i], new);
+            at = i;
+        } else if (append(&behind, &all->d[i], all->a)) {
+            absorb(&behind, &all->d[i]);
+            all->d[i] = behind;
+            at = i;
+        }
+    }
+    if (at == all->n)
+        return false;
+    for (size_t i = 0; i < all->n; i++) { /* it may have closed a gap */
+        if (i == at || !append(&all->d[at], &all->d[i], all->a))
+            continue;
+        absorb(&all->d[at], &all->d[i]);
+        drop(all, i);
+        break;
+    }
+    return true;
+}
+
+static bool is_known(const struct drafts *all, const struct draft *new)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        const struct draft *d = &all->d[i];
+        if ((d->hash == new->hash &&str_eq(d->p.text, new->p.text)) ||
+            str_find(d->p.text, new->p.text) != STR_NPOS)
+            return true;
+    }
+    return false;
+}
+
+/* The sentences that fit, for a best passage that is longer than all the room there is. */
+static void shorten(struct draft *d, uint32_t tokens)
+{
+    struct sentence_iter it = sentence_begin(d->p.text);
+    size_t end = 0;
+    for (struct sentence s;
+         sentence_next(&it, &s) && token_count(str_head(d->p.text, s.end)) <= tokens;)
+        end = s.end;
+    d->p.text = str_head(d->p.text, end);
+    d->p.tokens = (uint32_t)token_count(d->p.text);
+    d->char_end = d->p.char_start + end;
+}
+
+static void add(struct drafts *all, struct draft new, size_t most)
+{
+    uint32_t room = all->tokens_left > MARK_TOKENS ? all->tokens_left - MARK_TOKENS : 0;
+    if (is_known(all, &new))
+        return;
+    if (new.p.tokens > room && all->n == 0)
+        shorten(&new, room);
+    if (new.p.tokens > room || new.p.text.len == 0)
+        return;
+    if (!merge(all, &new)) {
+        if (all->n == most)
+            return;
+        all->d[all->n++] = new;
+    }
+    all->tokens_left -= new.p.tokens + MARK_TOKENS;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct draft *x = a, *y = b;
+    return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+static void choose(struct call *c, const struct searching *s, const struct doc_passage *found,
+                   const struct answer_options *opt)
+{
+    struct drafts all = {.d = arena_array(c->arena, struct draft, opt->passages + 1),
+                         .tokens_left = (uint32_t)((float)opt->context_tokens * opt->context_share),
+                         .a = c->arena};
+    for (size_t i = 0; i < s->n; i++)
+        if (found[i].chunk.id != 0)
+            add(&all, draft_of(&found[i], s->hit[i].score, i, c->arena), opt->passages);
+    qsort(all.d, all.n, sizeof(all.d[0]), by_rank);
+    struct passage *p = arena_array(c->arena, struct passage, all.n + 1);
+    for (size_t i = 0; i < all.n; i++)
+        p[i] = all.d[i].p;
+    c->req.passage = p;
+    c->req.n_passages = all.n;
+}
+
+/* ---- The conversation ---- */
+
+/* How many messages from the first on are over the conversation's share. What is kept begins with
+ * a user's message, so that no tool's answer is without its call; the question always stays. */
+static size_t left_out(const struct chat_request *r, uint32_t tokens)
+{
+    size_t question = 0, from = r->n_messages, used = 0;
+    for (size_t i = 0; i < r->n_messages; i++)
+        if (r->message[i].role == CHAT_USER)
+            question = i;
+    for (size_t i = r->n_messages; i-- > 0;) {
+        const struct chat_message *m = &r->message[i];
+        if (m->role != CHAT_SYSTEM && m->role != CHAT_DEVELOPER && i < question)
+            used += token_count(m->text);
+        if (used > tokens)
+            break;
+        if (m->role == CHAT_USER || i >= question)
+            from = i;
+    }
+    return size_min(from, question);
+}
+
+bool answer_ground(struct db *d, struct search_set *s, const struct str *collection, size_t n,
+                   const struct answer_options *opt, struct call *c, struct err *e)
+{
+    struct answer_options o = with_defaults(opt);
+    struct chat_request *r = &c->req;
+    r->question = followup_standalone(r, c->arena);
+    r->grounded = true;
+    r->n_left_out = left_out(r, (uint32_t)((float)o.context_tokens * o.conversation_share));
+
+    struct searching *run = arena_struct(c->arena, struct searching);
+    run->set = s;
+    run->a = c->arena;
+    run->query = (struct search_query){.collection = collection,
+                                       .n_collections = n,
+                                       .text = r->question,
+                                       .k = o.passages * HITS_PER_PASSAGE};
+    work_run(search, run);
+    if (!run->good) {
+        *e = run->err;
+        return false;
+    }
+    int64_t *chunk = arena_array(c->arena, int64_t, run->n + 1);
+    for (size_t i = 0; i < run->n; i++)
+        chunk[i] = run->hit[i].chunk;
+    struct doc_passage *found;
+    if (!doc_chunks_load(d, c->arena, chunk, run->n, &found, e))
+        return false;
+    choose(c, run, found, &o);
+    return true;
+}
