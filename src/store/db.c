@@ -42,6 +42,7 @@ struct job {
     /* Who waits: a fiber of a loop, or a thread. */
     struct loop *loop;
     struct fiber *fiber;
+    struct loop_msg msg;
     struct cond ready;
     bool done; /* of a fiber: its loop's; of a thread: under lock */
 };
@@ -144,9 +145,8 @@ static bool commit_group(struct db *d, struct list *waiting, struct list *group,
 static void wake_fiber(void *arg)
 {
     struct job *j = arg;
-    struct fiber *f = j->fiber;
-    j->done = true; /* from here the job may be gone */
-    fiber_wake(f);
+    j->done = true;
+    fiber_wake(j->fiber);
 }
 
 static void settle(struct db *d, struct list *group)
@@ -155,7 +155,7 @@ static void settle(struct db *d, struct list *group)
         struct job *j = list_entry(node, struct job, node);
         list_remove(node);
         if (j->fiber) {
-            loop_post(j->loop, wake_fiber, j);
+            loop_send(j->loop, &j->msg, wake_fiber, j);
         } else {
             lock_take(&d->lock);
             j->done = true;
@@ -308,6 +308,11 @@ bool db_read(struct db *d, db_fn *fn, void *arg, struct err *e)
     struct reading r = {d, fn, arg, e, false};
     work_run(read_now, &r);
     return r.good;
+}
+
+bool db_check(struct db *d, struct err *e)
+{
+    return db_read(d, sqlite_check, NULL, e);
 }
 
 /* ---- Changes ---- */

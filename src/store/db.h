@@ -8,7 +8,8 @@
  *
  * Errors:  ERR_FULL (disk), ERR_IO, ERR_CORRUPT (with how to repair), ERR_CONFLICT (a constraint),
  *          ERR_UNAVAILABLE (another process holds the directory).
- * Memory:  text and blobs read from a row last until the next db_step; copy what must stay.
+ * Memory:  text and blobs read from a row last until the next db_step; copy what must stay. Text
+ *          that is handed in is borrowed until db_done.
  * Threads: db_read and db_write: a fiber (which sleeps meanwhile) or any thread that is not a loop.
  *          A struct db_tx is only for the function that it was handed to.
  */
@@ -28,6 +29,8 @@ struct db_options {
 /* Opens, locks the directory against a second process, and migrates to the newest schema. */
 bool db_open(struct db **out, const struct db_options *opt, struct err *e);
 void db_close(struct db *d); /* commits what waits */
+/* Reads the whole file and checks every page and index: slow. ERR_CORRUPT names the first fault. */
+bool db_check(struct db *d, struct err *e);
 
 typedef bool db_fn(struct db_tx *tx, void *arg, struct err *e);
 

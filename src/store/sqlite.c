@@ -297,6 +297,25 @@ bool sqlite_rollback_to(struct db_tx *tx, struct err *e)
     return db_exec(tx, e, "rollback to job") && sqlite_release(tx, e);
 }
 
+bool sqlite_check(struct db_tx *tx, void *arg, struct err *e)
+{
+    (void)arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "pragma integrity_check(1)"))
+        return false;
+    int got = db_step(rows, e);
+    struct str fault = got > 0 ? db_text(rows, 0) : STR_NONE;
+    bool good = got > 0 && str_eq(fault, STR("ok"));
+    if (got > 0 && !good) { /* a line that names the file, then the fault */
+        size_t line = str_find_char(fault, '\n');
+        fault = line == STR_NPOS ? fault : str_from_at(fault, line + 1);
+        err_set(e, ERR_CORRUPT, "the database is damaged (%.*s): restore a backup",
+                STR_FMT(str_head(fault, 160)));
+    }
+    db_done(rows);
+    return good;
+}
+
 void sqlite_checkpoint(struct db_tx *tx)
 {
     /* That a reader holds back part of it is normal; what failed for good fails the next commit. */

@@ -26,6 +26,9 @@ bool sqlite_savepoint(struct db_tx *tx, struct err *e);
 bool sqlite_release(struct db_tx *tx, struct err *e);
 bool sqlite_rollback_to(struct db_tx *tx, struct err *e);
 
+/* ERR_CORRUPT when a page or an index is not as it must be. A db_fn. */
+bool sqlite_check(struct db_tx *tx, void *arg, struct err *e);
+
 /* Moves the write-ahead log into the database file and syncs both; blocks nobody. */
 void sqlite_checkpoint(struct db_tx *tx);
 unsigned sqlite_log_pages(const struct db_tx *tx); /* written since the last checkpoint */

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "run/work.h"
 #include "store/db.h"
 
+#include "on_loop.h"
 #include "tap.h"
 #include "tempdir.h"
 
@@ -63,6 +65,29 @@ static int64_t rows_in(struct db *d)
     int64_t n = -1;
     struct err e;
     return db_read(d, count, &n, &e) ? n : -1;
+}
+
+/* A job that holds the writer until the gate opens. */
+static struct lock gate_lock = LOCK_INIT;
+static struct cond gate;
+static bool gate_open;
+
+static void gate_set(bool open)
+{
+    lock_take(&gate_lock);
+    gate_open = open;
+    cond_wake_all(&gate);
+    lock_drop(&gate_lock);
+}
+
+static bool stand_at_gate(struct db_tx *tx, void *arg, struct err *e)
+{
+    (void)tx, (void)arg, (void)e;
+    lock_take(&gate_lock);
+    while (!gate_open)
+        cond_wait(&gate, &gate_lock, CLOCK_NEVER);
+    lock_drop(&gate_lock);
+    return true;
 }
 
 /* ---- Values and statements ---- */
@@ -225,6 +250,74 @@ static void test_many(struct db *d)
     ok(torn == 0, "a reader sees one snapshot");
 }
 
+/* ---- On fibers ---- */
+
+enum { FIBERS = 50 };
+
+struct fibers {
+    struct db *db;
+    int good, turns;
+    bool stop;
+};
+
+static void write_and_read(void *arg)
+{
+    struct fibers *f = arg;
+    struct err e;
+    int64_t k = 5000 + f->turns++, n = 0;
+    f->good += db_write(f->db, put, &k, &e) && db_read(f->db, count, &n, &e) && n > 0;
+}
+
+/* Runs only while the loop is free: proves that waiting for the writer leaves it so. */
+static void open_gate_from_loop(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++)
+        fiber_yield();
+    gate_set(true);
+}
+
+static void write_at_gate(void *arg)
+{
+    struct fibers *f = arg;
+    struct err e;
+    f->good += db_write(f->db, stand_at_gate, NULL, &e);
+}
+
+static void cancelled_write(void *arg)
+{
+    struct fibers *f = arg;
+    struct err e;
+    int64_t k = 6000;
+    fiber_cancel(fiber_self());
+    f->good += db_write(f->db, put, &k, &e);
+}
+
+static void run_fibers(void *arg)
+{
+    struct fibers *f = arg;
+    struct fiber_group g;
+    fiber_group_init(&g, CLOCK_NEVER);
+    for (int i = 0; i < FIBERS; i++)
+        fiber_group_go(&g, write_and_read, f, "write and read");
+    fiber_group_go(&g, write_at_gate, f, "gate");
+    fiber_group_go(&g, open_gate_from_loop, f, "opens the gate");
+    fiber_group_go(&g, cancelled_write, f, "cancelled");
+    fiber_group_wait(&g);
+    fiber_group_fini(&g);
+}
+
+static void test_fibers(struct db *d)
+{
+    struct fibers f = {.db = d};
+    struct err e;
+    work_start(2, &e);
+    gate_set(false);
+    on_loop(run_fibers, &f);
+    ok(f.good == FIBERS + 2, "fibers write and read, the loop goes on, a cancelled one waits");
+    work_stop();
+}
+
 /* ---- Opening ---- */
 
 static void test_second_open(const char *dir)
@@ -281,6 +374,32 @@ static void test_damaged(void)
     ok(!db_open(&d, &(struct db_options){.dir = dir}, &e) && e.code == ERR_CORRUPT &&
            strstr(e.msg, "penstock doctor"),
        "damaged: %s", e.msg);
+    tempdir_remove(dir);
+}
+
+/* A page in the middle is overwritten: opening does not look at it, checking does. */
+static void test_check(void)
+{
+    char dir[TEMPDIR_SIZE], path[TEMPDIR_SIZE + 16], junk[4096];
+    tempdir_make(dir);
+    snprintf(path, sizeof(path), "%s/penstock.db", dir);
+    memset(junk, 0x5a, sizeof(junk));
+    struct err e = {0};
+    struct db *d = open_at(dir);
+    db_write(d, make_table, NULL, &e);
+    for (int64_t k = 1; k <= 2000; k++)
+        db_write(d, put, &k, &e);
+    ok(db_check(d, &e), "whole");
+    db_close(d);
+    struct stat st;
+    int fd = open(path, O_WRONLY);
+    ok(fd >= 0 && fstat(fd, &st) == 0 &&
+           pwrite(fd, junk, sizeof(junk), st.st_size - (off_t)sizeof(junk)) == sizeof(junk),
+       "overwritten");
+    close(fd);
+    d = open_at(dir);
+    ok(d && !db_check(d, &e) && e.code == ERR_CORRUPT, "damaged: %s", e.msg);
+    db_close(d);
     tempdir_remove(dir);
 }
 
@@ -459,6 +578,7 @@ static void test_killed(void)
 
 int main(void)
 {
+    cond_init(&gate);
     test_killed(); /* first: forks before there are threads */
     char dir[TEMPDIR_SIZE];
     tempdir_make(dir);
@@ -469,12 +589,14 @@ int main(void)
     test_statements(d);
     test_savepoints(d);
     test_many(d);
+    test_fibers(d);
     int64_t n = rows_in(d);
     db_close(d);
     test_reopen(dir, n);
     tempdir_remove(dir);
     test_newer();
     test_damaged();
+    test_check();
     test_unwritable();
     test_full();
     return tap_done();
