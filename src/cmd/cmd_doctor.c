@@ -145,16 +145,11 @@ static int ping_fiber(void *arg)
 {
     struct ping *q = arg;
     const struct provider *p = &q->p->provider;
-    const struct http_client_options none = {0};
     const struct http_deadlines limit = {.connect_ms = 5000, .first_byte_ms = 5000};
-    struct http_client *client;
+    struct http_client *client = http_client_new(NULL);
     struct http_exchange *x;
     struct err e;
     struct arena *a = q->d->arena;
-    if (!http_client_new(&client, &none, &e)) {
-        q->found = failed(q->d, &e, "see the message");
-        return CLI_FAILED;
-    }
     if (!http_exchange_start(&x, client, a, &p->origin, STR("GET"), STR("/models"),
                              p->request_lines, NULL, 0, &limit, &e)) {
         q->found = failed(q->d, &e, "check the url, the network, and tls.ca");

@@ -181,10 +181,7 @@ int local_fiber(int (*fn)(void *arg), void *arg)
 static int call_service(void *arg)
 {
     struct local *l = arg;
-    struct err e;
-    const struct http_client_options none = {0};
-    if (!http_client_new(&l->client, &none, &e))
-        return cli_fail(&e);
+    l->client = http_client_new(NULL);
     int code = l->fn(l, l->arg);
     http_client_free(l->client);
     return code;

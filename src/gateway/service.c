@@ -200,8 +200,8 @@ static void start_tear_down(void *loop)
 
 static bool set_up(struct service_loop *l)
 {
-    const struct http_client_options client = {0};
-    return http_client_new(&l->http, &client, &l->failed) && listen_all(l, &l->failed);
+    l->http = http_client_new(NULL);
+    return listen_all(l, &l->failed);
 }
 
 static void *loop_main(void *loop)

@@ -34,8 +34,7 @@ struct http_client_options {
 };
 
 /* `opt` may be NULL; what is 0 in it has its default. */
-bool http_client_new(struct http_client **out, const struct http_client_options *opt,
-                     struct err *e);
+struct http_client *http_client_new(const struct http_client_options *opt);
 void http_client_free(struct http_client *c);         /* on the loop, with no exchange open */
 size_t http_client_idle(const struct http_client *c); /* connections that wait for a request */
 

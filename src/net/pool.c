@@ -19,9 +19,8 @@ static void or_default(int64_t *value, int64_t def)
         *value = def;
 }
 
-bool http_client_new(struct http_client **out, const struct http_client_options *opt, struct err *e)
+struct http_client *http_client_new(const struct http_client_options *opt)
 {
-    (void)e; /* for what a later version may need */
     struct http_client *c = mem_new(sizeof(*c));
     if (opt)
         c->opt = *opt;
@@ -39,8 +38,7 @@ bool http_client_new(struct http_client **out, const struct http_client_options 
     c->resolve = resolve_new(c->opt.lookup);
     map_init(&c->pools);
     list_init(&c->by_age);
-    *out = c;
-    return true;
+    return c;
 }
 
 size_t http_client_idle(const struct http_client *c)

@@ -170,10 +170,8 @@ static const struct {
 
 static struct http_client *client_new(void)
 {
-    struct http_client *c = NULL;
     struct http_client_options opt = {.limits = {.body = 1 << 20}, .next_address_ms = 20};
-    CHECK(http_client_new(&c, &opt, NULL));
-    return c;
+    return http_client_new(&opt);
 }
 
 static struct http_origin origin_of(struct arena *a, uint16_t port)

@@ -12,10 +12,8 @@
 
 static struct http_client *client_new(uint32_t most, int64_t timeout_ms)
 {
-    struct http_client *c = NULL;
     struct http_client_options opt = {.idle_per_origin = most, .idle_timeout_ms = timeout_ms};
-    CHECK(http_client_new(&c, &opt, NULL));
-    return c;
+    return http_client_new(&opt);
 }
 
 static struct http_client_conn *conn_new(struct http_client *client, const char *key, int *peer)

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs the programs that measure what penstock promises: `bench/run.sh [BUILD]`. The figures of the
+# gateway are ratios to nginx in the same run; those of single parts are times of this machine.
+cd "$(dirname "$0")/.." || exit 2
+build=${1:-build}
+failed=0
+one() {
+    name=$1
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" || failed=1
+}
+one 'JSON: ns per KB' "$build/bench_json"
+one 'HTTP heads: ns' "$build/bench_http"
+one 'counting: ns' "$build/bench_metric"
+one 'access log: ns per line' "$build/bench_log"
+one 'gateway beside nginx' node bench/gateway.mjs --build "$build"
+exit $failed
