@@ -119,8 +119,39 @@ static void add_text(void *ctx, const xmlChar *text, int len)
     n->text = arena_copy(b->a, (struct str){(const char *)text, (size_t)len});
 }
 
+/* What a browser that runs scripts does not read. The parser would, and one <noscript> with an
+ * element left open swallows the page. */
+static struct str without_noscript(struct arena *a, struct str text)
+{
+    static const struct str open = {"<noscript", 9}, close = {"</noscript", 10};
+    char *p = NULL;
+    size_t n = 0, from = 0;
+    for (size_t at = 0; at < text.len; at++) {
+        const char *lt = memchr(text.p + at, '<', text.len - at);
+        if (!lt)
+            break;
+        at = (size_t)(lt - text.p);
+        if (!str_istarts(str_from_at(text, at), open))
+            continue;
+        size_t end = at;
+        while (end < text.len && !str_istarts(str_from_at(text, end), close))
+            end++;
+        if (end == text.len) /* never closed: text like any other */
+            break;
+        p = p ? p : arena_bytes(a, text.len);
+        memcpy(p + n, text.p + from, at - from);
+        n += at - from;
+        from = at = end;
+    }
+    if (!p)
+        return text;
+    memcpy(p + n, text.p + from, text.len - from);
+    return (struct str){p, n + text.len - from};
+}
+
 struct dom_node *dom_parse(struct arena *a, struct str text)
 {
+    text = without_noscript(a, text);
     struct build b = {.a = a, .at = arena_struct(a, struct dom_node)};
     struct dom_node *top = b.at;
     top->tag = DOM_OTHER;

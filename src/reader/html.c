@@ -116,10 +116,10 @@ static void add_inline(struct html *h, const struct dom_node *n)
     bool space = dom_flow(n->tag) == DOM_BLOCK || n->tag == DOM_BR;
     if (space)
         add_text(h, STR(" "));
-    h->in_link += n->tag == DOM_A;
+    h->in_link += page_is_link(n);
     for (const struct dom_node *c = n->first; c; c = c->next)
         add_inline(h, c);
-    h->in_link -= n->tag == DOM_A;
+    h->in_link -= page_is_link(n);
     if (space)
         add_text(h, STR(" "));
 }
@@ -295,9 +295,9 @@ static void walk(struct html *h, const struct dom_node *n)
     else if (dom_flow(n->tag) == DOM_BLOCK)
         walk_block(h, n);
     else {
-        h->in_link += n->tag == DOM_A;
+        h->in_link += page_is_link(n);
         walk_children(h, n);
-        h->in_link -= n->tag == DOM_A;
+        h->in_link -= page_is_link(n);
     }
 }
 
@@ -328,7 +328,7 @@ static void sift(struct html *h)
     struct found *f = h->found;
     size_t first = h->n, last = 0;
     for (size_t i = 0; i < h->n; i++) {
-        if (f[i].linked && f[i].kind != WIRE_HEADING && f[i].text.len < 400)
+        if (f[i].linked && f[i].text.len < 400)
             f[i].dropped = true;
         bool solid = f[i].kind == WIRE_TABLE || f[i].kind == WIRE_CODE ||
                      (f[i].text.len >= 80 && f[i].kind != WIRE_HEADING) ||

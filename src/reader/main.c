@@ -197,7 +197,7 @@ static bool receive(struct job *job)
     do
         n = recvmsg(STDIN_FILENO, &msg, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
-    if (n == 0)
+    if (n <= 0)
         return false;
     const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     if (n != sizeof(job->req) || job->req.magic != WIRE_MAGIC || !c ||

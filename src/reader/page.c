@@ -96,18 +96,25 @@ static bool is_hidden(const struct dom_node *n)
     return false;
 }
 
-static bool is_frame(const struct dom_node *n)
+static bool is_frame(enum dom_tag tag)
+{
+    return tag == DOM_NAV || tag == DOM_MENU || tag == DOM_HEAD;
+}
+
+/* Usually not content; a page of which that would take most means something else by it. */
+static bool is_beside(const struct dom_node *n)
 {
     static const char *const roles[] = {
         "navigation", "banner", "contentinfo", "complementary", "search",  "dialog",
         "alert",      "menu",   "menubar",     "toolbar",       "tooltip", "alertdialog",
     };
-    switch (n->tag) {
-    case DOM_NAV:
-    case DOM_MENU:
-    case DOM_HEAD: return true;
-    default: return listed(roles, COUNT(roles), dom_attr(n, "role"));
-    }
+    return n->tag == DOM_ASIDE || n->tag == DOM_FOOTER || n->tag == DOM_FORM ||
+           listed(roles, COUNT(roles), dom_attr(n, "role"));
+}
+
+bool page_is_link(const struct dom_node *n)
+{
+    return n->tag == DOM_A && !str_starts(dom_attr(n, "href"), STR("#"));
 }
 
 /* ---- Sums ---- */
@@ -145,7 +152,7 @@ static void measure(struct dom_node *n, struct arena *a)
         count_text(n->stat, n->text);
         return;
     }
-    if (dom_flow(n->tag) == DOM_NONE || is_hidden(n) || is_frame(n)) {
+    if (dom_flow(n->tag) == DOM_NONE || is_hidden(n) || is_frame(n->tag)) {
         n->stat->drop = true;
         for (struct dom_node *c = n->first; c; c = c->next)
             measure(c, a);
@@ -156,13 +163,14 @@ static void measure(struct dom_node *n, struct arena *a)
         if (!c->stat->drop)
             add_up(n->stat, c->stat);
     }
-    if (n->tag == DOM_A)
+    if (page_is_link(n))
         n->stat->link = n->stat->text;
 }
 
 /* Drops by name, from the outside in, and mends the sums on the way back. What holds most of the
- * text of the page is not dropped, whatever its name. */
-static void prune(struct dom_node *n, uint32_t all)
+ * text of the page is not dropped, whatever its name. `strict`: also by words that may be meant
+ * otherwise. */
+static void prune(struct dom_node *n, uint32_t all, bool strict)
 {
     struct page_stat sum = {0};
     for (struct dom_node *c = n->first; c; c = c->next) {
@@ -171,17 +179,16 @@ static void prune(struct dom_node *n, uint32_t all)
             continue;
         if (c->tag != DOM_TEXT) {
             struct names names = names_of(c);
-            bool frame = c->tag == DOM_ASIDE || c->tag == DOM_FOOTER || c->tag == DOM_FORM;
             st->drop = (names.comments && st->text < all / 10 * 9) ||
-                       ((names.outside || frame) && st->text < all / 10 * 4);
+                       (strict && (names.outside || is_beside(c)) && st->text < all / 10 * 4);
             if (st->drop)
                 continue;
-            prune(c, all);
+            prune(c, all, strict);
         }
         add_up(&sum, st);
     }
     n->stat->text = sum.text;
-    n->stat->link = n->tag == DOM_A ? sum.text : sum.link;
+    n->stat->link = page_is_link(n) ? sum.text : sum.link;
     n->stat->commas = sum.commas;
 }
 
@@ -257,6 +264,24 @@ static void find_best(struct dom_node *n, struct dom_node **best, float *most)
         find_best(c, best, most);
 }
 
+/* Pages put together from boxes have their paragraphs far apart: up to the element around them, as
+ * long as it adds a third or more of running text with hardly a link. */
+static struct dom_node *climb(struct dom_node *n, const struct dom_node *top)
+{
+    const struct dom_node *below = n;
+    for (struct dom_node *up = n->parent; up && up != top; below = up, up = up->parent) {
+        uint32_t more = up->stat->text - n->stat->text, links = up->stat->link - n->stat->link;
+        bool prose = false;
+        for (const struct dom_node *c = up->first; c; c = c->next)
+            prose |= c != below && !c->stat->drop && c->stat->prose;
+        if (more > 0 && (links * 20 > more || more * 3 < n->stat->text))
+            break;
+        if (prose)
+            n = up;
+    }
+    return n;
+}
+
 /* ---- The whole ---- */
 
 bool page_belongs(const struct page *p, const struct dom_node *n)
@@ -272,13 +297,13 @@ bool page_belongs(const struct page *p, const struct dom_node *n)
     return n->tag == DOM_P && st->text > 80 && page_link_density(st) < 0.25f;
 }
 
-struct page page_judge(struct dom_node *top, struct arena *a)
+static struct page judge(struct dom_node *top, struct arena *a, bool strict)
 {
     struct dom_node *body = dom_find(top, DOM_BODY);
     struct page p = {.root = body ? body : top};
     measure(top, a);
     p.root->stat->drop = false;
-    prune(p.root, p.root->stat->text);
+    prune(p.root, p.root->stat->text, strict);
     score(p.root);
     struct dom_node *best = NULL;
     float most = 0;
@@ -286,8 +311,21 @@ struct page page_judge(struct dom_node *top, struct arena *a)
     /* An article holds a fair part of what is there. */
     if (best && best != p.root && best->stat->text >= 250 && most >= 20 &&
         best->stat->text >= p.root->stat->text / 4) {
-        p.root = best;
+        p.root = climb(best, p.root);
         p.article = true;
     }
     return p;
+}
+
+/* A page of which strict rules leave no article is judged again without them. */
+struct page page_judge(struct dom_node *top, struct arena *a)
+{
+    struct page strict = judge(top, a, true);
+    if (strict.article)
+        return strict;
+    uint32_t text = strict.root->stat->text;
+    struct page lenient = judge(top, a, false);
+    if (lenient.article && lenient.root->stat->text > text / 2)
+        return lenient;
+    return judge(top, a, true);
 }

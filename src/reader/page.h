@@ -36,6 +36,9 @@ struct page page_judge(struct dom_node *top, struct arena *a);
 /* Whether a sibling of the root belongs to the content too. */
 bool page_belongs(const struct page *p, const struct dom_node *sibling);
 
+/* A link to somewhere else; not one to a place on the page itself. */
+bool page_is_link(const struct dom_node *n);
+
 static inline float page_link_density(const struct page_stat *s)
 {
     return s->text ? (float)s->link / (float)s->text : 0;
