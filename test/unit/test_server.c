@@ -3,6 +3,7 @@
 #include "net/server.h"
 
 #include "base/clock.h"
+#include "certs.h"
 #include "run/fiber.h"
 #include "tap.h"
 
@@ -25,9 +26,10 @@
 enum { PATIENCE_S = 20 }; /* for what must happen soon; nothing is measured by it */
 
 static struct loop *loop;
-static struct http_server *main_server, *hasty_server, *small_server, *unix_server;
-static uint16_t main_port, hasty_port, small_port;
-static char unix_path[64];
+static struct http_server *main_server, *hasty_server, *small_server, *tls_server, *unix_server;
+static uint16_t main_port, hasty_port, small_port, tls_port;
+static char unix_path[64], cert_path[64], key_path[64];
+static struct tls_server *certificate;
 
 /* ---- The handler: what it does is said by the path ---- */
 
@@ -216,17 +218,20 @@ static void open_servers(void)
                                           .idle_timeout_ms = 500,
                                           .write_timeout_ms = 30});
     open_one(&small_server, "[::1]:0", (struct http_server_options){.max_connections = 2});
+    open_one(&tls_server, "127.0.0.1:0", (struct http_server_options){.tls = certificate});
     snprintf(address, sizeof(address), "unix:%s", unix_path);
     open_one(&unix_server, address, (struct http_server_options){0});
     main_port = http_server_port(main_server);
     hasty_port = http_server_port(hasty_server);
     small_port = http_server_port(small_server);
+    tls_port = http_server_port(tls_server);
 }
 
 /* ---- A client ---- */
 
 struct client {
     int fd;
+    struct tls *tls; /* NULL = plain */
     struct buf in;
     /* the last answer */
     struct http_head head;
@@ -271,6 +276,7 @@ static struct client *client_open(uint16_t port)
 
 static void client_free(struct client *c)
 {
+    tls_free(c->tls);
     close(c->fd);
     buf_fini(&c->in);
     buf_fini(&c->text);
@@ -281,7 +287,8 @@ static void client_free(struct client *c)
 static bool client_send(struct client *c, struct str s)
 {
     while (s.len) {
-        ssize_t n = send(c->fd, s.p, s.len, MSG_NOSIGNAL);
+        ssize_t n =
+            c->tls ? tls_write(c->tls, s.p, s.len, NULL) : send(c->fd, s.p, s.len, MSG_NOSIGNAL);
         if (n <= 0)
             return false;
         s = str_from_at(s, (size_t)n);
@@ -293,7 +300,7 @@ static ssize_t client_fill(struct client *c)
 {
     char *to = buf_reserve(&c->in, 65536);
     CHECK(to);
-    ssize_t n = recv(c->fd, to, 65536, 0);
+    ssize_t n = c->tls ? tls_read(c->tls, to, 65536, NULL) : recv(c->fd, to, 65536, 0);
     if (n > 0)
         c->in.len += (size_t)n;
     return n;
@@ -725,6 +732,37 @@ static void test_slow(void)
     client_free(c);
 }
 
+static void test_tls(void)
+{
+    struct tls_client *trust;
+    struct err e = {0};
+    CHECK(tls_client_new(&trust, cert_path, false, &e));
+    struct client *c = client_open(tls_port), *mute;
+    c->tls = tls_connect(trust, c->fd, STR("a.test"), &e);
+    ok(c->tls && tls_handshake(c->tls, &e) == 1, "a TLS handshake: %s", e.msg);
+    client_send(c, GET("/x"));
+    ok(client_answer(c) == 200 && body_is(c, "/x "), "a request over TLS");
+    client_send(c, GET("/stream"));
+    ok(client_answer(c) == 200 && body_is(c, "one abcdefghijklmn"), "a stream over TLS");
+
+    /* The second record holds the end of a body and the next request: when the body has been read,
+     * the rest of the record is in no socket, so no event will tell of it. */
+    client_send(c, POST("/body", "Content-Length: 10\r\n", "01234"));
+    client_send(c, STR("56789GET /next HTTP/1.1\r\nHost: h\r\n\r\n"));
+    ok(client_answer(c) == 200 && body_is(c, "<0123456789>"), "a body in two records");
+    ok(client_answer(c) == 200 && body_is(c, "/next "), "and what lies behind it in the second");
+    client_send(c, GET("/wait"));
+    ok(patient(&entered), "a request waits");
+    client_free(c);
+    ok(patient(&left) && atomic_load(&outcome) == ERR_CANCELLED, "and ends when its client leaves");
+
+    mute = client_open(tls_port);
+    client_send(mute, GET("/plain"));
+    ok(client_answer(mute) == 0, "plain HTTP to a TLS port gets no answer");
+    client_free(mute);
+    tls_client_free(trust);
+}
+
 static struct client *client_small(void)
 {
     struct sockaddr_in6 at = {.sin6_family = AF_INET6,
@@ -816,6 +854,7 @@ static void close_servers(void)
     http_server_close(main_server);
     http_server_close(hasty_server);
     http_server_close(small_server);
+    http_server_close(tls_server);
     http_server_close(unix_server);
     http_server_close(NULL);
 }
@@ -848,6 +887,7 @@ static void *clients(void *arg)
     test_client_never_reads();
     test_half_open();
     test_slow();
+    test_tls();
     test_max_connections();
     test_unix();
     test_drain();
@@ -856,11 +896,23 @@ static void *clients(void *arg)
     return NULL;
 }
 
+static void make_certificate(void)
+{
+    struct err e;
+    struct cert c = cert_new(&(struct cert_wish){"a.test", "DNS:a.test", -1, 30}, NULL);
+    snprintf(cert_path, sizeof(cert_path), "/tmp/penstock-test-server-%d.pem", (int)getpid());
+    snprintf(key_path, sizeof(key_path), "/tmp/penstock-test-server-%d.key", (int)getpid());
+    cert_write(&c, cert_path, key_path);
+    CHECK(tls_server_new(&certificate, cert_path, key_path, &e));
+    cert_free(&c);
+}
+
 int main(void)
 {
     struct err e;
     pthread_t thread;
     snprintf(unix_path, sizeof(unix_path), "/tmp/penstock-test-server-%d", (int)getpid());
+    make_certificate();
     sem_init(&entered, 0, 0);
     sem_init(&left, 0, 0);
     sem_init(&posted, 0, 0);
@@ -869,5 +921,8 @@ int main(void)
     loop_run(loop);
     pthread_join(thread, NULL);
     loop_free(loop);
+    tls_server_free(certificate);
+    unlink(cert_path);
+    unlink(key_path);
     return tap_done();
 }
