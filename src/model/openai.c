@@ -9,6 +9,7 @@
  * A grounded answer is decoded instead, because the cite stage works on text.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "model/prompt.h"
 #include "model/provider.h"
 #include "model/refusal.h"
@@ -146,11 +147,17 @@ static bool malformed(const struct reading *r, const char *what, struct err *e)
     return err_set(e, ERR_UPSTREAM, "provider '%.*s' %s", STR_FMT(r->p->name), what);
 }
 
-/* Says whose connection it was, unless it was the client's. */
+/* The connection failed. Its reason names an address, which is for our log, not for clients. */
 static bool broke_off(const struct reading *r, struct err *e)
 {
-    return e->code == ERR_CANCELLED ? false
-                                    : err_prefix(e, "provider '%.*s': ", STR_FMT(r->p->name));
+    if (e->code == ERR_CANCELLED)
+        return false;
+    log_info("provider_failed", kv("request", (const char *)r->c->id), kv("provider", r->p->name),
+             kv("error", err_name(e->code)), kv("reason", (const char *)e->msg));
+    return err_set(e, e->code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UPSTREAM,
+                   e->code == ERR_TIMEOUT ? "provider '%.*s' took too long"
+                                          : "provider '%.*s' could not be reached, or broke off",
+                   STR_FMT(r->p->name));
 }
 
 /* Is the answer's model what the client asked for? */

@@ -1,0 +1,288 @@
+/* What the openai provider promises: bytes that need no change pass as they are, whatever is
+ * broken, cut short or an error in disguise is an error, and usage is known in any case. */
+#include "model/provider.h"
+#include "base/clock.h"
+
+#include "tap.h"
+#include "on_loop.h"
+#include "peer.h"
+
+#define JSON "Content-Type: application/json\r\n"
+#define SSE "Content-Type: text/event-stream\r\n"
+#define USAGE "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}"
+#define WHOLE(model)                                                                               \
+    "{\"id\":\"c1\",\"model\":\"" model                                                            \
+    "\", \"x\":1e400,\"choices\":[{\"index\":0,\"message\":{\"role\":"                             \
+    "\"assistant\",\"content\":\"Hi \\u00e4\"},\"finish_reason\":\"stop\"}]," USAGE "}"
+#define DELTA(model, text)                                                                         \
+    "data: {\"id\":\"c1\",\"model\":\"" model                                                      \
+    "\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                                  \
+    "\"},\"finish_reason\":null}]}\n\n"
+#define LAST(model, index, reason)                                                                 \
+    "data: {\"id\":\"c1\",\"model\":\"" model "\",\"choices\":[{\"index\":" index                  \
+    ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
+#define TOTAL(model) "data: {\"id\":\"c1\",\"model\":\"" model "\",\"choices\":[]," USAGE "}\n\n"
+#define DONE "data: [DONE]\n\n"
+
+enum how { CHUNKED, CUT, RESET, HELD }; /* how the answer ends; HELD: the connection stays open */
+
+static const struct {
+    const char *name;
+    bool stream, include_usage, grounded;
+    const char *upstream; /* NULL: as asked for, "m" */
+    int status;
+    const char *headers, *body;
+    enum how how;
+    enum err_code code; /* ERR_NONE: good */
+    const char *raw, *text;
+    int64_t input, output; /* 0, 0: counted by us */
+    bool uncommitted;
+} cases[] = {
+    {"a whole answer", .status = 200, .headers = JSON, .body = WHOLE("m"), .raw = WHOLE("m"),
+     .input = 7, .output = 2},
+    {"its model is called as asked for", .upstream = "m-2026", .status = 200, .headers = JSON,
+     .body = WHOLE("m-2026"), .raw = WHOLE("m"), .input = 7, .output = 2},
+    {"grounded: its text", .grounded = true, .status = 200, .headers = JSON, .body = WHOLE("m"),
+     .raw = "", .text = "Hi \xc3\xa4", .input = 7, .output = 2},
+    {"no usage", .status = 200, .headers = JSON,
+     .body = "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a b c\"}}]}",
+     .raw = "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a b c\"}}]}"},
+    {"not JSON", .status = 200, .headers = JSON, .body = "{\"choices\":[", .code = ERR_UPSTREAM,
+     .uncommitted = true},
+    {"a page", .status = 200, .headers = "Content-Type: text/html\r\n", .body = "<html>",
+     .code = ERR_UPSTREAM, .uncommitted = true},
+    {"no choices", .status = 200, .headers = JSON, .body = "{\"choices\":[]}", .code = ERR_UPSTREAM,
+     .uncommitted = true},
+    {"not an object", .status = 200, .headers = JSON, .body = "[1]", .code = ERR_UPSTREAM,
+     .uncommitted = true},
+    {"an error with status 200", .status = 200, .headers = JSON,
+     .body = "{\"error\":{\"message\":\"x\",\"code\":429}}", .code = ERR_RATE, .uncommitted = true},
+    {"cut short", .status = 200, .headers = JSON, .body = "{\"choices\":[{", .how = CUT,
+     .code = ERR_UPSTREAM, .uncommitted = true},
+    {"reset", .status = 200, .headers = JSON, .body = "{\"ch", .how = RESET, .code = ERR_UPSTREAM,
+     .uncommitted = true},
+    {"refused: our key", .status = 401, .headers = JSON, .body = "{}", .code = ERR_UPSTREAM_AUTH,
+     .uncommitted = true},
+    {"refused: too many", .status = 429, .headers = JSON "Retry-After: 7\r\n", .body = "{}",
+     .code = ERR_RATE, .uncommitted = true},
+    {"refused: the request", .status = 400, .headers = JSON,
+     .body = "{\"error\":{\"message\":\"bad\"}}", .code = ERR_INVALID, .uncommitted = true},
+    {"broken", .status = 503, .headers = JSON, .body = "oh", .code = ERR_UPSTREAM,
+     .uncommitted = true},
+
+    {"a stream", .stream = true, .include_usage = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") DELTA("m", "b") LAST("m", "0", "stop") TOTAL("m") DONE,
+     .raw = DELTA("m", "a") DELTA("m", "b") LAST("m", "0", "stop") TOTAL("m"), .input = 7,
+     .output = 2},
+    {"usage that was not asked for is hidden", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") LAST("m", "0", "stop") TOTAL("m") DONE,
+     .raw = DELTA("m", "a") LAST("m", "0", "stop"), .input = 7, .output = 2},
+    {"its model is called as asked for, in each event", .stream = true, .status = 200,
+     .headers = SSE, .body = DELTA("m-2026", "a") DELTA("m", "b") LAST("m-2026", "0", "stop") DONE,
+     .raw = DELTA("m", "a") DELTA("m", "b") LAST("m", "0", "stop")},
+    {"comments and events without data go", .stream = true, .status = 200, .headers = SSE,
+     .body = ": ping\n\n" DELTA("m", "a") ": ping\n\n" LAST("m", "0", "stop") DONE,
+     .raw = DELTA("m", "a") LAST("m", "0", "stop")},
+    {"grounded: text and how it ended", .stream = true, .grounded = true, .status = 200,
+     .headers = SSE,
+     .body = DELTA("m", "a\\n") DELTA("m", "b") LAST("m", "0", "length") TOTAL("m") DONE, .raw = "",
+     .text = "a\nb", .input = 7, .output = 2},
+    {"the end mark ends it, open or not", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") LAST("m", "0", "stop") DONE, .how = HELD,
+     .raw = DELTA("m", "a") LAST("m", "0", "stop")},
+    {"no end mark, but all that matters", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") LAST("m", "0", "stop"), .raw = DELTA("m", "a") LAST("m", "0", "stop")},
+    {"cut behind a finish reason", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") LAST("m", "0", "stop"), .how = CUT,
+     .raw = DELTA("m", "a") LAST("m", "0", "stop")},
+    {"ended without one", .stream = true, .status = 200, .headers = SSE, .body = DELTA("m", "a"),
+     .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"one choice of two without one", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") LAST("m", "1", "stop"), .code = ERR_UPSTREAM,
+     .raw = DELTA("m", "a") LAST("m", "1", "stop")},
+    {"cut in the middle", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") "data: {\"cho", .how = CUT, .code = ERR_UPSTREAM,
+     .raw = DELTA("m", "a")},
+    {"reset in the middle", .stream = true, .status = 200, .headers = SSE, .body = DELTA("m", "a"),
+     .how = CUT, .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"cut before anything", .stream = true, .status = 200, .headers = SSE, .body = ": hello\n\n",
+     .how = CUT, .code = ERR_UPSTREAM, .uncommitted = true},
+    {"an event that is not JSON", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") "data: {]\n\n" DONE, .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"an error in the middle", .stream = true, .status = 200, .headers = SSE,
+     .body =
+         DELTA("m", "a") "data: {\"error\":{\"message\":\"x\",\"type\":\"server_error\"}}\n\n" DONE,
+     .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"an error at the start", .stream = true, .status = 200, .headers = SSE,
+     .body = "data: {\"error\":{\"message\":\"x\",\"code\":429}}\n\n", .code = ERR_RATE,
+     .uncommitted = true},
+    {"an error instead of a stream", .stream = true, .status = 200, .headers = JSON,
+     .body = "{\"error\":{\"message\":\"x\",\"type\":\"invalid_request_error\"}}",
+     .code = ERR_INVALID, .uncommitted = true},
+    {"a page instead of a stream", .stream = true, .status = 200,
+     .headers = "Content-Type: text/html\r\n", .body = "<html>busy</html>", .code = ERR_UPSTREAM,
+     .uncommitted = true},
+    {"a page that says it is a stream", .stream = true, .status = 200, .headers = SSE,
+     .body = "<html>busy</html>\n\n", .code = ERR_UPSTREAM, .uncommitted = true},
+    {"a choice that cannot be", .stream = true, .status = 200, .headers = SSE,
+     .body = LAST("m", "4096", "stop") DONE, .code = ERR_UPSTREAM, .uncommitted = true},
+};
+
+struct gather {
+    struct chat_sink sink;
+    struct buf raw, text;
+    size_t events, finished;
+};
+
+static bool take(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
+{
+    struct gather *g = CONTAINER_OF(sink, struct gather, sink);
+    (void)e;
+    g->events++;
+    if (ev->kind == CHAT_RAW)
+        buf_add(&g->raw, ev->raw);
+    if (ev->kind == CHAT_TEXT)
+        buf_add(&g->text, ev->text);
+    g->finished += ev->kind == CHAT_FINISH;
+    return true;
+}
+
+static const struct passage passage = {.name = STR("a.md"), .text = STR("Text."), .tokens = 2};
+
+/* What the client sent, as the gateway hands it on. */
+static void make_call(struct call *c, struct arena *a, struct http_client *http, size_t i)
+{
+    struct err e;
+    const char *body =
+        cases[i].stream ? "{\"model\":\"m\", \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
+                          "\"temperature\":0.70,\"stream\":true}"
+                        : "{\"model\":\"m\", \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
+                          "\"temperature\":0.70}";
+    struct chat_message *m = arena_struct(a, struct chat_message);
+    *c = (struct call){.arena = a, .http = http, .id = "req_1"};
+    c->req = (struct chat_request){.dialect = CHAT_OPENAI,
+                                   .model = STR("m"),
+                                   .message = m,
+                                   .n_messages = 1,
+                                   .stream = cases[i].stream,
+                                   .include_usage = cases[i].include_usage,
+                                   .grounded = cases[i].grounded};
+    json_parse(&c->req.body, a, str_from(body), 0, &e);
+    *m = (struct chat_message){CHAT_USER, STR("Hi"),
+                               json_at(json_get(json_root(&c->req.body), "messages"), 0)};
+    if (cases[i].grounded) {
+        c->req.passage = &passage;
+        c->req.n_passages = 1;
+    }
+}
+
+static struct str answer_of(size_t i, struct arena *a)
+{
+    struct str body = str_from(cases[i].body);
+    const char *end = cases[i].how == CHUNKED ? "0\r\n\r\n" : "";
+    return arena_printf(a, "HTTP/1.1 %d X\r\n%sTransfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n%s",
+                        cases[i].status, cases[i].headers, body.len, STR_FMT(body), end);
+}
+
+static void check_request(size_t i, const char *request)
+{
+    const char *body = strstr(request, "\r\n\r\n");
+    ok(strstr(request, "POST /v1/chat/completions HTTP/1.1\r\n") == request &&
+           strstr(request, "Authorization: Bearer k\r\n") &&
+           strstr(request, "Content-Type: application/json\r\n"),
+       "%s: head", cases[i].name);
+    const char *want =
+        cases[i].include_usage || !cases[i].stream
+            ? cases[i].stream
+                  ? "{\"model\":\"m\", "
+                    "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.70,"
+                    "\"stream\":true}"
+                  : "{\"model\":\"m\", "
+                    "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.70}"
+            : "{\"model\":\"m\", "
+              "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.70,"
+              "\"stream\":true,\"stream_options\":{\"include_usage\":true}}";
+    if (cases[i].upstream)
+        ok(body && strstr(body, "{\"model\":\"m-2026\", \"messages\":[{"), "%s: its own name",
+           cases[i].name);
+    else if (cases[i].grounded)
+        ok(body && strstr(body, "<passage source=") && strstr(body, "\"temperature\":0.70"),
+           "%s: prompt in its place", cases[i].name);
+    else
+        ok(body && strcmp(body + 4, want) == 0, "%s: body", cases[i].name);
+}
+
+static void run_case(size_t i, struct http_client *http, bool dribble)
+{
+    struct arena *a = arena_new();
+    struct str text = answer_of(i, a);
+    struct act acts[] = {{ACT_ACCEPT},
+                         {ACT_READ},
+                         {dribble ? ACT_DRIBBLE : ACT_SEND, text.p, 0},
+                         {ACT_AWAIT_EOF},
+                         {ACT_END}};
+    if (cases[i].how == CUT || cases[i].how == RESET)
+        acts[3].kind = cases[i].how == CUT ? ACT_CLOSE : ACT_RESET;
+    if (cases[i].how == CHUNKED)
+        acts[3].kind = ACT_END; /* the list's end closes it */
+    struct peer peer;
+    struct provider p;
+    struct err e = {0};
+    peer_start(&peer, acts);
+    provider_init(&p, a, STR("p"), &provider_openai, STR("k"), &e);
+    http_origin_parse(&p.origin, a, arena_printf(a, "http://127.0.0.1:%u/v1", peer.port), &e);
+
+    struct call c;
+    struct gather g = {.sink = {take}};
+    bool committed = false;
+    buf_init(&g.raw, 1 << 20);
+    buf_init(&g.text, 1 << 20);
+    make_call(&c, a, http, i);
+    e = (struct err){0};
+    bool good = p.kind->chat(&p, &c, str_from(cases[i].upstream ? cases[i].upstream : "m"), &g.sink,
+                             &committed, &e);
+    ok(good == (cases[i].code == ERR_NONE) && (good || e.code == cases[i].code), "%s: %s %s",
+       cases[i].name, good ? "good" : err_name(e.code), good ? "" : e.msg);
+    ok(cases[i].how == RESET || str_eq(buf_str(&g.raw), str_from(cases[i].raw)),
+       "%s: bytes to the client", cases[i].name);
+    ok(str_eq(buf_str(&g.text), str_from(cases[i].text)), "%s: text to the client", cases[i].name);
+    ok(g.finished == (good && cases[i].grounded), "%s: finished %zu times", cases[i].name,
+       g.finished);
+    ok(committed == !cases[i].uncommitted, "%s: %scommitted", cases[i].name, committed ? "" : "un");
+    ok(dribble || cases[i].how != CHUNKED || cases[i].stream == false || g.events <= 2,
+       "%s: in as few pieces as it came, %zu", cases[i].name, g.events);
+    ok(good || !strstr(e.msg, "127.0.0.1"), "%s: no address in the message", cases[i].name);
+    ok(cases[i].how == RESET || c.provider_status == cases[i].status, "%s: status", cases[i].name);
+    if (good && cases[i].input)
+        ok(c.usage.input == cases[i].input && c.usage.output == cases[i].output && !c.usage.counted,
+           "%s: usage", cases[i].name);
+    else if (good)
+        ok(c.usage.counted && c.usage.input > 0 && c.usage.output > 0, "%s: usage counted here",
+           cases[i].name);
+    if (cases[i].code == ERR_RATE && cases[i].status == 429)
+        ok(e.retry_after_ms == 7000, "%s: when to come back", cases[i].name);
+    check_request(i, peer.request);
+    http_client_free(http); /* ends what is held, before its peer is waited for */
+    peer_stop(&peer);
+    buf_fini(&g.raw);
+    buf_fini(&g.text);
+    arena_free(a);
+}
+
+static void run_all(void *arg)
+{
+    (void)arg;
+    struct err e;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int dribble = 0; dribble < 2; dribble++) {
+            struct http_client *http;
+            CHECK(http_client_new(&http, &(struct http_client_options){0}, &e));
+            run_case(i, http, dribble);
+        }
+}
+
+int main(void)
+{
+    on_loop(run_all, NULL);
+    return tap_done();
+}
