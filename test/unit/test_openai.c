@@ -272,12 +272,9 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
 static void run_all(void *arg)
 {
     (void)arg;
-    struct err e;
     for (size_t i = 0; i < COUNT(cases); i++)
         for (int dribble = 0; dribble < 2; dribble++) {
-            struct http_client *http;
-            CHECK(http_client_new(&http, &(struct http_client_options){0}, &e));
-            run_case(i, http, dribble);
+            run_case(i, http_client_new(&(struct http_client_options){0}), dribble);
         }
 }
 
