@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -146,6 +147,20 @@ static void bury(struct loop *l, struct fiber *f)
         overflowed(f);
 }
 
+/* Moves all of `from` behind the last of `to`. */
+static void append(struct list *to, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
+/* Fibers that wake each other go on within a turn; those that yield let the descriptors go first.
+ */
 void fiber_run_ready(struct loop *l)
 {
     for (int i = 0; i < RUN_BATCH && !list_empty(&l->ready); i++) {
@@ -155,6 +170,7 @@ void fiber_run_ready(struct loop *l)
         if (f->state == FIBER_ENDED)
             bury(l, f);
     }
+    append(&l->ready, &l->yielded);
 }
 
 /* ---- Waiting ---- */
@@ -243,7 +259,8 @@ void fiber_yield(void)
 {
     struct fiber *f = fiber_self();
     CHECK(f && lock_held() == 0);
-    make_ready(f, FIBER_WOKEN);
+    f->state = FIBER_READY;
+    list_add(&f->loop->yielded, &f->ready);
     suspend(f->loop, f);
 }
 

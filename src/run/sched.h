@@ -22,7 +22,7 @@ struct fiber {
     /* each switch touches these */
     void *sp;
     struct loop *loop;
-    struct list ready; /* in loop->ready */
+    struct list ready; /* in loop->ready or loop->yielded */
     enum fiber_state state;
     enum fiber_wake outcome; /* of the last wait */
     uint32_t ran_tick;       /* when it last stopped running; TRIMMED: its spare pages are gone */
@@ -60,7 +60,7 @@ struct loop {
     int64_t now_ns;
     struct fiber *current;
     void *sp; /* of the loop itself while a fiber runs */
-    struct list ready, fibers;
+    struct list ready, yielded, fibers;
     size_t n_fibers;
     struct timer_slot *heap; /* heap[1..heap_n], four children each */
     uint32_t heap_n, heap_cap;
