@@ -3,12 +3,18 @@
  *
  * Each collection has an index of its own, so tenants never share one. At start an index loads its
  * snapshot and applies the changes that the store has numbered since; a snapshot that is lost or
- * damaged is rebuilt from the store. Searches read an immutable view and never wait for writers.
+ * damaged, or is ahead of the store, is rebuilt from the store. Searches read an immutable view and
+ * never wait for writers. Snapshots lie in `dir`/index; they are derived, and may be deleted while
+ * nothing runs.
+ *
+ * A chunk is found by the words of its text, its section and its document's title; how words are
+ * made and questions read is told in index/words.h.
  *
  * Threads: any; search_run computes and so belongs on a worker when collections are large.
  */
 #pragma once
 
+#include "index/words.h"
 #include "store/db.h"
 
 struct search_set;
@@ -30,13 +36,17 @@ struct search_query {
     size_t n_documents;
 };
 
+/* Loads everything and catches up. The database must outlive the set. */
 bool search_open(struct search_set **out, struct db *d, const char *dir, struct err *e);
-void search_close(struct search_set *s); /* writes snapshots of what has changed */
+/* Writes snapshots of what has changed; what cannot be written is logged. No call may be under way.
+ */
+void search_close(struct search_set *s);
 
 /* Applies what the store has committed. Returns when all that was committed before the call is
  * visible. A fiber or a plain thread. */
 bool search_catch_up(struct search_set *s, struct err *e);
-/* Hits, best first, in `a`; equal scores by lower chunk. */
+/* Hits, best first, in `a`; equal scores by lower chunk. A collection that is unknown, or named
+ * twice, adds nothing. Of the text the first WORDS_QUERY_BYTES count, of k BM25_MAX_HITS. */
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e);
 /* Writes snapshots of the collections that have changed since their last. */

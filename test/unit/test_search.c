@@ -1,0 +1,274 @@
+/* Indexes follow the store: what is committed is found after a catch-up, what is removed is not,
+ * and a lost or damaged snapshot changes nothing. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "index/search.h"
+#include "index/snapshot.h"
+#include "store/doc.h"
+#include "tap.h"
+#include "tempdir.h"
+
+#include <dirent.h>
+#include <pthread.h>
+
+static char dir[TEMPDIR_SIZE];
+static struct db *d;
+static struct arena *a;
+static struct search_set *s;
+static struct err e;
+static struct str manual, notes; /* collections */
+
+static struct str make_collection(const char *name)
+{
+    struct doc_collection c = {.name = str_from(name)};
+    if (!doc_collection_create(d, a, &c, &e))
+        printf("# %s\n", e.msg);
+    return c.id;
+}
+
+/* A document of one chunk per text; returns its id. */
+static int64_t put(struct arena *mem, struct str collection, const char *name, const char *section,
+                   const char *const *text, size_t n)
+{
+    struct err mine;
+    struct doc_document doc = {.collection = collection,
+                               .uri = str_from(name),
+                               .name = str_from(name),
+                               .content_hash = str_from("x")};
+    struct doc_chunk *c = arena_array(mem, struct doc_chunk, n);
+    for (size_t i = 0; i < n; i++)
+        c[i] = (struct doc_chunk){.text = str_from(text[i]), .section = str_from(section)};
+    if (!doc_put(d, &doc, c, n, &mine))
+        printf("# %s\n", mine.msg);
+    return doc.id;
+}
+
+static int64_t put_one(struct str collection, const char *name, const char *text)
+{
+    return put(a, collection, name, "", &text, 1);
+}
+
+/* Document of the best hit, 0 = none; *n: number of hits. */
+static int64_t best(const struct str *collection, size_t n_collections, const char *text, size_t *n)
+{
+    struct search_query q = {
+        .collection = collection, .n_collections = n_collections, .text = str_from(text), .k = 10};
+    struct search_hit *hit;
+    size_t found;
+    if (!search_run(s, &q, a, &hit, &found, &e))
+        return -1;
+    if (n)
+        *n = found;
+    return found ? hit[0].document : 0;
+}
+
+static void test_following(void)
+{
+    size_t n;
+    int64_t bridge = put_one(manual, "bridge.md", "The old bridge was repaired in spring.");
+    int64_t tower = put_one(manual, "tower.md", "The tower stands on a hill.");
+    ok(best(&manual, 1, "bridge", &n) == 0, "not found before a catch-up");
+    ok(search_catch_up(s, &e), "catches up: %s", e.msg);
+    ok(best(&manual, 1, "repairing bridges", &n) == bridge && n == 1, "found by other forms");
+    ok(best(&manual, 1, "hill", NULL) == tower, "the other one too");
+    ok(search_chunks(s, manual) == 2, "chunks are counted");
+
+    const char *text[] = {"First part about rivers.", "Second part about lakes."};
+    ok(put(a, manual, "bridge.md", "Water > Fresh", text, 2) == bridge, "a new version");
+    search_catch_up(s, &e);
+    ok(best(&manual, 1, "repaired", NULL) == 0, "the old version is gone");
+    ok(best(&manual, 1, "lakes", NULL) == bridge, "the new one is there");
+    ok(best(&manual, 1, "fresh water", &n) == bridge && n == 2, "found by its section");
+    ok(best(&manual, 1, "tower.md", NULL) == tower, "found by its name");
+
+    ok(doc_remove(d, tower, &e) && search_catch_up(s, &e), "removed");
+    ok(best(&manual, 1, "hill", NULL) == 0 && search_chunks(s, manual) == 2, "and no longer found");
+    doc_remove(d, bridge, &e);
+}
+
+static void test_collections(void)
+{
+    int64_t one = put_one(manual, "one.md", "A zebra eats grass.");
+    int64_t two = put_one(notes, "two.md", "A zebra and a zebra and a zebra.");
+    search_catch_up(s, &e);
+    struct str both[] = {manual, notes, manual, STR("vs_unknown")};
+    size_t n;
+    ok(best(&manual, 1, "zebra", &n) == one && n == 1, "a collection is searched alone");
+    ok(best(both, 4, "zebra", &n) == two && n == 2,
+       "two are searched as one; repeated and unknown ones add nothing");
+    struct search_query q = {.collection = both,
+                             .n_collections = 2,
+                             .text = STR("zebra"),
+                             .k = 10,
+                             .document = &one,
+                             .n_documents = 1};
+    struct search_hit *hit;
+    ok(search_run(s, &q, a, &hit, &n, &e) && n == 1 && hit[0].document == one &&
+           hit[0].collection == 0,
+       "only the documents that were asked for");
+    q.n_documents = 0;
+    ok(search_run(s, &q, a, &hit, &n, &e) && n == 0, "an empty list allows none");
+    q = (struct search_query){.collection = both, .n_collections = 2, .text = STR(""), .k = 10};
+    ok(search_run(s, &q, a, &hit, &n, &e) && n == 0, "an empty question finds nothing");
+    q.n_collections = 100000;
+    ok(!search_run(s, &q, a, &hit, &n, &e) && e.code == ERR_LIMIT, "too many collections: %s",
+       e.msg);
+
+    ok(doc_collection_delete(d, STR_NONE, notes, &e) && search_catch_up(s, &e), "one is deleted");
+    ok(best(&notes, 1, "zebra", NULL) == 0 && search_chunks(s, notes) == 0, "and finds nothing");
+    ok(best(&manual, 1, "zebra", NULL) == one, "the other does");
+}
+
+/* ---- Snapshots ---- */
+
+static void reopen(void)
+{
+    search_close(s);
+    s = NULL;
+    if (!search_open(&s, d, dir, &e))
+        printf("# %s\n", e.msg);
+}
+
+/* Path of the only snapshot; "" when there is none. */
+static const char *snapshot_path(size_t *n)
+{
+    static char path[2 * TEMPDIR_SIZE];
+    char index[TEMPDIR_SIZE + 8];
+    snprintf(index, sizeof(index), "%s/index", dir);
+    path[0] = 0;
+    *n = 0;
+    DIR *list = opendir(index);
+    for (struct dirent *f; list && (f = readdir(list));)
+        if (str_ends(str_from(f->d_name), STR(".bm25"))) {
+            (*n)++;
+            snprintf(path, sizeof(path), "%s/%s", index, f->d_name);
+        }
+    closedir(list);
+    return path;
+}
+
+static bool finds_all(int64_t zebra)
+{
+    size_t n;
+    return best(&manual, 1, "zebra", NULL) == zebra && best(&manual, 1, "sentence", &n) > 0 &&
+           n == 10 && search_chunks(s, manual) == 41;
+}
+
+static void test_snapshots(void)
+{
+    int64_t zebra = best(&manual, 1, "zebra", NULL);
+    for (int i = 0; i < 40; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%d.txt", i);
+        put_one(manual, name, "Some sentence about nothing in particular.");
+    }
+    search_catch_up(s, &e);
+    ok(finds_all(zebra), "found before closing");
+    reopen();
+    size_t n;
+    struct str content;
+    const char *path = snapshot_path(&n);
+    ok(n == 1, "one snapshot after closing");
+    ok(finds_all(zebra), "found after opening again");
+    file_read(&content, a, path, 1 << 20, &e);
+
+    static const size_t percent[] = {0, 1, 50, 99};
+    for (size_t i = 0; i < COUNT(percent); i++) {
+        search_close(s);
+        file_replace(path, str_head(content, content.len * percent[i] / 100), 0600, &e);
+        ok(search_open(&s, d, dir, &e) && finds_all(zebra), "found when %zu %% of it is left",
+           percent[i]);
+    }
+    search_close(s);
+    unlink(path);
+    ok(search_open(&s, d, dir, &e) && finds_all(zebra), "found when it is lost");
+    ok(search_snapshot(s, &e), "written on request");
+
+    /* From another life of the database: it says that it has seen changes that never were. */
+    search_close(s);
+    struct bm25 *ix = bm25_new(BM25_DEFAULT);
+    int64_t seq = 0;
+    ok(snapshot_read(ix, &seq, path, manual, &e), "it can be read");
+    struct bm25_view *v = bm25_view(ix);
+    ok(snapshot_write(path, manual, seq + 1000000, v, &e), "and forged");
+    bm25_view_free(v);
+    bm25_free(ix);
+    ok(search_open(&s, d, dir, &e) && finds_all(zebra), "one ahead of the store is not believed");
+
+    /* The store goes on while no index is open. */
+    search_close(s);
+    int64_t late = put_one(manual, "late.md", "An okapi came late.");
+    char orphan[2 * TEMPDIR_SIZE + 8];
+    snprintf(orphan, sizeof(orphan), "%s/index/0123.bm25", dir);
+    file_replace(orphan, STR("x"), 0600, &e);
+    ok(search_open(&s, d, dir, &e) && best(&manual, 1, "okapi", NULL) == late,
+       "what came in between is found");
+    ok(!file_exists(orphan), "snapshots of nobody are removed");
+    doc_remove(d, late, &e);
+    search_catch_up(s, &e);
+}
+
+/* ---- Threads ---- */
+
+static struct str shared;
+static _Atomic int unseen, searches;
+
+/* Each puts documents and must find each right after its own catch-up. */
+static void *write_and_find(void *arg)
+{
+    struct arena *mine = arena_new();
+    struct err each;
+    for (int i = 0; i < 12; i++) {
+        struct search_hit *hit;
+        size_t n = 0;
+        struct str name = arena_printf(mine, "w%dx%d", *(int *)arg, i);
+        const char *text = arena_printf(mine, "unique%dword%d and padding", *(int *)arg, i).p;
+        int64_t id = put(mine, shared, name.p, "", &text, 1);
+        struct search_query q = {.collection = &shared,
+                                 .n_collections = 1,
+                                 .text = str_head(str_from(text), 12),
+                                 .k = 5};
+        q.text = str_head(str_from(text), str_find_char(str_from(text), ' '));
+        bool good = search_catch_up(s, &each) && search_run(s, &q, mine, &hit, &n, &each);
+        unseen += !(good && n == 1 && hit[0].document == id);
+        searches++;
+    }
+    arena_free(mine);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    pthread_t thread[4];
+    int number[4];
+    shared = make_collection("shared");
+    for (int i = 0; i < 4; i++) {
+        number[i] = i;
+        pthread_create(&thread[i], NULL, write_and_find, &number[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    ok(unseen == 0 && searches == 48, "%d of %d documents were not seen by whoever wrote them",
+       unseen, searches);
+    ok(search_chunks(s, shared) == 48, "all are there");
+}
+
+int main(void)
+{
+    tempdir_make(dir);
+    a = arena_new();
+    if (!ok(db_open(&d, &(struct db_options){.dir = dir}, &e), "opens: %s", e.msg) ||
+        !ok(search_open(&s, d, dir, &e), "indexes of an empty store: %s", e.msg))
+        return tap_done();
+    manual = make_collection("manual");
+    notes = make_collection("notes");
+    test_following();
+    test_collections();
+    test_snapshots();
+    test_threads();
+    search_close(s);
+    db_close(d);
+    arena_free(a);
+    tempdir_remove(dir);
+    return tap_done();
+}
