@@ -83,6 +83,7 @@ int64_t db_changed(struct db_tx *tx); /* rows that the last db_exec wrote */
 /* ---- The change sequence: what derived indexes follow. ---- */
 
 enum db_change { DB_DOCUMENT_ADDED = 1, DB_DOCUMENT_REMOVED = 2, DB_COLLECTION_REMOVED = 3 };
-/* Writes a change into the transaction; numbers rise in commit order. */
+/* Writes a change into the transaction; numbers rise in commit order. It takes the place of the
+ * document's earlier change, and that of a collection the place of all in it. */
 bool db_change(struct db_tx *tx, enum db_change kind, struct str collection, int64_t document,
                struct err *e);

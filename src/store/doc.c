@@ -37,6 +37,11 @@ struct str doc_json(struct str object)
     return object.len ? object : STR("{}");
 }
 
+struct str doc_tenant(struct str tenant)
+{
+    return tenant.len ? tenant : STR("default");
+}
+
 bool doc_tenant_ensure(struct db_tx *tx, struct str tenant, struct err *e)
 {
     return db_exec(tx, e,

@@ -14,11 +14,6 @@ static bool no_collection(struct err *e, struct str id)
     return err_set(e, ERR_NOT_FOUND, "there is no collection '%.*s'", STR_FMT(str_head(id, 64)));
 }
 
-static struct str tenant_of(struct str tenant)
-{
-    return tenant.len ? tenant : STR(DOC_DEFAULT_TENANT);
-}
-
 static int64_t expiry(uint32_t days, int64_t last_active_s)
 {
     return days ? last_active_s + (int64_t)days * DAY_S : 0;
@@ -92,14 +87,14 @@ static const char by_name[] =
 bool doc_collection_find(struct db *d, struct arena *a, struct str tenant, struct str id,
                          struct doc_collection *out, struct err *e)
 {
-    struct find f = {a, by_id, tenant_of(tenant), id, out};
+    struct find f = {a, by_id, doc_tenant(tenant), id, out};
     return db_read(d, find_tx, &f, e);
 }
 
 bool doc_collection_by_name(struct db *d, struct arena *a, struct str tenant, struct str name,
                             struct doc_collection *out, struct err *e)
 {
-    struct find f = {a, by_name, tenant_of(tenant), name, out};
+    struct find f = {a, by_name, doc_tenant(tenant), name, out};
     return db_read(d, find_tx, &f, e);
 }
 
@@ -130,7 +125,7 @@ bool doc_collection_create(struct db *d, struct arena *a, struct doc_collection 
     char id[RANDOM_ID_SIZE];
     random_id(id, "vs_");
     c->id = arena_copy(a, str_from(id));
-    c->tenant = tenant_of(c->tenant);
+    c->tenant = doc_tenant(c->tenant);
     c->metadata = doc_json(c->metadata);
     c->created_s = c->last_active_s = clock_wall_s();
     c->expires_s = expiry(c->expires_days, c->last_active_s);
@@ -160,7 +155,7 @@ static bool update_tx(struct db_tx *tx, void *arg, struct err *e)
                         " expires_s = case when $3 = 0 then 0 else last_active_s + $3 * 86400 end"
                         " where id = $4 and tenant = $5",
                         DB_TEXT(c->name), DB_TEXT(doc_json(c->metadata)), DB_INT(c->expires_days),
-                        DB_TEXT(c->id), DB_TEXT(tenant_of(c->tenant)));
+                        DB_TEXT(c->id), DB_TEXT(doc_tenant(c->tenant)));
     if (good)
         return db_changed(tx) > 0 || no_collection(e, c->id);
     if (why.code == ERR_CONFLICT)
@@ -176,14 +171,14 @@ bool doc_collection_update(struct db *d, const struct doc_collection *c, struct 
     return db_write(d, update_tx, &copy, e);
 }
 
-struct name {
+struct target {
     struct str tenant, id;
     int64_t now_s;
 };
 
 static bool delete_tx(struct db_tx *tx, void *arg, struct err *e)
 {
-    const struct name *c = arg;
+    const struct target *c = arg;
     if (!db_exec(tx, e, "delete from collections where id = $1 and tenant = $2", DB_TEXT(c->id),
                  DB_TEXT(c->tenant)))
         return false;
@@ -194,7 +189,7 @@ static bool delete_tx(struct db_tx *tx, void *arg, struct err *e)
 
 bool doc_collection_delete(struct db *d, struct str tenant, struct str id, struct err *e)
 {
-    return db_write(d, delete_tx, &(struct name){.tenant = tenant_of(tenant), .id = id}, e);
+    return db_write(d, delete_tx, &(struct target){.tenant = doc_tenant(tenant), .id = id}, e);
 }
 
 /* ---- Listing ---- */
@@ -258,7 +253,7 @@ bool doc_collection_list(struct db *d, struct arena *a, struct str tenant,
 
 static bool last_active_tx(struct db_tx *tx, void *arg, struct err *e)
 {
-    struct name *c = arg;
+    struct target *c = arg;
     struct db_rows *rows;
     if (!db_query(tx, &rows, e, "select last_active_s from collections where id = $1",
                   DB_TEXT(c->id)))
@@ -271,7 +266,7 @@ static bool last_active_tx(struct db_tx *tx, void *arg, struct err *e)
 
 static bool touch_tx(struct db_tx *tx, void *arg, struct err *e)
 {
-    const struct name *c = arg;
+    const struct target *c = arg;
     return db_exec(tx, e,
                    "update collections set last_active_s = $1,"
                    " expires_s = case when expires_days = 0 then 0 else $1 + expires_days * 86400"
@@ -281,7 +276,7 @@ static bool touch_tx(struct db_tx *tx, void *arg, struct err *e)
 
 bool doc_collection_touch(struct db *d, struct str id, struct err *e)
 {
-    struct name c = {.id = id};
+    struct target c = {.id = id};
     int64_t now_s = clock_wall_s();
     if (!db_read(d, last_active_tx, &c, e))
         return false;
@@ -308,7 +303,7 @@ static bool expire_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        struct name c = {.tenant = db_text(rows, 0), .id = db_text(rows, 1)};
+        struct target c = {.tenant = db_text(rows, 0), .id = db_text(rows, 1)};
         if (!delete_tx(tx, &c, e)) {
             got = -1;
             break;

@@ -10,11 +10,6 @@ static bool no_file(struct err *e, struct str id)
     return err_set(e, ERR_NOT_FOUND, "there is no file '%.*s'", STR_FMT(str_head(id, 64)));
 }
 
-static struct str tenant_of(struct str tenant)
-{
-    return tenant.len ? tenant : STR(DOC_DEFAULT_TENANT);
-}
-
 struct str doc_file_id(struct arena *a)
 {
     char id[RANDOM_ID_SIZE];
@@ -34,7 +29,7 @@ static bool create_tx(struct db_tx *tx, void *arg, struct err *e)
 
 bool doc_file_create(struct db *d, struct doc_file *f, struct err *e)
 {
-    f->tenant = tenant_of(f->tenant);
+    f->tenant = doc_tenant(f->tenant);
     f->created_s = clock_wall_s();
     return db_write(d, create_tx, f, e);
 }
@@ -79,7 +74,7 @@ static bool find_tx(struct db_tx *tx, void *arg, struct err *e)
 bool doc_file_find(struct db *d, struct arena *a, struct str tenant, struct str id,
                    struct doc_file *out, struct err *e)
 {
-    struct file_query q = {.a = a, .tenant = tenant_of(tenant), .id = id, .out = out};
+    struct file_query q = {.a = a, .tenant = doc_tenant(tenant), .id = id, .out = out};
     return db_read(d, find_tx, &q, e);
 }
 
@@ -123,7 +118,7 @@ static bool delete_tx(struct db_tx *tx, void *arg, struct err *e)
 
 bool doc_file_delete(struct db *d, struct str tenant, struct str id, struct err *e)
 {
-    return db_write(d, delete_tx, &(struct file_query){.tenant = tenant_of(tenant), .id = id}, e);
+    return db_write(d, delete_tx, &(struct file_query){.tenant = doc_tenant(tenant), .id = id}, e);
 }
 
 #define LIST                                                                                       \
@@ -157,7 +152,7 @@ bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str 
                    const struct doc_page *page, struct doc_file **out, size_t *n, bool *more,
                    struct err *e)
 {
-    struct file_query q = {.a = a, .tenant = tenant_of(tenant), .purpose = purpose, .page = page};
+    struct file_query q = {.a = a, .tenant = doc_tenant(tenant), .purpose = purpose, .page = page};
     if (!db_read(d, list_tx, &q, e))
         return false;
     *out = q.out;

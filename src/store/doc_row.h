@@ -7,7 +7,7 @@
 
 #include "store/doc.h"
 
-#define DOC_DEFAULT_TENANT "default"
+struct str doc_tenant(struct str tenant); /* "default" for "" */
 
 /* A column's text, copied. */
 struct str doc_text(struct arena *a, struct db_rows *rows, int column);

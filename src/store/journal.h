@@ -41,11 +41,14 @@ struct usage_row {
 struct journal_set; /* the journals of all loops and the thread that moves their rows */
 struct journal;     /* one loop's */
 
+/* The files are dir/journal.0, .1, ...; those of loops that there were and are no more are moved
+ * and removed. ERR_FULL when there is no room for them, ERR_CORRUPT for what is no journal. */
 bool journal_open(struct journal_set **out, struct db *d, const char *dir, unsigned loops,
                   struct err *e);
 void journal_close(struct journal_set *s); /* moves everything */
 struct journal *journal_of(struct journal_set *s, unsigned loop);
 bool journal_add(struct journal *j, const struct usage_row *row, struct err *e);
-/* Returns when every row added before is in SQL. Not on a loop's stack; a fiber sleeps. */
+/* Returns when every row added before is in SQL, or false when SQL does not take them. Not on a
+ * loop's stack; a fiber sleeps. */
 bool journal_flush(struct journal_set *s, struct err *e);
 uint64_t journal_waiting(const struct journal_set *s); /* rows not yet in SQL */

@@ -27,15 +27,21 @@ struct key_ring;
 enum { KEY_TEXT_SIZE = 64 };
 #define KEY_DEFAULT_TENANT "default"
 
+/* Makes the secret, dir/secret, when there are no keys yet; ERR_CORRUPT when there are and it has
+ * gone. */
 bool key_ring_open(struct key_ring **out, struct db *d, const char *dir, struct err *e);
 void key_ring_close(struct key_ring *r);
 size_t key_count(const struct key_ring *r); /* valid ones */
 
 /* NULL when there is no such valid key. The result stays valid for the life of the ring. */
 const struct key_info *key_check(const struct key_ring *r, struct str key);
+/* tenant "" is the default one; it is made when new. `text` is the key, ended by NUL. ERR_INVALID
+ * for a tenant or name that is too long or no text. `info` may be NULL. */
 bool key_create(struct key_ring *r, struct str tenant, struct str name, enum key_role role,
                 char text[KEY_TEXT_SIZE], const struct key_info **info, struct err *e);
-bool key_revoke(struct key_ring *r, struct str id, struct err *e); /* ERR_NOT_FOUND */
+/* From now on key_check refuses it, even when false says that this could not be stored. Twice does
+ * no harm. ERR_NOT_FOUND */
+bool key_revoke(struct key_ring *r, struct str id, struct err *e);
 /* All keys, newest first; *n of them, in `a`. */
 const struct key_info **key_list(const struct key_ring *r, struct arena *a, size_t *n);
 const char *key_role_name(enum key_role role); /* "read-only", "user", ... */

@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -475,6 +477,47 @@ static void test_full(void)
     tempdir_remove(dir);
 }
 
+/* A real one: a file system of 2 MB, mounted where only a child sees it. */
+enum { GOOD = 0, BAD = 1, NOT_HERE = 77 };
+
+static int fill_disk(const char *dir)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", dir, "tmpfs", 0, "size=2m") < 0)
+        return NOT_HERE;
+    struct err e = {0};
+    struct db *d = open_at(dir);
+    if (!d || !db_write(d, make_table, NULL, &e))
+        return BAD;
+    int64_t n = 0, k = -1;
+    while (n < 10 && db_write(d, put_large, NULL, &e))
+        n++;
+    if (n == 10 || e.code != ERR_FULL || rows_in(d) != n)
+        return BAD;
+    n += db_write(d, put, &k, &e); /* a small one may fit or not */
+    db_close(d);
+    d = open_at(dir);
+    return d && rows_in(d) == n && db_check(d, &e) ? GOOD : BAD;
+}
+
+static void test_full_disk(void)
+{
+    char dir[TEMPDIR_SIZE];
+    tempdir_make(dir);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(fill_disk(dir));
+    int status;
+    waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_HERE)
+        skip("no right to mount a small file system");
+    else
+        ok(WIFEXITED(status) && WEXITSTATUS(status) == GOOD,
+           "a full disk: what was acknowledged is there, also after a start");
+    tempdir_remove(dir);
+}
+
 /* ---- kill -9 ---- */
 
 enum { ROUNDS = 20, WRITERS = 3 };
@@ -599,5 +642,6 @@ int main(void)
     test_check();
     test_unwritable();
     test_full();
+    test_full_disk();
     return tap_done();
 }
