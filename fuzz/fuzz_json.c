@@ -25,7 +25,7 @@ static void write_again(struct json_writer *w, struct json_value v, struct arena
 {
     int64_t n;
     double d;
-    bool b;
+    bool b, whole;
     switch (json_type(v)) {
     case JSON_OBJECT: {
         json_object(w);
@@ -51,12 +51,15 @@ static void write_again(struct json_writer *w, struct json_value v, struct arena
         json_put_str(w, json_text(v, a));
         break;
     case JSON_NUMBER:
-        if (json_int(v, &n))
+        whole = json_int(v, &n);
+        if (str_to_i64(json_raw(v), &n) && !(n == 0 && *json_raw(v).p == '-')) {
+            CHECK(whole);
             json_put_int(w, n);
-        else if (json_double(v, &d))
+        } else if (json_double(v, &d)) {
             json_put_real(w, d);
-        else
+        } else {
             json_put_raw(w, json_raw(v));
+        }
         break;
     default:
         if (json_bool(v, &b))

@@ -37,7 +37,8 @@ struct str arena_copy(struct arena *a, struct str s); /* a NUL stands behind it,
 char *arena_text(struct arena *a, struct str s);      /* the same as a C string */
 struct str arena_printf(struct arena *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-struct str arena_vprintf(struct arena *a, const char *fmt, va_list args);
+struct str arena_vprintf(struct arena *a, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* Calls fn(arg) when the arena is rewound past this point, reset or freed. */
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg);

@@ -39,7 +39,8 @@ char *buf_reserve(struct buf *b, size_t n);
 bool buf_add(struct buf *b, struct str s);
 bool buf_char(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool buf_vprintf(struct buf *b, const char *fmt, va_list args);
+bool buf_vprintf(struct buf *b, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 bool buf_int(struct buf *b, int64_t n);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);

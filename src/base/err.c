@@ -25,15 +25,16 @@ static void cut_cleanly(char *text, size_t len)
         text[at - 1] = 0;
 }
 
-static void format(char *dst, size_t size, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void format(char *dst, size_t size, const char *fmt,
+                                                         va_list args)
 {
     int n = vsnprintf(dst, size, fmt, args);
     if (n >= (int)size)
         cut_cleanly(dst, size - 1);
 }
 
-static void fill(struct err *e, enum err_code code, const char *param, const char *fmt,
-                 va_list args)
+__attribute__((format(printf, 4, 0))) static void
+fill(struct err *e, enum err_code code, const char *param, const char *fmt, va_list args)
 {
     e->code = code;
     e->retry_after_ms = 0;

@@ -164,9 +164,9 @@ static inline struct json_node *add(struct json_scan *s, const char *p, enum jso
 
 enum json_fault SCAN(struct json_scan *s)
 {
-    enum { NONE = UINT32_MAX };
+    const uint32_t none = UINT32_MAX;
     const char *p = s->text, *const end = s->end;
-    uint32_t open = NONE, depth = 0; /* innermost open container; how many are open */
+    uint32_t open = none, depth = 0; /* innermost open container; how many are open */
     enum json_fault fault = JSON_FAULT_NONE;
     struct json_node *node;
     enum json_type type;
@@ -235,7 +235,7 @@ value:
 
 next: /* a value has ended at p */
     p = skip_space(p, end);
-    if (open == NONE) {
+    if (open == none) {
         if (p == end)
             return JSON_FAULT_NONE;
         fault = JSON_FAULT_BEHIND;

@@ -71,7 +71,7 @@ struct segment {
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 
-enum { SEGMENT_NO_TERM = UINT32_MAX };
+#define SEGMENT_NO_TERM UINT32_MAX
 uint32_t segment_find(const struct segment *s, uint64_t term); /* index or SEGMENT_NO_TERM */
 const struct segment_document *segment_find_document(const struct segment *s, int64_t id);
 /* Postings of a term, live or not. */

@@ -156,7 +156,7 @@ static bool count(struct run *run, const struct result *res)
     switch (res->r.end) {
     case LOAD_GONE: run->gone[res->file] = true; break;
     case LOAD_FAILED: p->files_failed++; break;
-    case LOAD_UNCHANGED: p->files_unchanged++; /* fall through */
+    case LOAD_UNCHANGED: p->files_unchanged++; __attribute__((fallthrough));
     case LOAD_STORED:
         p->chunks += res->r.chunks;
         p->bytes += res->r.bytes;

@@ -56,7 +56,7 @@ static void test_unfinished(struct blob_store *s, const char *dir)
     blob_begin(s, STR("cut"), 1000, &w, &e);
     blob_write(w, STR("half"), &e);
     ok(!blob_read(s, STR("cut"), &fd, NULL, &e) && e.code == ERR_NOT_FOUND, "unseen: %s", e.msg);
-    struct blob_store *again;
+    struct blob_store *again = NULL;
     ok(entries(dir, "blobs/tmp") == 1 && blob_open(&again, dir, &e) &&
            entries(dir, "blobs/tmp") == 0,
        "what was left half-written is removed at start");
