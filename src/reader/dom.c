@@ -141,7 +141,10 @@ static struct str without_noscript(struct arena *a, struct str text)
         p = p ? p : arena_bytes(a, text.len);
         memcpy(p + n, text.p + from, at - from);
         n += at - from;
-        from = at = end;
+        while (end < text.len && text.p[end] != '>')
+            end++;
+        from = at = size_min(end + 1, text.len);
+        at--;
     }
     if (!p)
         return text;
@@ -163,6 +166,8 @@ struct dom_node *dom_parse(struct arena *a, struct str text)
     htmlParserCtxt *ctx = htmlCreatePushParserCtxt(&sax, &b, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
     htmlCtxtUseOptions(ctx, HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                                 HTML_PARSE_NONET | HTML_PARSE_IGNORE_ENC);
+    if (str_starts(str_trim(text), STR("</"))) /* with this in front the parser sees nothing */
+        htmlParseChunk(ctx, "<html>", 6, 0);
     /* in pieces, because the parser counts in int */
     enum { PIECE = 1 << 20 };
     while (text.len > PIECE) {

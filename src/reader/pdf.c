@@ -23,9 +23,8 @@ struct pdf {
     struct line *line;
     size_t n, cap;
     uint32_t pages;
-    float page_height; /* of the page that is read */
-    float body;        /* size that most of the text has */
-    float heading[4];  /* larger sizes of short lines, falling */
+    float body;       /* size that most of the text has */
+    float heading[4]; /* larger sizes of short lines, falling */
 };
 
 /* ---- Characters to lines ---- */
@@ -108,11 +107,56 @@ static void read_lines(struct pdf *d, uint32_t page, struct str text, const Popp
     end_line(d, &l);
 }
 
+/* Whether `l` stands to the right of `prev`, on the same line of the page. */
+static bool same_row(const struct line *prev, const struct line *l)
+{
+    float middle = (l->y0 + l->y1) / 2;
+    return l->page == prev->page && middle > prev->y0 && middle < prev->y1 && l->x0 >= prev->x1;
+}
+
+/* What was filled in: the text of a field stands behind the line that it continues. */
+static void add_field(struct pdf *d, size_t first, uint32_t number, double height,
+                      const PopplerFormFieldMapping *m)
+{
+    if (poppler_form_field_get_field_type(m->field) != POPPLER_FORM_FIELD_TEXT)
+        return;
+    char *value = poppler_form_field_text_get_text(m->field);
+    struct str text = str_trim(str_from(value));
+    /* its rectangle counts from the page's bottom */
+    struct line field = {.text = text,
+                         .page = number,
+                         .x0 = (float)m->area.x1,
+                         .x1 = (float)m->area.x2,
+                         .y0 = (float)(height - m->area.y2),
+                         .y1 = (float)(height - m->area.y1)};
+    struct line *label = NULL;
+    for (size_t i = first; i < d->n; i++)
+        if (same_row(&d->line[i], &field) && (!label || d->line[i].x1 > label->x1))
+            label = &d->line[i];
+    field.text = arena_copy(d->a, text);
+    if (text.len > 0 && label)
+        label->text = arena_printf(d->a, "%.*s %.*s", STR_FMT(label->text), STR_FMT(text));
+    else if (text.len > 0)
+        add_line(d, &field);
+    g_free(value);
+}
+
+static void read_fields(struct pdf *d, size_t first, uint32_t number, PopplerPage *page)
+{
+    double width, height;
+    poppler_page_get_size(page, &width, &height);
+    GList *fields = poppler_page_get_form_field_mapping(page);
+    for (const GList *f = fields; f; f = f->next)
+        add_field(d, first, number, height, f->data);
+    poppler_page_free_form_field_mapping(fields);
+}
+
 static void read_page(struct pdf *d, PopplerDocument *doc, uint32_t number)
 {
     PopplerPage *page = poppler_document_get_page(doc, (int)number - 1);
     if (!page)
         return;
+    size_t first = d->n;
     char *text = poppler_page_get_text(page);
     PopplerRectangle *rect = NULL;
     guint n = 0;
@@ -121,6 +165,7 @@ static void read_page(struct pdf *d, PopplerDocument *doc, uint32_t number)
         fonts = poppler_page_get_text_attributes(page);
         read_lines(d, number, str_from(text), rect, n, fonts);
     }
+    read_fields(d, first, number, page);
     poppler_page_free_text_attributes(fonts);
     g_free(rect);
     g_free(text);
@@ -256,13 +301,6 @@ static bool ends_sentence(struct str s)
     return s.len > 0 && strchr(".!?:;", s.p[s.len - 1]) != NULL;
 }
 
-/* Whether `l` stands to the right of `prev`, on the same line of the page. */
-static bool same_row(const struct line *prev, const struct line *l)
-{
-    float middle = (l->y0 + l->y1) / 2;
-    return l->page == prev->page && middle > prev->y0 && middle < prev->y1 && l->x0 >= prev->x1;
-}
-
 /* Whether `l` goes on with what `prev` ended in. */
 static bool continues(const struct line *prev, const struct line *l)
 {
@@ -288,6 +326,12 @@ static bool is_lower_start(struct str s)
     return s.len > 0 && ((s.p[0] >= 'a' && s.p[0] <= 'z') || (unsigned char)s.p[0] >= 0xC3);
 }
 
+static bool was_wrapped(const struct line *l, float widest)
+{
+    enum { SHORT = 25 }; /* bytes; narrower columns are lists and tables */
+    return l->text.len >= SHORT && l->x1 - l->x0 > 0.8f * widest;
+}
+
 /* Joins a line to a paragraph. A word that was cut at the line's end grows together; a line that
  * filled its column was wrapped, so a space follows it, and a shorter one keeps its end. */
 static void join(struct buf *text, const struct line *prev, const struct line *l, float widest)
@@ -299,7 +343,7 @@ static void join(struct buf *text, const struct line *prev, const struct line *l
              is_lower_start(str_from_at(so_far, so_far.len - 2)) && is_lower_start(l->text))
         text->len--;
     else if (so_far.len > 0)
-        buf_char(text, same_row(prev, l) || prev->x1 - prev->x0 > 0.8f * widest ? ' ' : '\n');
+        buf_char(text, same_row(prev, l) || was_wrapped(prev, widest) ? ' ' : '\n');
     buf_add(text, l->text);
 }
 

@@ -111,6 +111,33 @@ static void test_facts(struct extract *x)
     arena_free(a);
 }
 
+/* Two characters by an encoding that is not in the document: its table is read in the sandbox. */
+static void test_chinese(struct extract *x)
+{
+    static const char pdf[] =
+        "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+        "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+        "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Contents 4 0 R"
+        "/Resources<</Font<</F 5 0 R>>>>>>endobj\n"
+        "4 0 obj<</Length 50>>stream\nBT /F 12 Tf 50 300 Td <4F60597D> Tj ET\nendstream endobj\n"
+        "5 0 obj<</Type/Font/Subtype/Type0/BaseFont/STSong-Light/Encoding/UniGB-UCS2-H"
+        "/DescendantFonts[6 0 R]>>endobj\n"
+        "6 0 obj<</Type/Font/Subtype/CIDFontType0/BaseFont/STSong-Light"
+        "/CIDSystemInfo<</Registry(Adobe)/Ordering(GB1)/Supplement 2>>>>endobj\n"
+        "trailer<</Root 1 0 R>>\n%%EOF\n";
+    if (!file_exists("/usr/share/poppler/cMap")) {
+        skip("poppler-data is not installed");
+        return;
+    }
+    struct arena *a = arena_new();
+    struct extract_document d;
+    struct err e = {0};
+    ok(run(x, a, (struct str){pdf, sizeof(pdf) - 1}, "pdf", &d, &e) &&
+           str_eq(d.text, STR("\xE4\xBD\xA0\xE5\xA5\xBD")),
+       "a PDF with a Chinese font that is not embedded %s", e.msg);
+    arena_free(a);
+}
+
 /* What no document should be able to do to us. */
 static void test_hostile(const char *reader)
 {
@@ -217,6 +244,7 @@ int main(int argc, char **argv)
     struct extract *x = extract_open(&(struct extract_options){.reader_path = NULL});
     test_cases(x);
     test_facts(x);
+    test_chinese(x);
     extract_close(x);
     extract_close(NULL);
     test_hostile(reader);
