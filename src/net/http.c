@@ -3,8 +3,8 @@
  * when it runs into the end, and the caller starts again with more. That keeps no state to get
  * wrong, and the cost is bounded by starting again at line feeds only (see http.h).
  *
- * What a head means for the bytes behind it (its framing) is decided in one place, frame_request
- * and frame_response, from what `note` has gathered; everything unusual there is refused.
+ * What a head means for the bytes behind it (its framing) is decided at its end, by frame_request
+ * or frame_response, from what `note` has gathered; everything unusual there is refused.
  */
 #include "net/http.h"
 
@@ -26,11 +26,6 @@ static const uint8_t class[256] = {
 static bool is(char c, int what)
 {
     return class[(unsigned char)c] & what;
-}
-
-static bool is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7F;
 }
 
 bool http_header_get(const struct http_headers *h, struct str name, struct str *value)
@@ -88,9 +83,9 @@ static int line_end(struct parser *ps)
     if (ps->p == ps->end)
         return MORE;
     if (*ps->p != '\r')
-        return bad(ps, *ps->p == '\n'       ? "line feed without carriage return"
-                       : is_control(*ps->p) ? "control character in a line"
-                                            : "first line goes on behind the version");
+        return bad(ps, *ps->p == '\n'            ? "line feed without carriage return"
+                       : http_is_control(*ps->p) ? "control character in a line"
+                                                 : "first line goes on behind the version");
     if (ps->p + 1 == ps->end)
         return MORE;
     if (ps->p[1] != '\n')
@@ -129,7 +124,7 @@ static const char *skip_text(const char *p, const char *end)
             break;
         p += 8;
     }
-    while (p < end && !is_control(*p))
+    while (p < end && !http_is_control(*p))
         p++;
     return p;
 }
@@ -395,233 +390,6 @@ ssize_t http_parse_response(struct http_head *out, struct http_header *space, st
     if (e)
         e->code = ERR_UPSTREAM;
     return BAD;
-}
-
-/* ---- Chunked bodies ---- */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool chunk_size_done(struct http_chunked *c, const struct http_limits *lim, struct err *e)
-{
-    if (c->digits == 0)
-        return err_set(e, ERR_INVALID, "chunk without a size");
-    if (c->left > lim->body || c->total > lim->body - c->left)
-        return err_set(e, ERR_TOO_LARGE, "body is over the limit of %llu bytes",
-                       (unsigned long long)lim->body);
-    c->total += c->left;
-    c->digits = 0;
-    return true;
-}
-
-static bool chunk_size(struct http_chunked *c, char byte, const struct http_limits *lim,
-                       struct err *e)
-{
-    int digit = hex_digit(byte);
-    if (digit >= 0) {
-        if (++c->digits > 16)
-            return err_set(e, ERR_INVALID, "chunk size has more than 16 digits");
-        c->left = c->left << 4 | (unsigned)digit;
-        return true;
-    }
-    if (byte != '\r' && byte != ';')
-        return err_set(e, ERR_INVALID, "chunk size is not plain hexadecimal");
-    c->state = byte == ';' ? CHUNK_EXTENSION : CHUNK_SIZE_LF;
-    return chunk_size_done(c, lim, e);
-}
-
-/* One byte of an extension or a trailer: skipped, but not without end. */
-static bool chunk_skip(struct http_chunked *c, char byte, int at_end, const struct http_limits *lim,
-                       struct err *e)
-{
-    if (byte == '\r')
-        c->state = at_end;
-    else if (is_control(byte) && byte != '\t')
-        return err_set(e, ERR_INVALID, "control character in the framing of a chunked body");
-    if (++c->extra > lim->headers)
-        return err_set(e, ERR_HEADERS, "chunk extensions and trailers are over the limit of %u",
-                       lim->headers);
-    return true;
-}
-
-static bool expect(struct http_chunked *c, char byte, char wanted, int next, struct err *e)
-{
-    if (byte != wanted)
-        return err_set(e, ERR_INVALID, "chunk is not ended by CR LF");
-    c->state = next;
-    return true;
-}
-
-static bool chunk_byte(struct http_chunked *c, char byte, const struct http_limits *lim,
-                       struct err *e)
-{
-    switch (c->state) {
-    case CHUNK_SIZE: return chunk_size(c, byte, lim, e);
-    case CHUNK_EXTENSION: return chunk_skip(c, byte, CHUNK_SIZE_LF, lim, e);
-    case CHUNK_SIZE_LF: return expect(c, byte, '\n', c->left ? CHUNK_DATA : CHUNK_TRAILER, e);
-    case CHUNK_DATA_CR: return expect(c, byte, '\r', CHUNK_DATA_LF, e);
-    case CHUNK_DATA_LF: return expect(c, byte, '\n', CHUNK_SIZE, e);
-    case CHUNK_TRAILER:
-        if (byte == ' ' || byte == '\t')
-            return err_set(e, ERR_INVALID, "folded trailer line");
-        c->state = CHUNK_TRAILER_LINE;
-        return chunk_skip(c, byte, CHUNK_END_LF, lim, e);
-    case CHUNK_TRAILER_LINE: return chunk_skip(c, byte, CHUNK_TRAILER_LF, lim, e);
-    case CHUNK_TRAILER_LF: return expect(c, byte, '\n', CHUNK_TRAILER, e);
-    case CHUNK_END_LF: return expect(c, byte, '\n', CHUNK_END, e);
-    case CHUNK_DATA:
-    case CHUNK_END: break;
-    }
-    CHECK(!"a state without a byte of framing");
-    return false;
-}
-
-ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *data,
-                          const struct http_limits *lim, struct err *e)
-{
-    size_t at = 0;
-    *data = STR_NONE;
-    while (at < in.len && c->state != CHUNK_END) {
-        if (c->state == CHUNK_DATA) {
-            *data = str_head(str_from_at(in, at), size_min(c->left, SIZE_MAX));
-            c->left -= data->len;
-            if (c->left == 0)
-                c->state = CHUNK_DATA_CR;
-            return (ssize_t)(at + data->len);
-        }
-        if (!chunk_byte(c, in.p[at], lim, e))
-            return -1;
-        at++;
-    }
-    return (ssize_t)at;
-}
-
-/* ---- Targets ---- */
-
-/* Decodes one escape at `s.p`, or -1. */
-static int unescape(struct str s)
-{
-    if (s.len < 3)
-        return -1;
-    int high = hex_digit(s.p[1]), low = hex_digit(s.p[2]);
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
-static bool decode_path(struct str in, struct arena *a, struct str *out, struct err *e)
-{
-    *out = in;
-    if (str_find_char(in, '%') == STR_NPOS)
-        return true;
-    char *text = arena_bytes(a, in.len + 1);
-    size_t n = 0;
-    while (in.len) {
-        int byte = in.p[0] == '%' ? unescape(in) : (unsigned char)in.p[0];
-        if (byte < 0)
-            return err_set(e, ERR_INVALID, "broken percent-escape in the path");
-        if (is_control((char)byte))
-            return err_set(e, ERR_INVALID, "control character in the path");
-        in = str_from_at(in, in.p[0] == '%' ? 3 : 1);
-        text[n++] = (char)byte;
-    }
-    text[n] = 0;
-    *out = (struct str){text, n};
-    return true;
-}
-
-/* Is there a segment ".."? Backslashes count as slashes, as some file systems have it. */
-static bool climbs(struct str path)
-{
-    size_t dots = 0, others = 0;
-    for (size_t i = 0; i <= path.len; i++) {
-        char c = i < path.len ? path.p[i] : '/';
-        if (c == '/' || c == '\\') {
-            if (dots == 2 && others == 0)
-                return true;
-            dots = others = 0;
-        } else if (c == '.') {
-            dots++;
-        } else {
-            others++;
-        }
-    }
-    return false;
-}
-
-/* "http://host/path" to "/path"; the host in it does not matter here, as nothing is chosen by it.
- */
-static struct str without_origin(struct str target)
-{
-    size_t scheme = str_istarts(target, STR("http://"))    ? 7
-                    : str_istarts(target, STR("https://")) ? 8
-                                                           : 0;
-    if (!scheme)
-        return target;
-    struct str rest = str_from_at(target, scheme);
-    for (size_t i = 0; i < rest.len; i++)
-        if (rest.p[i] == '/' || rest.p[i] == '?')
-            return str_from_at(rest, i);
-    return STR("/");
-}
-
-bool http_target_split(struct str target, struct arena *a, struct str *path, struct str *query,
-                       struct err *e)
-{
-    struct str rest = without_origin(target);
-    struct str raw = rest;
-    *query = STR_NONE;
-    if (str_eq(target, STR("*"))) {
-        *path = target;
-        return true;
-    }
-    size_t mark = str_find_char(rest, '?');
-    if (mark != STR_NPOS) {
-        raw = str_head(rest, mark);
-        *query = str_from_at(rest, mark + 1);
-    }
-    if (raw.len == 0 && rest.p != target.p)
-        raw = STR("/"); /* "http://host?query" */
-    if (raw.len == 0 || raw.p[0] != '/')
-        return err_set(e, ERR_INVALID, "target does not begin with \"/\"");
-    if (!decode_path(raw, a, path, e))
-        return false;
-    if (climbs(*path))
-        return err_set(e, ERR_INVALID, "path with \"..\" in it");
-    return true;
-}
-
-static struct str decode_query(struct str in, struct arena *a)
-{
-    char *text = arena_bytes(a, in.len + 1);
-    size_t n = 0;
-    while (in.len) {
-        int byte = in.p[0] == '%' ? unescape(in) : -1;
-        text[n++] = byte >= 0 ? (char)byte : in.p[0] == '+' ? ' ' : in.p[0];
-        in = str_from_at(in, byte >= 0 ? 3 : 1);
-    }
-    text[n] = 0;
-    return (struct str){text, n};
-}
-
-bool http_query_get(struct str query, struct arena *a, struct str name, struct str *value)
-{
-    struct str pair;
-    while (str_split(&query, '&', &pair)) {
-        size_t mark = str_find_char(pair, '=');
-        struct arena_mark before = arena_mark(a);
-        bool found = str_eq(decode_query(str_head(pair, mark), a), name);
-        arena_rewind(a, before);
-        if (found) {
-            *value = mark == STR_NPOS ? STR_NONE : decode_query(str_from_at(pair, mark + 1), a);
-            return true;
-        }
-    }
-    *value = STR_NONE;
-    return false;
 }
 
 const char *http_reason(int status)

@@ -95,6 +95,12 @@ ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *dat
                           const struct http_limits *lim, struct err *e);
 
 const char *http_reason(int status);
+
+static inline bool http_is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7F;
+}
+
 /* Path and query of a target: "/path?query", "http://host/path?query" or "*". The path is percent-
  * decoded (in `a` when there is anything to decode); false, ERR_INVALID, for one with a segment
  * ".." (decoded, behind either kind of slash), a control character or a broken escape. */

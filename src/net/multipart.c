@@ -1,5 +1,6 @@
 #include "net/multipart.h"
 
+#include "base/digest.h"
 #include "base/utf8.h"
 
 enum {
@@ -80,14 +81,6 @@ static bool boundary_of(struct str content_type, struct arena *a, struct str *ou
 
 /* ---- File names ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Escapes decoded when all are whole and the result is UTF-8; else the text stands for itself. */
 static struct str percent_decoded(struct str in, struct arena *a)
 {
@@ -100,11 +93,8 @@ static struct str percent_decoded(struct str in, struct arena *a)
             text[n++] = in.p[i];
             continue;
         }
-        int high = i + 2 < in.len ? hex_digit(in.p[i + 1]) : -1;
-        int low = i + 2 < in.len ? hex_digit(in.p[i + 2]) : -1;
-        if (high < 0 || low < 0)
+        if (!digest_from_hex(&text[n++], str_head(str_from_at(in, i + 1), 2), 1))
             return in;
-        text[n++] = (char)(high << 4 | low);
         i += 2;
     }
     struct str out = {text, n};

@@ -1,4 +1,5 @@
-/* server_conn.h - what server.c and reply.c know about each other; for those two alone.
+/* server_conn.h - what server.c, server_request.c and server_reply.c know about each other; for
+ * those alone.
  *
  *     IDLE --(bytes)--> BUSY: head -> handler -> rest of body skipped --(keep alive)--> IDLE
  *                         |
@@ -67,6 +68,12 @@ static inline struct request *request_of(struct http_request *r)
     return CONTAINER_OF(r, struct request, pub);
 }
 
-/* server.c: will the connection be in step when this request's body is left unread or skipped? */
+/* server_request.c */
+enum { HEAD_GONE = -2, HEAD_BAD = -1, HEAD_GOOD = 1 };
+/* Reads until there is a whole head. HEAD_GONE: there is nobody to answer. */
+int request_read_head(struct request *r, struct err *e);
+/* Has the body been read, or is the rest so small that reading it is cheaper than closing? */
 bool request_body_skippable(const struct request *r);
+
+/* server.c */
 const char *server_date_line(struct http_server *s, size_t *len);

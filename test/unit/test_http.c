@@ -5,9 +5,8 @@
  */
 #include "net/http.h"
 
+#include "edge.h"
 #include "tap.h"
-
-#include <sys/mman.h>
 
 #define IN(text)                                                                                   \
     {                                                                                              \
@@ -16,22 +15,6 @@
 
 static const struct http_limits limits = {.line = 200, .headers = 1000, .body = 1000};
 static struct http_header space[HTTP_HEADERS_MAX];
-
-/* The text, copied so that its last byte is the last one that can be read. */
-static struct str at_edge(struct str text)
-{
-    enum { ROOM = 1 << 18, GUARD = 4096 };
-    static char *room;
-    if (!room) {
-        room = mmap(NULL, ROOM + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        CHECK(room != MAP_FAILED && mprotect(room + ROOM, GUARD, PROT_NONE) == 0);
-    }
-    CHECK(text.len <= ROOM);
-    char *at = room + ROOM - text.len;
-    if (text.len)
-        memcpy(at, text.p, text.len);
-    return (struct str){at, text.len};
-}
 
 #define REQ(line) line "\r\nHost: h\r\n"
 #define GET REQ("GET / HTTP/1.1")
@@ -315,182 +298,6 @@ static void test_responses(void)
     }
 }
 
-static const struct {
-    const char *name;
-    struct str in;
-    const char *body; /* NULL: bad */
-    enum err_code code;
-} bodies[] = {
-    {"one chunk", IN("5\r\nhello\r\n0\r\n\r\n"), "hello"},
-    {"two chunks", IN("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), "hello world"},
-    {"empty", IN("0\r\n\r\n"), ""},
-    {"upper and lower case", IN("A\r\n0123456789\r\nb\r\n01234567890\r\n0\r\n\r\n"),
-     "012345678901234567890"},
-    {"zeros in front", IN("0005\r\nhello\r\n000\r\n\r\n"), "hello"},
-    {"extensions", IN("5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n"), "hello"},
-    {"trailers", IN("5\r\nhello\r\n0\r\nX: y\r\nZ: 1\r\n\r\n"), "hello"},
-    {"line ends in the data", IN("4\r\n\r\n\r\n\r\n0\r\n\r\n"), "\r\n\r\n"},
-    {"0x", IN("0x5\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"minus", IN("-5\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"plus", IN("+5\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"space behind", IN("5 \r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"space in front", IN(" 5\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"no size", IN("\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"extension without size", IN(";a\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"underscore", IN("1_0\r\n"), NULL, ERR_INVALID},
-    {"17 digits", IN("00000000000000005\r\n"), NULL, ERR_INVALID},
-    {"2^64 - 1", IN("ffffffffffffffff\r\n"), NULL, ERR_TOO_LARGE},
-    {"sum over 2^64", IN("1\r\na\r\nffffffffffffffff\r\n"), NULL, ERR_TOO_LARGE},
-    {"over the limit", IN("3e9\r\n"), NULL, ERR_TOO_LARGE},
-    {"bare LF behind the size", IN("5\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"bare LF in an extension", IN("5;a\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"bare CR in an extension", IN("5;a\rb\r\nhello\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"data longer than said", IN("5\r\nhello!\r\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"bare LF behind the data", IN("5\r\nhello\n0\r\n\r\n"), NULL, ERR_INVALID},
-    {"bare LF in trailers", IN("0\r\nX: y\n\r\n"), NULL, ERR_INVALID},
-    {"folded trailer", IN("0\r\nX: y\r\n z\r\n\r\n"), NULL, ERR_INVALID},
-    {"NUL in a trailer", IN("0\r\nX: \0\r\n\r\n"), NULL, ERR_INVALID},
-    {"no LF at the end", IN("0\r\n\rx"), NULL, ERR_INVALID},
-};
-
-/* Feeds `in` in steps of at most `step` bytes; what is behind the end must stay untouched. */
-static bool unchunk(struct str in, size_t step, struct buf *out, size_t *used, struct err *e)
-{
-    struct http_chunked c = {0};
-    struct str piece;
-    size_t at = 0;
-    buf_reset(out);
-    while (at < in.len && c.state != CHUNK_END) {
-        struct str now = at_edge(str_head(str_from_at(in, at), step));
-        ssize_t n = http_chunked_next(&c, now, &piece, &limits, e);
-        if (n < 0)
-            return false;
-        CHECK(n > 0);
-        buf_add(out, piece);
-        at += (size_t)n;
-    }
-    *used = at;
-    return c.state == CHUNK_END && c.total == out->len;
-}
-
-static void test_chunked(void)
-{
-    struct buf out;
-    buf_init(&out, 4096);
-    for (size_t i = 0; i < COUNT(bodies); i++) {
-        const char *name = bodies[i].name;
-        struct str in = bodies[i].in;
-        char text[256];
-        memcpy(text, in.p, in.len);
-        memcpy(text + in.len, "GET", 3);
-        for (size_t step = 1; step <= in.len + 3; step = step < 3 ? step + 1 : step + in.len) {
-            size_t used = 0;
-            struct err e = {0};
-            bool whole = unchunk((struct str){text, in.len + 3}, step, &out, &used, &e);
-            if (bodies[i].body)
-                ok(whole && used == in.len && str_eq(buf_str(&out), str_from(bodies[i].body)),
-                   "chunked, %s, %zu at a time", name, step);
-            else
-                ok(!whole && e.code == bodies[i].code, "chunked, %s, %zu at a time: %s", name, step,
-                   e.msg);
-        }
-    }
-    buf_fini(&out);
-}
-
-static void test_chunk_overhead(void)
-{
-    struct http_chunked c = {0};
-    struct str piece, chunk = STR("1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n");
-    struct err e = {0};
-    ssize_t n = 1;
-    for (int i = 0; i < 200 && n > 0; i++)
-        for (size_t at = 0; at < chunk.len && n > 0; at += (size_t)n)
-            n = http_chunked_next(&c, str_from_at(chunk, at), &piece, &limits, &e);
-    ok(n == -1 && e.code == ERR_HEADERS, "extensions cannot go on for ever: %s", e.msg);
-
-    c = (struct http_chunked){0};
-    for (int i = 0; i < 1200 && (n = http_chunked_next(&c, i ? STR("a") : STR("0\r\n"), &piece,
-                                                       &limits, &e)) > 0;
-         i++)
-        ;
-    ok(n == -1 && e.code == ERR_HEADERS, "trailers cannot go on for ever: %s", e.msg);
-}
-
-static const struct {
-    const char *target, *path, *query; /* path NULL: bad */
-} targets[] = {
-    {"/", "/", ""},
-    {"/v1/models?a=b&c", "/v1/models", "a=b&c"},
-    {"/a?b?c", "/a", "b?c"},
-    {"/a%20b%2Fc", "/a b/c", ""},
-    {"/%e4%bd%a0", "/\xe4\xbd\xa0", ""},
-    {"http://host/x?y", "/x", "y"},
-    {"HTTPS://host", "/", ""},
-    {"http://host?y", "/", "y"},
-    {"*", "*", ""},
-    {"/a..b/..c/c../...", "/a..b/..c/c../...", ""},
-    {"/..", NULL, NULL},
-    {"/../x", NULL, NULL},
-    {"/a/../b", NULL, NULL},
-    {"/a/%2e%2e/b", NULL, NULL},
-    {"/a/.%2E", NULL, NULL},
-    {"/a%2f..%2fb", NULL, NULL},
-    {"/a/..%5cb", NULL, NULL},
-    {"/a\\..\\b", NULL, NULL},
-    {"/a%00b", NULL, NULL},
-    {"/a%0ab", NULL, NULL},
-    {"/a%7fb", NULL, NULL},
-    {"/a%", NULL, NULL},
-    {"/a%2", NULL, NULL},
-    {"/a%2g", NULL, NULL},
-    {"x", NULL, NULL},
-    {"", NULL, NULL},
-    {"?x", NULL, NULL},
-    {"host:443", NULL, NULL},
-    {"ftp://host/", NULL, NULL},
-};
-
-static const struct {
-    const char *query, *name, *value; /* NULL: not there */
-} queries[] = {
-    {"a=1&b=2", "b", "2"},
-    {"a=1&a=2", "a", "1"},
-    {"a", "a", ""},
-    {"a=", "a", ""},
-    {"", "a", NULL},
-    {"ab=1", "a", NULL},
-    {"a=b=c", "a", "b=c"},
-    {"x=a%20b+c", "x", "a b c"},
-    {"%61=%e4", "a", "\xe4"},
-    {"a=%zz%4", "a", "%zz%4"},
-    {"&&a=1&", "a", "1"},
-    {"include[]=x", "include[]", "x"},
-    {"include%5B%5D=x", "include[]", "x"},
-};
-
-static void test_targets(void)
-{
-    struct arena *a = arena_new();
-    for (size_t i = 0; i < COUNT(targets); i++) {
-        struct str path, query;
-        struct err e = {0};
-        bool good = http_target_split(at_edge(str_from(targets[i].target)), a, &path, &query, &e);
-        ok(targets[i].path ? good && str_eq(path, str_from(targets[i].path)) &&
-                                 str_eq(query, str_from(targets[i].query))
-                           : !good && e.code == ERR_INVALID,
-           "target '%s'", targets[i].target);
-    }
-    for (size_t i = 0; i < COUNT(queries); i++) {
-        struct str v;
-        bool there =
-            http_query_get(at_edge(str_from(queries[i].query)), a, str_from(queries[i].name), &v);
-        ok(there == (queries[i].value != NULL) && str_eq(v, str_from(queries[i].value)),
-           "'%s' in '%s'", queries[i].name, queries[i].query);
-    }
-    arena_free(a);
-}
-
 int main(void)
 {
     test_requests();
@@ -499,9 +306,6 @@ int main(void)
     test_every_byte();
     test_limits();
     test_responses();
-    test_chunked();
-    test_chunk_overhead();
-    test_targets();
     ok(strcmp(http_reason(404), "Not Found") == 0 && http_reason(599)[0], "reasons");
     return tap_done();
 }

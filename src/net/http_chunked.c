@@ -1,0 +1,103 @@
+#include "net/http.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool chunk_size_done(struct http_chunked *c, const struct http_limits *lim, struct err *e)
+{
+    if (c->digits == 0)
+        return err_set(e, ERR_INVALID, "chunk without a size");
+    if (c->left > lim->body || c->total > lim->body - c->left)
+        return err_set(e, ERR_TOO_LARGE, "body is over the limit of %llu bytes",
+                       (unsigned long long)lim->body);
+    c->total += c->left;
+    c->digits = 0;
+    return true;
+}
+
+static bool chunk_size(struct http_chunked *c, char byte, const struct http_limits *lim,
+                       struct err *e)
+{
+    int digit = hex_digit(byte);
+    if (digit >= 0) {
+        if (++c->digits > 16)
+            return err_set(e, ERR_INVALID, "chunk size has more than 16 digits");
+        c->left = c->left << 4 | (unsigned)digit;
+        return true;
+    }
+    if (byte != '\r' && byte != ';')
+        return err_set(e, ERR_INVALID, "chunk size is not plain hexadecimal");
+    c->state = byte == ';' ? CHUNK_EXTENSION : CHUNK_SIZE_LF;
+    return chunk_size_done(c, lim, e);
+}
+
+/* One byte of an extension or a trailer: skipped, but not without end. */
+static bool chunk_skip(struct http_chunked *c, char byte, int at_end, const struct http_limits *lim,
+                       struct err *e)
+{
+    if (byte == '\r')
+        c->state = at_end;
+    else if (http_is_control(byte) && byte != '\t')
+        return err_set(e, ERR_INVALID, "control character in the framing of a chunked body");
+    if (++c->extra > lim->headers)
+        return err_set(e, ERR_HEADERS, "chunk extensions and trailers are over the limit of %u",
+                       lim->headers);
+    return true;
+}
+
+static bool expect(struct http_chunked *c, char byte, char wanted, int next, struct err *e)
+{
+    if (byte != wanted)
+        return err_set(e, ERR_INVALID, "chunk is not ended by CR LF");
+    c->state = next;
+    return true;
+}
+
+static bool chunk_byte(struct http_chunked *c, char byte, const struct http_limits *lim,
+                       struct err *e)
+{
+    switch (c->state) {
+    case CHUNK_SIZE: return chunk_size(c, byte, lim, e);
+    case CHUNK_EXTENSION: return chunk_skip(c, byte, CHUNK_SIZE_LF, lim, e);
+    case CHUNK_SIZE_LF: return expect(c, byte, '\n', c->left ? CHUNK_DATA : CHUNK_TRAILER, e);
+    case CHUNK_DATA_CR: return expect(c, byte, '\r', CHUNK_DATA_LF, e);
+    case CHUNK_DATA_LF: return expect(c, byte, '\n', CHUNK_SIZE, e);
+    case CHUNK_TRAILER:
+        if (byte == ' ' || byte == '\t')
+            return err_set(e, ERR_INVALID, "folded trailer line");
+        c->state = CHUNK_TRAILER_LINE;
+        return chunk_skip(c, byte, CHUNK_END_LF, lim, e);
+    case CHUNK_TRAILER_LINE: return chunk_skip(c, byte, CHUNK_TRAILER_LF, lim, e);
+    case CHUNK_TRAILER_LF: return expect(c, byte, '\n', CHUNK_TRAILER, e);
+    case CHUNK_END_LF: return expect(c, byte, '\n', CHUNK_END, e);
+    case CHUNK_DATA:
+    case CHUNK_END: break;
+    }
+    CHECK(!"a state without a byte of framing");
+    return false;
+}
+
+ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *data,
+                          const struct http_limits *lim, struct err *e)
+{
+    size_t at = 0;
+    *data = STR_NONE;
+    while (at < in.len && c->state != CHUNK_END) {
+        if (c->state == CHUNK_DATA) {
+            *data = str_head(str_from_at(in, at), size_min(c->left, SIZE_MAX));
+            c->left -= data->len;
+            if (c->left == 0)
+                c->state = CHUNK_DATA_CR;
+            return (ssize_t)(at + data->len);
+        }
+        if (!chunk_byte(c, in.p[at], lim, e))
+            return -1;
+        at++;
+    }
+    return (ssize_t)at;
+}
