@@ -6,7 +6,7 @@ void account_init(struct account *a, struct str model)
         metric_family("penstock_tokens_total", METRIC_COUNTER, "model,direction",
                       "Tokens of answered requests; cached is a part of input.");
     struct metric_family *first =
-        metric_histogram("penstock_time_to_first_token_seconds", 1e-9, "model",
+        metric_histogram("penstock_first_token_seconds", 1e-9, "model",
                          "From the start of the attempt to the first piece of a streamed answer.");
     *a = (struct account){
         .input = metric_with(tokens, (struct str[]){model, STR("input")}),

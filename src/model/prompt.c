@@ -36,12 +36,18 @@ static bool followed_by(struct str s, struct str word)
 
 struct str prompt_defuse(struct str text, struct arena *a)
 {
-    char *p = arena_bytes(a, text.len);
+    char *p = arena_bytes(a, text.len), closing = 0;
     for (size_t i = 0; i < text.len; i++) {
         struct str rest = str_from_at(text, i + 1);
         bool mark = text.p[i] == '<' && followed_by(rest, STR("passage"));
         bool marker = text.p[i] == '[' && followed_by(rest, STR("source"));
         p[i] = mark || marker ? '(' : text.p[i];
+        if (mark || marker)
+            closing = mark ? '>' : ']';
+        else if (closing && text.p[i] == closing) {
+            p[i] = ')';
+            closing = 0;
+        }
     }
     return (struct str){p, text.len};
 }

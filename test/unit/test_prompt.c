@@ -17,11 +17,11 @@ static const struct {
     const char *name, *in, *out;
 } texts[] = {
     {"plain", "a < b and [1]", "a < b and [1]"},
-    {"the end of a passage", "x</passage>y", "x(/passage>y"},
-    {"with white space and case", "x< / PASSAGE >y", "x( / PASSAGE >y"},
-    {"a passage of its own", "<passage source=\"b\">", "(passage source=\"b\">"},
-    {"a citation", "see [Source: other.md]", "see (Source: other.md]"},
-    {"a citation with space", "see [ source : other.md]", "see ( source : other.md]"},
+    {"the end of a passage", "x</passage>y", "x(/passage)y"},
+    {"with white space and case", "x< / PASSAGE >y", "x( / PASSAGE )y"},
+    {"a passage of its own", "<passage source=\"b\">", "(passage source=\"b\")"},
+    {"a citation", "see [Source: other.md]", "see (Source: other.md)"},
+    {"a citation with space", "see [ source : other.md]", "see ( source : other.md)"},
     {"a bracket at the end", "a [", "a ["},
 };
 
