@@ -3,6 +3,7 @@
 #include "run/fiber.h"
 #include "base/asan.h"
 #include "base/clock.h"
+#include "run/sched.h"
 
 #include "tap.h"
 #include "on_loop.h"
@@ -316,7 +317,8 @@ static void family_test(void *arg)
 
 /* ---- Ten thousand at once ---- */
 
-enum { CROWD = TSAN_ON ? 2000 : 10000 }; /* the thread sanitizer knows 8,128 at most */
+/* The thread sanitizer knows 8,128 fibers at most, and takes a millisecond to make one. */
+enum { CROWD = TSAN_ON ? 2000 : 10000, CHURN = TSAN_ON ? 2000 : 100000 };
 
 static struct crowd {
     struct fiber *f;
@@ -357,6 +359,92 @@ static void crowd_test(void *arg)
     ok(fiber_stack_high() < 48 * 1024, "none used more than 48 KB of stack");
 }
 
+/* ---- Memory of those that wait ---- */
+
+enum { DEEP = 24 * 1024, PARKED = 1500 };
+
+static int __attribute__((noinline)) use_stack(int seed)
+{
+    volatile char deep[DEEP];
+    for (int i = 0; i < DEEP; i++)
+        deep[i] = (char)seed;
+    return deep[DEEP / 2];
+}
+
+static void parked_main(void *arg)
+{
+    struct crowd *c = arg;
+    volatile long keep = c - crowd;
+    c->woken = use_stack((int)keep) == (char)keep;
+    c->woken &= fiber_wait(CLOCK_NEVER) == FIBER_WOKEN && keep == c - crowd;
+    c->woken &= use_stack((int)keep) == (char)keep; /* what was given back can be used again */
+    c->woken &= fiber_wait(CLOCK_NEVER) == FIBER_WOKEN && keep == c - crowd;
+}
+
+static void add_depth(void *ctx, const struct fiber_info *info)
+{
+    if (strcmp(info->name, "parked") == 0)
+        *(size_t *)ctx += info->stack_high;
+}
+
+static size_t parked_bytes(void)
+{
+    size_t sum = 0;
+    fiber_list(add_depth, &sum);
+    return sum / PARKED;
+}
+
+/* From here on seconds pass when the test says so. */
+static void stop_time(void)
+{
+    struct loop_timer *t = &loop_self()->tick_timer;
+    loop_timer_start(t, CLOCK_NEVER, t->fn, t->arg);
+}
+
+static void pass_second(void)
+{
+    struct loop *l = loop_self();
+    do {
+        loop_timer_stop(&l->tick_timer);
+        l->tick_timer.fn(l->tick_timer.arg);
+    } while (l->walk);
+    stop_time();
+}
+
+static void wake_parked(void)
+{
+    for (int i = 0; i < PARKED; i++)
+        fiber_wake(crowd[i].f);
+    fiber_sleep(1, NULL);
+    while (!list_empty(&loop_self()->ready))
+        fiber_yield();
+}
+
+static void reclaim_test(void *arg)
+{
+    (void)arg;
+    stop_time();
+    for (int i = 0; i < PARKED; i++)
+        crowd[i].f = fiber_go(parked_main, &crowd[i], "parked");
+    wake_parked(); /* not waiting yet: only lets them begin */
+    ok(parked_bytes() > DEEP, "fibers that have been deep");
+    pass_second();
+    ok(parked_bytes() > DEEP, "keep their pages for a second");
+    pass_second();
+    ok(parked_bytes() <= 8192, "and then give back what they do not use");
+    wake_parked();
+    ok(parked_bytes() > DEEP, "they can go deep again");
+    pass_second();
+    pass_second();
+    ok(parked_bytes() <= 8192, "and give back again");
+    wake_parked();
+    int woken = 0;
+    for (int i = 0; i < PARKED; i++)
+        woken += crowd[i].woken;
+    ok(woken == PARKED && fiber_count() == 1, "what they had on their stacks survived it");
+    ok(fiber_stack_high() > DEEP, "how deep they were is remembered");
+}
+
 static void nothing(void *arg)
 {
     ++*(int *)arg;
@@ -366,14 +454,14 @@ static void churn_test(void *arg)
 {
     int n = 0;
     (void)arg;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < CHURN; i++) {
         fiber_go(nothing, &n, "nothing");
         if (i % 100 == 99)
             fiber_yield();
     }
     while (fiber_count() > 1)
         fiber_yield();
-    ok(n == 100000, "100,000 fibers came and went");
+    ok(n == CHURN, "%d fibers came and went", CHURN);
 }
 
 /* ---- Overflow, in a child process ---- */
@@ -425,6 +513,7 @@ int main(void)
     on_loop(parent_test, NULL);
     on_loop(family_test, NULL);
     on_loop(crowd_test, NULL);
+    on_loop(reclaim_test, NULL);
     on_loop(churn_test, NULL);
     overflow_test();
     return tap_done();

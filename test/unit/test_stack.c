@@ -102,10 +102,50 @@ static void test_pool(void)
     stack_pool_free(NULL);
 }
 
+static long max_mappings(void)
+{
+    long max = 0;
+    FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+    if (f) {
+        if (fscanf(f, "%ld", &max) != 1)
+            max = 0;
+        fclose(f);
+    }
+    return max;
+}
+
+/* Guards by mprotect stop at a quarter of the mappings that a process may have. */
+static void test_limit(void)
+{
+    enum { SLABS = 160, LOTS = SLABS * STACK_PER_SLAB };
+    if (max_mappings() / 4 > 2 * LOTS) {
+        skip("this kernel allows more mappings than the test makes");
+        return;
+    }
+    struct stack_pool *p = stack_pool_new(STACK_GUARD_PROTECT);
+    static char *lo[LOTS];
+    for (int i = 0; i < LOTS; i++)
+        lo[i] = stack_get(p);
+    ok(deadly(lo[0] - 1), "the first stacks have guards of their own");
+    ok(!deadly(lo[LOTS - 1] - 1), "the last of 10,240 do not");
+    char *last = lo[LOTS - 1];
+    last[-1] = 1;
+    ok(!stack_put(p, last), "but what went below one is noticed");
+    for (int i = 0; i < LOTS - 1; i++)
+        stack_put(p, lo[i]);
+    stack_pool_free(p);
+    p = stack_pool_new(STACK_GUARD_PROTECT);
+    char *again = stack_get(p);
+    ok(deadly(again - 1), "a new pool has guards again");
+    stack_put(p, again);
+    stack_pool_free(p);
+}
+
 int main(void)
 {
     for (size_t c = 0; c < COUNT(cases); c++)
         test_guards(c);
     test_pool();
+    test_limit();
     return tap_done();
 }
