@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 struct keys {
-    const char *verb, *operand, *role, *tenant;
+    const struct verb *verb;
+    const char *operand, *role, *tenant;
     bool json;
 };
 
@@ -100,7 +101,7 @@ static int keys_fiber(struct local *l, void *arg)
 {
     const struct keys *k = arg;
     struct err e;
-    return find(k->verb)->run(l, k, &e) ? CLI_OK : cli_fail(&e);
+    return k->verb->run(l, k, &e) ? CLI_OK : cli_fail(&e);
 }
 
 static int check(struct keys *k, int argc, char **argv)
@@ -111,7 +112,7 @@ static int check(struct keys *k, int argc, char **argv)
     if (argc != (v->operand ? 2 : 1))
         return cli_usage_error(&cmd_keys, "'%s' takes %s behind it", v->name,
                                v->operand ? v->operand : "nothing");
-    k->verb = v->name;
+    k->verb = v;
     k->operand = v->operand ? argv[1] : NULL;
     return -1;
 }

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 30 * 1000 };
@@ -59,6 +60,16 @@ static void serve_until_told(struct service *s)
     log_info("draining", kv("signal", signo));
 }
 
+/* Each connection is a descriptor: as many as the machine allows. */
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
 static bool serve(const struct service_options *opt, struct err *e)
 {
     struct service *s;
@@ -89,6 +100,7 @@ static int run(int argc, char **argv)
     if (code < 0 && argc > 0)
         code = cli_usage_error(&cmd_serve, "'%s' is one too many", argv[0]);
     if (code < 0) {
+        raise_descriptors();
         loop_block_signals();
         log_for_people(isatty(STDERR_FILENO));
         code = cli_data_dir(data, a, &opt.data_dir, &e) && serve(&opt, &e) ? CLI_OK : cli_fail(&e);

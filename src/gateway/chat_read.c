@@ -45,42 +45,48 @@ static bool one_of(struct json_value v, const char *const *names, size_t n)
 enum kind { NUMBER, WHOLE, FLAG };
 
 static const struct {
-    const char *name;
+    struct str name;
     enum kind kind;
     double least, most;
     const char *want;
 } simple[] = {
-    {"temperature", NUMBER, 0, 2, "a number between 0 and 2"},
-    {"top_p", NUMBER, 0, 1, "a number between 0 and 1"},
-    {"frequency_penalty", NUMBER, -2, 2, "a number between -2 and 2"},
-    {"presence_penalty", NUMBER, -2, 2, "a number between -2 and 2"},
-    {"n", WHOLE, 1, 128, "a whole number between 1 and 128"},
-    {"max_tokens", WHOLE, 1, 1e12, "a whole number above 0"},
-    {"max_completion_tokens", WHOLE, 1, 1e12, "a whole number above 0"},
-    {"top_logprobs", WHOLE, 0, 20, "a whole number between 0 and 20"},
-    {"seed", WHOLE, -9.3e18, 9.3e18, "a whole number"},
-    {"stream", FLAG, 0, 0, "true or false"},
-    {"logprobs", FLAG, 0, 0, "true or false"},
-    {"parallel_tool_calls", FLAG, 0, 0, "true or false"},
+    {STR_INIT("temperature"), NUMBER, 0, 2, "a number between 0 and 2"},
+    {STR_INIT("top_p"), NUMBER, 0, 1, "a number between 0 and 1"},
+    {STR_INIT("frequency_penalty"), NUMBER, -2, 2, "a number between -2 and 2"},
+    {STR_INIT("presence_penalty"), NUMBER, -2, 2, "a number between -2 and 2"},
+    {STR_INIT("n"), WHOLE, 1, 128, "a whole number between 1 and 128"},
+    {STR_INIT("max_tokens"), WHOLE, 1, 1e12, "a whole number above 0"},
+    {STR_INIT("max_completion_tokens"), WHOLE, 1, 1e12, "a whole number above 0"},
+    {STR_INIT("top_logprobs"), WHOLE, 0, 20, "a whole number between 0 and 20"},
+    {STR_INIT("seed"), WHOLE, -9.3e18, 9.3e18, "a whole number"},
+    {STR_INIT("stream"), FLAG, 0, 0, "true or false"},
+    {STR_INIT("logprobs"), FLAG, 0, 0, "true or false"},
+    {STR_INIT("parallel_tool_calls"), FLAG, 0, 0, "true or false"},
 };
 
+static bool check_one(struct json_value v, size_t i, struct err *e)
+{
+    double d = 0;
+    int64_t whole;
+    bool flag, good;
+    if (simple[i].kind == FLAG)
+        good = json_bool(v, &flag);
+    else if (simple[i].kind == WHOLE)
+        good = json_int(v, &whole) && (d = (double)whole, true);
+    else
+        good = json_double(v, &d);
+    return (good && d >= simple[i].least && d <= simple[i].most) ||
+           wrong(simple[i].name.p, simple[i].want, e);
+}
+
+/* One walk over the members, as requests have few and the table is long. */
 static bool check_simple(struct json_value root, struct err *e)
 {
-    for (size_t i = 0; i < COUNT(simple); i++) {
-        struct json_value v = json_get(root, simple[i].name);
-        double d = 0;
-        int64_t whole;
-        bool flag, good = true;
-        if (!given(v))
-            continue;
-        if (simple[i].kind == FLAG)
-            good = json_bool(v, &flag);
-        else if (simple[i].kind == WHOLE)
-            good = json_int(v, &whole) && (d = (double)whole, true);
-        else
-            good = json_double(v, &d);
-        if (!good || d < simple[i].least || d > simple[i].most)
-            return wrong(simple[i].name, simple[i].want, e);
+    json_each(it, root)
+    {
+        for (size_t i = 0; i < COUNT(simple); i++)
+            if (str_eq(it.name, simple[i].name) && given(it.value) && !check_one(it.value, i, e))
+                return false;
     }
     return true;
 }
@@ -97,16 +103,16 @@ static const struct {
 
 static bool read_role(struct json_value msg, size_t i, enum chat_role *out, struct err *e)
 {
-    struct path at = path("messages[%zu].role", i);
     struct json_value v = json_get(msg, "role");
     if (!given(v))
-        return missing(at.text, e);
+        return missing(path("messages[%zu].role", i).text, e);
     for (size_t k = 0; k < COUNT(roles); k++)
         if (json_text_is(v, roles[k].name)) {
             *out = roles[k].role;
             return true;
         }
-    return wrong(at.text, "system, developer, user, assistant, tool or function", e);
+    return wrong(path("messages[%zu].role", i).text,
+                 "system, developer, user, assistant, tool or function", e);
 }
 
 /* A part of a message; the text of text parts is appended to `text`. */
@@ -136,12 +142,12 @@ static bool read_part(struct json_value part, struct path at, struct arena *a, s
 static bool read_content(struct chat_message *m, struct json_value msg, size_t i, struct arena *a,
                          struct err *e)
 {
-    struct path at = path("messages[%zu].content", i);
     struct json_value v = json_get(msg, "content");
     if (json_is(v, JSON_STRING)) {
         m->text = json_text(v, a);
         return true;
     }
+    struct path at = path("messages[%zu].content", i);
     if (!given(v)) {
         bool may_lack = m->role == CHAT_ASSISTANT || m->role == CHAT_TOOL;
         return may_lack || missing(at.text, e);

@@ -56,7 +56,7 @@ struct request {
 
 struct str request_tenant(const struct request *r);
 
-/* Answers. All of them carry x-request-id. */
+/* Answers. All of them carry x-request-id; grounded ones Server-Timing, by stage. */
 bool reply_json(struct request *r, int status, struct buf *body, struct err *e); /* frees body */
 bool reply_text(struct request *r, int status, const char *content_type, struct str body,
                 struct err *e);

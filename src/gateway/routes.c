@@ -141,13 +141,29 @@ static void count(const struct request *r, int64_t now)
 static void access_line(const struct request *r, const struct err *why, int64_t now)
 {
     const struct call *c = &r->call;
-    log_info("request", kv("id", c->id), kv("peer", r->http->peer),
-             kv("method", r->http->head.method), kv("route", r->route ? r->route->path : "other"),
-             kv("status", r->http->status), kv("us", (now - c->start_ns) / NS_PER_US),
-             kv("bytes", r->http->sent), kv("key", c->key ? c->key->id : ""),
-             kv("model", c->attempts ? c->req.model : STR_NONE), kv("provider", c->provider),
-             kv("attempts", c->attempts), kv("tokens_in", c->usage.input),
-             kv("tokens_out", c->usage.output), kv("error", why ? err_name(why->code) : ""));
+    struct log_field f[16];
+    size_t n = 0;
+    if (!log_wants(LOG_INFO))
+        return;
+    f[n++] = kv("id", c->id);
+    f[n++] = kv("peer", r->http->peer);
+    f[n++] = kv("method", r->http->head.method);
+    f[n++] = kv("route", r->route ? r->route->path : "other");
+    f[n++] = kv("status", r->http->status);
+    f[n++] = kv("us", (now - c->start_ns) / NS_PER_US);
+    f[n++] = kv("bytes", r->http->sent);
+    if (c->key)
+        f[n++] = kv("key", c->key->id);
+    if (c->attempts) {
+        f[n++] = kv("model", c->req.model);
+        f[n++] = kv("provider", c->provider);
+        f[n++] = kv("attempts", c->attempts);
+        f[n++] = kv("tokens_in", c->usage.input);
+        f[n++] = kv("tokens_out", c->usage.output);
+    }
+    if (why)
+        f[n++] = kv("error", err_name(why->code));
+    log_write(LOG_INFO, "request", f, n);
 }
 
 /* ---- */
@@ -179,6 +195,7 @@ void routes_handle(struct http_request *http, void *ctx)
     };
     random_id(r->call.id, "req_");
     span_init(&r->call.spans, http->arena);
+    span_open(&r->call.spans, "request", http->accepted_ns);
     fiber_deadline(r->call.deadline_ns);
 
     metric_add(in_flight, 1);

@@ -4,6 +4,8 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "gateway/routes.h"
+#include "gateway/stages.h"
+#include "gateway/stores_api.h"
 #include "run/fiber.h"
 #include "run/work.h"
 #include "store/doc.h"
@@ -58,6 +60,7 @@ bool service_open(struct service **out, const struct service_options *opt, struc
     s->limits = limit_set_new();
     setup_ingest(s);
     routes_init();
+    stages_init();
     *out = s;
     return true;
 
@@ -248,15 +251,19 @@ bool service_start(struct service *s, struct err *e)
         return false;
     s->loop = mem_array(s->n_loops, sizeof(*s->loop));
     for (unsigned i = 0; i < s->n_loops; i++)
-        if (!start_loop(s, i, e)) {
-            stop_loops(s);
-            work_stop();
-            return false;
-        }
+        if (!start_loop(s, i, e))
+            goto fail;
+    if (!stores_resume(s, e))
+        goto fail;
     atomic_store(&s->state, SERVICE_READY);
     for (size_t i = 0; i < s->loop[0].n_servers; i++)
         log_info("listening", kv("address", s->loop[0].address[i]), kv("loops", s->n_loops));
     return true;
+
+fail:
+    stop_loops(s);
+    work_stop();
+    return false;
 }
 
 /* ---- Reload ---- */

@@ -1,6 +1,7 @@
 #include "gateway/stages.h"
 #include "answer/answer.h"
 #include "base/clock.h"
+#include "base/metric.h"
 
 /* ---- identify ---- */
 
@@ -154,11 +155,14 @@ static bool settle(struct request *r, struct err *e)
 
 /* ---- the table ---- */
 
-static const struct stage {
-    const char *name; /* of its span and in the documentation */
+static struct metric_family *seconds; /* set once, by stages_init */
+
+static struct stage {
+    const char *name; /* of its span, of its series, and in the documentation */
     bool (*in)(struct request *r, struct err *e);
     /* Puts itself in front of `next` on the answer's way back; NULL = does not look at answers. */
     struct chat_sink *(*out)(struct request *r, struct chat_sink *next);
+    struct metric *took; /* set once, by stages_init */
 } door[] =
     {
         {"identify", identify, NULL},
@@ -169,8 +173,26 @@ static const struct stage {
       {"invoke", invoke, NULL},     {"cite", NULL, cite},   {"settle", settle, NULL},
 };
 
+static void add_series(struct stage *stage, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct str label = str_from(stage[i].name);
+        if (stage[i].in)
+            stage[i].took = metric_with(seconds, &label);
+    }
+}
+
+void stages_init(void)
+{
+    seconds = metric_histogram("penstock_stage_seconds", 1e-9, "stage",
+                               "Time that requests spent in each stage.");
+    add_series(door, COUNT(door));
+    add_series(call, COUNT(call));
+}
+
 static bool pass(struct request *r, const struct stage *stage, size_t n, struct err *e)
 {
+    int64_t now = clock_now(); /* the end of one stage is the start of the next */
     for (size_t i = 0; i < n; i++) {
         if (stage[i].in == invoke) { /* all that look at the answer stand ready now */
             r->sink = r->answer = r->codec->sink(r);
@@ -180,9 +202,12 @@ static bool pass(struct request *r, const struct stage *stage, size_t n, struct 
         }
         if (!stage[i].in)
             continue;
-        int span = span_open(&r->call.spans, stage[i].name, clock_now());
+        int span = span_open(&r->call.spans, stage[i].name, now);
+        int64_t start = now;
         bool passed = stage[i].in(r, e);
-        span_close(&r->call.spans, span, clock_now());
+        now = clock_now();
+        span_close(&r->call.spans, span, now);
+        metric_observe(stage[i].took, now - start);
         if (!passed)
             return false;
     }

@@ -15,6 +15,7 @@
 
 #include "gateway/request.h"
 
+void stages_init(void); /* before the first request */
 /* The stages at the door. */
 bool stages_enter(struct request *r, struct err *e);
 /* A model call: all the others, up to the end of the reply. On failure nothing has been answered
