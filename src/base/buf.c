@@ -61,17 +61,21 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list args)
 {
+    char small[128]; /* vsnprintf wants room for a NUL, which may be more than the limit */
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    int n = vsnprintf(small, sizeof(small), fmt, args);
     CHECK(n >= 0);
-    char *to = buf_reserve(b, (size_t)n + 1); /* vsnprintf wants room for its NUL */
-    if (to) {
-        vsnprintf(to, (size_t)n + 1, fmt, again);
-        b->len += (size_t)n;
+    char *text = small;
+    if ((size_t)n >= sizeof(small)) {
+        text = mem_resize(NULL, (size_t)n + 1, 1);
+        vsnprintf(text, (size_t)n + 1, fmt, again);
     }
     va_end(again);
-    return to != NULL;
+    bool fits = buf_add(b, (struct str){text, (size_t)n});
+    if (text != small)
+        mem_free(text);
+    return fits;
 }
 
 bool buf_int(struct buf *b, int64_t n)

@@ -38,7 +38,8 @@ fill(struct err *e, enum err_code code, const char *param, const char *fmt, va_l
 {
     e->code = code;
     e->retry_after_ms = 0;
-    snprintf(e->param, sizeof(e->param), "%s", param);
+    if (snprintf(e->param, sizeof(e->param), "%s", param) >= (int)sizeof(e->param))
+        cut_cleanly(e->param, sizeof(e->param) - 1);
     format(e->msg, sizeof(e->msg), fmt, args);
 }
 

@@ -1,6 +1,6 @@
 /* What utf8 promises: exactly RFC 3629, wherever in a text the character stands. */
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "base/utf8_impl.h"
 
 #include "tap.h"
 
@@ -60,6 +60,44 @@ static void test_validity(void)
     }
 }
 
+/* Text of all lengths with up to two bytes replaced, in memory of exactly its size. */
+static void test_twins_agree(void)
+{
+    static const char *const piece[] = {"a",
+                                        " b",
+                                        "\xC3\xA9",
+                                        "\xE4\xB8\xAD",
+                                        "\xF0\x9F\x8C\x8A",
+                                        "plain letters, longer than a vector is wide"};
+    static const char bytes[] = "\x80\xBF\xC0\xC2\xE0\xED\xEF\xF0\xF4\xF5\xFF.\x90\xA0";
+    uint32_t seed = 5, wrong = 0;
+#ifdef __x86_64__
+    if (!__builtin_cpu_supports("avx2")) {
+        skip("no AVX2 here");
+        return;
+    }
+    for (int round = 0; round < 50000; round++) {
+        char text[300];
+        size_t len = 0, want = (size_t)(round % 200);
+        while (len < want) {
+            seed = seed * 1664525 + 1013904223;
+            struct str p = str_from(piece[(seed >> 8) % COUNT(piece)]);
+            memcpy(text + len, p.p, p.len);
+            len += p.len;
+        }
+        for (int hits = round % 3; hits && len; hits--) {
+            seed = seed * 1664525 + 1013904223;
+            text[(seed >> 8) % len] = bytes[(seed >> 4) % (sizeof(bytes) - 1)];
+        }
+        char *exact = mem_copy(text, len);
+        struct str s = {exact, len};
+        wrong += utf8_valid_plain(s) != utf8_valid_avx2(s);
+        mem_free(exact);
+    }
+    ok(wrong == 0, "twins agree on 50000 texts");
+#endif
+}
+
 static void test_round_trip(void)
 {
     int wrong = 0;
@@ -76,6 +114,7 @@ static void test_round_trip(void)
 int main(void)
 {
     test_validity();
+    test_twins_agree();
     test_round_trip();
     struct str s = STR("a\xC3\xA9\xE4\xB8\xAD");
     size_t at = 1;
