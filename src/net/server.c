@@ -137,11 +137,11 @@ static void make_idle(struct http_conn *c)
 
 /* ---- A request, from its first byte to the next one's ---- */
 
-static struct request *request_new(struct http_conn *c)
+static struct server_request *request_new(struct http_conn *c)
 {
     struct http_server *s = c->server;
     struct arena *a = s->n_arenas ? s->arena[--s->n_arenas] : arena_new();
-    struct request *r = arena_struct(a, struct request);
+    struct server_request *r = arena_struct(a, struct server_request);
     r->pub.arena = a;
     r->pub.conn = c;
     r->pub.local = c->local;
@@ -150,7 +150,7 @@ static struct request *request_new(struct http_conn *c)
     return r;
 }
 
-static void request_free(struct request *r)
+static void request_free(struct server_request *r)
 {
     struct http_server *s = r->pub.conn->server;
     struct arena *a = r->pub.arena;
@@ -163,7 +163,7 @@ static void request_free(struct request *r)
 }
 
 /* Answers what no handler will see. */
-static void refuse(struct request *r, const struct err *e)
+static void refuse(struct server_request *r, const struct err *e)
 {
     char id[RANDOM_ID_SIZE];
     bool slow = e->code == ERR_TIMEOUT;
@@ -193,7 +193,7 @@ static void refuse(struct request *r, const struct err *e)
 
 /* Reads a head and makes the request ready for its handler; false when there is nothing to handle.
  * On its own so that *e is not on the stack while the handler waits. */
-__attribute__((noinline)) static bool receive(struct request *r)
+__attribute__((noinline)) static bool receive(struct server_request *r)
 {
     struct err e = {0};
     int got = request_read_head(r, &e);
@@ -213,7 +213,7 @@ __attribute__((noinline)) static bool receive(struct request *r)
 }
 
 /* Skips what the handler has not read of a small body. */
-static bool skip_body(struct request *r)
+static bool skip_body(struct server_request *r)
 {
     bool good = true;
     while (good && !r->body_done) {
@@ -240,7 +240,7 @@ static void linger(struct http_conn *c)
 }
 
 /* A handler that returns without an answer to a client that is still there is a fault of ours. */
-__attribute__((noinline)) static void settle(struct request *r)
+__attribute__((noinline)) static void settle(struct server_request *r)
 {
     struct err e;
     if (r->pub.status == 0 && !r->pub.conn->broken && !fiber_cancelled()) {
@@ -252,7 +252,7 @@ __attribute__((noinline)) static void settle(struct request *r)
 }
 
 /* Returns whether the connection goes on. */
-static bool finish(struct request *r)
+static bool finish(struct server_request *r)
 {
     struct http_conn *c = r->pub.conn;
     settle(r);
@@ -281,7 +281,7 @@ static void serve(void *arg)
     bool fresh_tls = c->server->opt.tls && !c->conn.tls;
     bool keep = handshake(c);
     if (keep && !fresh_tls) {
-        struct request *r = request_new(c);
+        struct server_request *r = request_new(c);
         if (receive(r))
             c->server->opt.handler(&r->pub, c->server->opt.ctx);
         fiber_deadline(CLOCK_NEVER); /* the handler's is over */

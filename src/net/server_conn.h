@@ -45,7 +45,7 @@ struct http_conn {
     char peer[INET6_ADDRSTRLEN];
 };
 
-struct request {
+struct server_request {
     struct http_request pub;
     /* the body */
     struct str rest;  /* came together with the head and is not yet read; in the arena */
@@ -63,17 +63,17 @@ struct request {
     bool ended;
 };
 
-static inline struct request *request_of(struct http_request *r)
+static inline struct server_request *request_of(struct http_request *r)
 {
-    return CONTAINER_OF(r, struct request, pub);
+    return CONTAINER_OF(r, struct server_request, pub);
 }
 
 /* server_request.c */
 enum { HEAD_GONE = -2, HEAD_BAD = -1, HEAD_GOOD = 1 };
 /* Reads until there is a whole head. HEAD_GONE: there is nobody to answer. */
-int request_read_head(struct request *r, struct err *e);
+int request_read_head(struct server_request *r, struct err *e);
 /* Has the body been read, or is the rest so small that reading it is cheaper than closing? */
-bool request_body_skippable(const struct request *r);
+bool request_body_skippable(const struct server_request *r);
 
 /* server.c */
 const char *server_date_line(struct http_server *s, size_t *len);

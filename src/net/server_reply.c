@@ -86,8 +86,8 @@ static bool status_has_body(int status)
 }
 
 /* `length` NULL: a stream. */
-static struct str build_head(struct request *r, int status, const struct http_header *headers,
-                             size_t n, const uint64_t *length)
+static struct str build_head(struct server_request *r, int status,
+                             const struct http_header *headers, size_t n, const uint64_t *length)
 {
     static const struct str close = {"Connection: close\r\n", 19};
     static const struct str keep = {"Connection: keep-alive\r\n", 24};
@@ -127,7 +127,7 @@ static struct str build_head(struct request *r, int status, const struct http_he
     return str_span(from, p);
 }
 
-static void begin(struct request *r, int status)
+static void begin(struct server_request *r, int status)
 {
     CHECK(r->pub.status == 0 && status >= 200);
     r->pub.status = status;
@@ -139,7 +139,7 @@ static void begin(struct request *r, int status)
 bool http_reply(struct http_request *pub, int status, const struct http_header *headers, size_t n,
                 const struct str *body_parts, size_t n_parts, struct err *e)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     begin(r, status);
     r->ended = true;
     struct iovec *iov = arena_array(pub->arena, struct iovec, n_parts + 1);
@@ -158,7 +158,7 @@ bool http_reply(struct http_request *pub, int status, const struct http_header *
 bool http_reply_start(struct http_request *pub, int status, const struct http_header *headers,
                       size_t n, struct err *e)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     begin(r, status);
     pub->streaming = true;
     r->chunks = pub->head.minor == 1 && status_has_body(status);
@@ -168,7 +168,7 @@ bool http_reply_start(struct http_request *pub, int status, const struct http_he
 }
 
 /* At most GROUP parts, as one chunk. `last`: and the end of the body. */
-static bool write_chunk(struct request *r, const struct str *part, size_t n, bool last,
+static bool write_chunk(struct server_request *r, const struct str *part, size_t n, bool last,
                         struct err *e)
 {
     struct iovec iov[GROUP + 4];
@@ -198,7 +198,7 @@ static bool write_chunk(struct request *r, const struct str *part, size_t n, boo
 
 bool http_reply_write(struct http_request *pub, const struct str *parts, size_t n, struct err *e)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     CHECK(pub->streaming && !r->ended);
     for (; n > GROUP; parts += GROUP, n -= GROUP)
         if (!write_chunk(r, parts, GROUP, false, e))
@@ -208,7 +208,7 @@ bool http_reply_write(struct http_request *pub, const struct str *parts, size_t 
 
 bool http_reply_end(struct http_request *pub, struct err *e)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     CHECK(pub->streaming && !r->ended);
     r->ended = write_chunk(r, NULL, 0, true, e);
     return r->ended;
@@ -218,7 +218,7 @@ bool http_reply_end(struct http_request *pub, struct err *e)
  * whole then, so it is reset; that may cost the client what is still on its way. */
 void http_reply_abort(struct http_request *pub)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     struct linger reset = {.l_onoff = 1};
     if (pub->streaming && !r->chunks && !r->head_only)
         setsockopt(pub->conn->conn.io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));

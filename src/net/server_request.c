@@ -25,7 +25,7 @@ static struct str moved(struct str s, const char *from, const char *to)
 }
 
 /* Parses what has come; when it is a whole head, keeps it and all behind it in the arena. */
-static ssize_t take_head(struct request *r, struct str in, struct err *e)
+static ssize_t take_head(struct server_request *r, struct str in, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     struct http_server *s = c->server;
@@ -50,7 +50,7 @@ static ssize_t take_head(struct request *r, struct str in, struct err *e)
 
 /* A head that comes in small pieces is parsed again only when a line has ended, so that it costs no
  * more than one pass per line. */
-static ssize_t arrived(struct request *r, struct str in, struct err *e)
+static ssize_t arrived(struct server_request *r, struct str in, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     const struct http_limits *lim = &c->server->opt.limits;
@@ -73,7 +73,7 @@ static void release_held(struct http_conn *c)
     buf_init(&c->held, limit);
 }
 
-int request_read_head(struct request *r, struct err *e)
+int request_read_head(struct server_request *r, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     int64_t deadline = clock_after(loop_now(), c->server->opt.head_timeout_ms);
@@ -96,13 +96,13 @@ int request_read_head(struct request *r, struct err *e)
 
 /* ---- Bodies ---- */
 
-bool request_body_skippable(const struct request *r)
+bool request_body_skippable(const struct server_request *r)
 {
     bool refused = r->pub.head.expect_continue && !r->continued && r->rest.len == 0;
     return r->body_done || (r->pub.head.framing == HTTP_LENGTH && r->left <= SKIP_MAX && !refused);
 }
 
-static int64_t body_deadline(const struct request *r)
+static int64_t body_deadline(const struct server_request *r)
 {
     int64_t pause = r->pub.conn->server->opt.body_timeout_ms;
     int64_t whole = 2 * pause + (int64_t)(r->body_in / BODY_BYTES_PER_MS);
@@ -110,7 +110,7 @@ static int64_t body_deadline(const struct request *r)
     return a < b ? a : b;
 }
 
-static bool send_continue(struct request *r, struct err *e)
+static bool send_continue(struct server_request *r, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     r->continued = true;
@@ -119,7 +119,7 @@ static bool send_continue(struct request *r, struct err *e)
 }
 
 /* Raw bytes of the body: those that came with the head, then from the connection. */
-static ssize_t read_raw(struct request *r, void *to, size_t n, struct err *e)
+static ssize_t read_raw(struct server_request *r, void *to, size_t n, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     if (r->rest.len) {
@@ -146,7 +146,7 @@ static ssize_t read_raw(struct request *r, void *to, size_t n, struct err *e)
 }
 
 /* Takes the chunked coding off n raw bytes, in place; what lies behind the end goes to r->rest. */
-static ssize_t unchunk(struct request *r, char *p, size_t n, struct err *e)
+static ssize_t unchunk(struct server_request *r, char *p, size_t n, struct err *e)
 {
     size_t out = 0;
     struct str in = {p, n}, data;
@@ -169,7 +169,7 @@ static ssize_t unchunk(struct request *r, char *p, size_t n, struct err *e)
 
 ssize_t http_request_read(struct http_request *pub, void *to, size_t n, struct err *e)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     struct err unused;
     CHECK(n > 0);
     e = e ? e : &unused;
@@ -193,7 +193,7 @@ static void free_buf(void *b)
     buf_fini(b);
 }
 
-static bool chunked_body(struct request *r, struct str *body, struct err *e)
+static bool chunked_body(struct server_request *r, struct str *body, struct err *e)
 {
     struct buf *b = arena_struct(r->pub.arena, struct buf);
     buf_init(b, r->pub.conn->server->opt.limits.body + IOBUF_SIZE);
@@ -212,7 +212,7 @@ static bool chunked_body(struct request *r, struct str *body, struct err *e)
 
 bool http_request_body(struct http_request *pub, struct str *body, struct err *e)
 {
-    struct request *r = request_of(pub);
+    struct server_request *r = request_of(pub);
     *body = STR_NONE;
     if (r->body_done)
         return true;
