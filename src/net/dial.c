@@ -127,7 +127,7 @@ static void run(void *arg)
 {
     const struct runner *r = arg;
     struct race *race = r->race;
-    struct conn *c;
+    struct conn *c = NULL;
     struct err e;
     /* The first address is tried at once even where next_address_ms * 0 looks like "never". */
     if (r->i > 0 && !my_turn(r))
@@ -199,7 +199,7 @@ static bool dial_tcp(struct conn **out, const struct dial *d, struct err *e)
 bool dial(struct conn **out, const struct dial *d, struct err *e)
 {
     const struct http_origin *o = d->origin;
-    struct conn *c;
+    struct conn *c = NULL;
     int64_t start_ns = loop_now();
     if (o->port == 0 && !dial_unix(&c, d, e))
         return dial_failed(e, "connecting to", o, start_ns);

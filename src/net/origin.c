@@ -46,7 +46,7 @@ static bool printable(struct str s)
 /* Splits "host:port", "[v6]:port" or either without port. */
 static bool authority(struct http_origin *o, struct str text, struct str url, struct err *e)
 {
-    struct str port = STR_NONE;
+    struct str port;
     if (str_starts(text, STR("["))) {
         size_t end = str_find_char(text, ']');
         if (end == STR_NPOS || !good_v6(str_span(text.p + 1, text.p + end)))

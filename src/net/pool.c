@@ -50,7 +50,7 @@ size_t http_client_idle(const struct http_client *c)
  * connection keeps its context alive, so another one cannot have the same. */
 struct str pool_key(char space[POOL_KEY_MAX], const struct http_origin *o)
 {
-    const struct tls_client *tls = o->tls;
+    const uintptr_t tls = (uintptr_t)o->tls;
     char *p = space;
     memcpy(p, &tls, sizeof(tls));
     memcpy(p + sizeof(tls), &o->port, sizeof(o->port));
