@@ -25,8 +25,9 @@ static const int allowed[] = {
     SCMP_SYS(getrandom),      SCMP_SYS(sched_yield),
     SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigreturn),   SCMP_SYS(restart_syscall),
-    SCMP_SYS(getpid),         SCMP_SYS(gettid),
-    SCMP_SYS(exit),           SCMP_SYS(exit_group),
+    SCMP_SYS(getpid),         SCMP_SYS(sigaltstack),
+    SCMP_SYS(gettid),         SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
 };
 
 static bool add_rules(scmp_filter_ctx ctx)

@@ -15,16 +15,6 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-/* The index is tested elsewhere; here it is enough that it is told. */
-static int catch_ups;
-
-bool search_catch_up(struct search_set *s, struct err *e)
-{
-    (void)s, (void)e;
-    catch_ups++;
-    return true;
-}
-
 /* ---- A store and a folder ---- */
 
 struct world {
@@ -52,11 +42,18 @@ static bool world_open(struct world *w, const char *data)
     }
     w->collection = c.id;
     w->in = (struct ingest){.db = w->db, .parallel = 2};
+    snprintf(dir, sizeof(dir), "%s/%s/index", w->dir, data);
+    mkdir(dir, 0700);
+    if (!search_open(&w->in.search, w->db, dir, &e)) {
+        printf("# %s\n", e.msg);
+        return false;
+    }
     return true;
 }
 
 static void world_close(struct world *w)
 {
+    search_close(w->in.search);
     db_close(w->db);
     arena_free(w->a);
 }
@@ -83,6 +80,17 @@ static void world_init(struct world *w)
     tempdir_make(w->dir);
     snprintf(w->docs, sizeof(w->docs), "%s/docs", w->dir);
     mkdir(w->docs, 0700);
+}
+
+/* How many chunks a search for the words finds. */
+static size_t hits(struct world *w, const char *words)
+{
+    struct search_query q = {
+        .collection = &w->collection, .n_collections = 1, .text = str_from(words), .k = 100};
+    struct search_hit *hit;
+    struct err e;
+    size_t n = 0;
+    return search_run(w->in.search, &q, w->a, &hit, &n, &e) ? n : 0;
 }
 
 struct seen { /* by the report */
@@ -141,7 +149,7 @@ static void test_changes(void)
     ok(s.calls == 5 && s.errors == 1 && strstr(s.error, "unsupported format") &&
            strstr(s.path, "c.zip"),
        "each was reported, the failed one with its reason");
-    ok(catch_ups == 1, "the index was told");
+    ok(hits(&w, "second file") == 1, "what is stored is found");
 
     const struct doc_document *d = find(&w, "a.md");
     ok(d && d->status == DOC_COMPLETED && str_eq(d->title, STR("The title")) &&
@@ -169,7 +177,7 @@ static void test_changes(void)
        "one changed, one mended, one deleted");
     d = find(&w, "a.md");
     ok(d && d->version == 2, "the changed one has a new version");
-    ok(!find(&w, "b.txt"), "the deleted one has gone");
+    ok(!find(&w, "b.txt") && hits(&w, "second file") == 0, "the deleted one has gone");
     ok(find(&w, "c.zip") && find(&w, "c.zip")->status == DOC_COMPLETED, "the mended one is there");
 
     put(&w, "a.md", "PK\3\4");
@@ -345,8 +353,9 @@ static void test_killed(char *self)
     ok(world_open(&w, "whole") && run(&w, &p, NULL, &e), "an uninterrupted run %s", e.msg);
     uint64_t took_us = (uint64_t)(clock_now() - start) / 1000 + 20000;
     uint64_t want = state(&w);
+    size_t found = hits(&w, "paragraph document");
     world_close(&w);
-    ok(want != 0, "leaves every document whole");
+    ok(want != 0 && found > 0, "leaves every document whole");
 
     int broken = 0, killed = 0;
     for (int i = 0; i < ROUNDS; i++) {
@@ -371,7 +380,8 @@ static void test_killed(char *self)
     ok(broken == 0, "after %d kills every document is whole or absent", killed);
     ok(world_open(&w, "killed") && run(&w, &p, NULL, &e) && p.files_done == FILES,
        "the next run does the rest %s", e.msg);
-    ok(state(&w) == want, "and ends where the uninterrupted one did");
+    ok(state(&w) == want && hits(&w, "paragraph document") == found,
+       "and ends where the uninterrupted one did");
     world_close(&w);
     tempdir_remove(w.dir);
 }
