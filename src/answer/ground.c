@@ -222,6 +222,11 @@ static void choose(struct call *c, const struct searching *s, const struct doc_p
 
 /* ---- The conversation ---- */
 
+static bool is_system(const struct chat_message *m)
+{
+    return m->role == CHAT_SYSTEM || m->role == CHAT_DEVELOPER;
+}
+
 /* How many messages from the first on are over the conversation's share. What is kept begins with
  * a user's message, so that no tool's answer is without its call; the question always stays. */
 static size_t left_out(const struct chat_request *r, uint32_t tokens)
@@ -232,14 +237,17 @@ static size_t left_out(const struct chat_request *r, uint32_t tokens)
             question = i;
     for (size_t i = r->n_messages; i-- > 0;) {
         const struct chat_message *m = &r->message[i];
-        if (m->role != CHAT_SYSTEM && m->role != CHAT_DEVELOPER && i < question)
+        if (!is_system(m) && i < question)
             used += token_count(m->text);
         if (used > tokens)
             break;
         if (m->role == CHAT_USER || i >= question)
             from = i;
     }
-    return size_min(from, question);
+    from = size_min(from, question);
+    while (from > 0 && is_system(&r->message[from - 1]))
+        from--;
+    return from;
 }
 
 bool answer_ground(struct db *d, struct search_set *s, const struct str *collection, size_t n,
