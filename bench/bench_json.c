@@ -1,5 +1,6 @@
 /* Nanoseconds per KB that reading a chat body costs, for each twin of the scanner, and the whole of
- * json_parse with unique keys asked for. Prose in English, the same with accents, and Chinese.
+ * json_parse with unique keys asked for. Prose in English, the same with accents, and Chinese; and
+ * one event of a stream.
  *
  *     build/bench_json [rounds]
  */
@@ -41,6 +42,12 @@ static struct str body(struct arena *a, size_t size, int messages, const char *t
     return s;
 }
 
+static const char event[] =
+    "{\"id\":\"chatcmpl-7Hq2LmZp0aXcVbN4kTgYwE1s\",\"object\":\"chat.completion.chunk\","
+    "\"created\":"
+    "1790000000,\"model\":\"gpt-4o-mini\",\"system_fingerprint\":\"fp_44709d6fcb\",\"choices\":[{"
+    "\"index\":0,\"delta\":{\"content\":\"Hello\"},\"logprobs\":null,\"finish_reason\":null}]}";
+
 /* The best of several runs, in ns per KB. */
 static double measure(struct arena *a, struct str text, json_scan_fn *scan, long rounds)
 {
@@ -64,6 +71,22 @@ static double measure(struct arena *a, struct str text, json_scan_fn *scan, long
     return best;
 }
 
+static void report(struct arena *a, const char *name, struct str text, long scale)
+{
+    long rounds = scale * 1024 / (long)text.len + 1;
+    double plain = measure(a, text, json_scan_plain, rounds);
+    printf("%-9s %7zu  %8.1f", name, text.len, plain);
+#ifdef __x86_64__
+    printf(" %8.1f", measure(a, text, json_scan_sse2, rounds));
+    if (__builtin_cpu_supports("avx2"))
+        printf(" %8.1f", measure(a, text, json_scan_avx2, rounds));
+    else
+        printf(" %8s", "-");
+#endif
+    double unique = measure(a, text, NULL, rounds);
+    printf(" %8.1f   plain / chosen = %.1f\n", unique, plain / unique);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -75,23 +98,10 @@ int main(int argc, char **argv)
     struct arena *a = arena_new();
     printf("%-9s %7s  %8s %8s %8s %8s   ns per KB\n", "prose", "bytes", "plain", "SSE2", "AVX2",
            "unique");
-    for (size_t p = 0; p < COUNT(prose); p++) {
-        for (size_t i = 0; i < COUNT(shape); i++) {
-            struct str text = body(a, shape[i].size, shape[i].messages, prose[p]);
-            long rounds = scale * 1024 / (long)shape[i].size + 1;
-            double plain = measure(a, text, json_scan_plain, rounds);
-            printf("%-9s %7zu  %8.1f", name[p], text.len, plain);
-#ifdef __x86_64__
-            printf(" %8.1f", measure(a, text, json_scan_sse2, rounds));
-            double avx2 = 0;
-            if (__builtin_cpu_supports("avx2"))
-                avx2 = measure(a, text, json_scan_avx2, rounds);
-            printf(" %8.1f", avx2);
-#endif
-            double unique = measure(a, text, NULL, rounds);
-            printf(" %8.1f   plain / chosen = %.1f\n", unique, plain / unique);
-        }
-    }
+    for (size_t p = 0; p < COUNT(prose); p++)
+        for (size_t i = 0; i < COUNT(shape); i++)
+            report(a, name[p], body(a, shape[i].size, shape[i].messages, prose[p]), scale);
+    report(a, "event", (struct str){event, sizeof(event) - 1}, scale);
     arena_free(a);
     return 0;
 }

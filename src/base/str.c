@@ -126,38 +126,69 @@ bool str_to_i64(struct str s, int64_t *out)
     return true;
 }
 
-static size_t digits(struct str s, size_t at)
+/* A number by JSON's grammar, taken apart. */
+struct decimal {
+    bool minus;
+    uint64_t digits; /* all of them as one number, when there are at most 19 */
+    size_t n;        /* how many, without zeros in front */
+    int64_t power;   /* of ten, that `digits` is multiplied with */
+};
+
+static size_t add_digits(struct decimal *d, struct str s, size_t at)
 {
-    size_t n = at;
-    while (n < s.len && s.p[n] >= '0' && s.p[n] <= '9')
-        n++;
-    return n - at;
+    size_t from = at;
+    for (; at < s.len && s.p[at] >= '0' && s.p[at] <= '9'; at++) {
+        d->digits = d->digits * 10 + (uint64_t)(s.p[at] - '0');
+        d->n += d->n || s.p[at] != '0';
+    }
+    return at - from;
 }
 
-/* strtod also takes hexadecimal, "inf" and leading space: the grammar is checked first. */
-bool str_to_double(struct str s, double *out)
+static bool decimal_parse(struct str s, struct decimal *d)
 {
-    size_t at = s.len && s.p[0] == '-';
-    size_t whole = digits(s, at);
+    *d = (struct decimal){.minus = s.len && s.p[0] == '-'};
+    size_t at = d->minus, whole = add_digits(d, s, at);
     if (whole == 0 || (whole > 1 && s.p[at] == '0'))
         return false;
     at += whole;
     if (at < s.len && s.p[at] == '.') {
-        size_t part = digits(s, at + 1);
+        size_t part = add_digits(d, s, at + 1);
         if (part == 0)
             return false;
+        d->power = -(int64_t)part;
         at += 1 + part;
     }
     if (at < s.len && (s.p[at] == 'e' || s.p[at] == 'E')) {
         size_t sign = at + 1 < s.len && (s.p[at + 1] == '+' || s.p[at + 1] == '-');
-        size_t part = digits(s, at + 1 + sign);
+        struct decimal e = {0};
+        size_t part = add_digits(&e, s, at + 1 + sign);
         if (part == 0)
             return false;
+        int64_t power = e.n < 10 ? (int64_t)e.digits : INT32_MAX;
+        d->power += sign && s.p[at + 1] == '-' ? -power : power;
         at += 1 + sign + part;
     }
-    if (at != s.len)
-        return false;
+    return at == s.len;
+}
 
+/* Up to 2^53 the digits, and up to 10^22 the power, are doubles exactly; one division or product of
+ * the two is then the nearest double (Clinger, "How to Read Floating Point Numbers Accurately",
+ * 1990). That covers what embeddings and prices are made of; strtod does the rest. It also takes
+ * hexadecimal, "inf" and leading space: the grammar has been checked before. */
+bool str_to_double(struct str s, double *out)
+{
+    static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    struct decimal d;
+    if (!decimal_parse(s, &d))
+        return false;
+    if (d.n <= 19 && d.digits <= UINT64_C(1) << 53 && d.power >= -22 && d.power <= 22) {
+        double value = (double)d.digits;
+        value = d.power < 0 ? value / ten[-d.power] : value * ten[d.power];
+        *out = d.minus ? -value : value;
+        return true;
+    }
     char small[64], *text = small;
     if (s.len >= sizeof(small))
         text = mem_new(s.len + 1);

@@ -3,6 +3,9 @@
 
 #include "tap.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+
 static const struct {
     const char *text;
     bool good;
@@ -22,6 +25,19 @@ static void test_numbers(void)
         ok(good == numbers[i].good && (!good || d == numbers[i].value), "number '%s'",
            numbers[i].text);
     }
+    uint32_t seed = 9;
+    int wrong = 0;
+    for (int i = 0; i < 100000; i++) { /* digits, point and exponent of all sizes */
+        char text[80];
+        seed = seed * 1664525 + 1013904223;
+        int exponent = (int)(seed >> 8) % 60 - 30;
+        uint64_t digits = (uint64_t)seed * seed >> (seed >> 4 & 63);
+        snprintf(text, sizeof(text), "%s%" PRIu64 ".%0*u%s%d", seed & 1 ? "-" : "", digits,
+                 1 + i % 12, seed >> 12, seed & 2 ? "e" : "E", exponent);
+        double got = 0, want = strtod(text, NULL);
+        wrong += !str_to_double(str_from(text), &got) || memcmp(&got, &want, sizeof(got)) != 0;
+    }
+    ok(wrong == 0, "100000 numbers to the last bit");
     uint64_t u;
     int64_t n;
     ok(str_to_u64(STR("18446744073709551615"), &u) && u == UINT64_MAX, "largest u64");
