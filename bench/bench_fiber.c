@@ -53,7 +53,7 @@ static void bounce(void *arg)
 {
     (void)arg;
     for (;;)
-        switch_to(&other_sp, main_sp);
+        switch_back(&other_sp, main_sp);
 }
 
 static double bare_switch(int n)

@@ -31,6 +31,7 @@ enum {
 static void resume(struct loop *l, struct fiber *f)
 {
     l->current = f;
+    l->last_name = f->name;
     f->state = FIBER_RUNNING;
 #if ASAN_ON
     __sanitizer_start_switch_fiber(&l->asan_fake, f->stack, STACK_SIZE);
@@ -55,7 +56,7 @@ static void suspend(struct loop *l, struct fiber *f)
 #if TSAN_ON
     __tsan_switch_to_fiber(l->tsan, 0);
 #endif
-    switch_to(&f->sp, l->sp);
+    switch_back(&f->sp, l->sp);
 #if ASAN_ON
     __sanitizer_finish_switch_fiber(f->asan, NULL, NULL);
 #endif

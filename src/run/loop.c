@@ -1,5 +1,7 @@
 #include "run/loop.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
 #include "run/sched.h"
 #include "run/stack.h"
 
@@ -12,6 +14,10 @@
 #include <unistd.h>
 
 static _Thread_local struct loop *self;
+static struct metric *turn_seconds; /* set once */
+
+/* Nobody should be kept waiting for so long; a turn that is longer is told. */
+static const int64_t slow_turn_ns = 100 * NS_PER_MS;
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
 
@@ -44,15 +50,18 @@ static bool open_wake(struct loop *l, struct err *e)
     return false;
 }
 
-static void ignore_broken_pipes(void)
+static void init_process(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    turn_seconds = metric_plain(
+        metric_histogram("penstock_loop_turn_seconds", 1e-9, "",
+                         "Time that one turn of an event loop kept everything else waiting."));
 }
 
 struct loop *loop_new(struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, ignore_broken_pipes);
+    pthread_once(&once, init_process);
 
     struct loop *l = mem_new(sizeof(*l));
     l->wake_io.fd = l->signal_io.fd = -1;
@@ -325,7 +334,7 @@ static int timeout_ms(struct loop *l)
 {
     if (l->heap_n == 0)
         return -1;
-    int64_t ns = l->heap[1].at_ns - clock_now();
+    int64_t ns = l->heap[1].at_ns - l->turn_end_ns;
     if (ns <= 0)
         return 0;
     int64_t ms = ns / NS_PER_MS + 1;
@@ -358,10 +367,21 @@ static void hand_out_events(struct loop *l)
     l->event_n = 0;
 }
 
+static void note_turn(struct loop *l)
+{
+    l->turn_end_ns = clock_now();
+    int64_t ns = l->turn_end_ns - l->now_ns;
+    metric_observe(turn_seconds, ns);
+    if (ns > slow_turn_ns)
+        log_warn("loop_slow", kv("ms", ns / NS_PER_MS),
+                 kv("last_fiber", l->last_name ? l->last_name : "none"));
+}
+
 void loop_run(struct loop *l)
 {
     CHECK(!self);
     self = l;
+    l->now_ns = l->turn_end_ns = clock_now();
     fiber_loop_enter(l);
     while (!finished(l)) {
         wait_for_events(l);
@@ -369,6 +389,7 @@ void loop_run(struct loop *l)
         fire_timers(l);
         take_messages(l);
         fiber_run_ready(l);
+        note_turn(l);
     }
     fiber_loop_leave(l);
     self = NULL;

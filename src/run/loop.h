@@ -4,6 +4,9 @@
  * Callbacks here are for what no fiber waits on: a listener, an idle connection, a timer, a
  * message. They run on the loop's own stack and must not wait; what waits is a fiber (run/fiber.h).
  *
+ * How long turns take is in the metric penstock_loop_turn_seconds; one of over 100 ms is logged,
+ * with the name of the fiber that ran last.
+ *
  * Memory:  loop_new/loop_free; timers and io are the caller's memory.
  * Threads: everything is for the loop's own thread, but loop_post and loop_stop: any thread.
  */

@@ -57,9 +57,10 @@ struct loop {
     void *alt_stack; /* for the handler of stack overflows */
 
     /* loop thread only */
-    int64_t now_ns;
+    int64_t now_ns, turn_end_ns;
     struct fiber *current;
-    void *sp; /* of the loop itself while a fiber runs */
+    void *sp;              /* of the loop itself while a fiber runs */
+    const char *last_name; /* of the fiber that ran last */
     struct list ready, yielded, fibers;
     size_t n_fibers;
     struct timer_slot *heap; /* heap[1..heap_n], four children each */

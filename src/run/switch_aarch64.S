@@ -4,10 +4,11 @@
  */
     .text
 
-    .globl switch_to
-    .type switch_to, %function
+.macro SWITCH name
+    .globl \name
+    .type \name, %function
     .p2align 4
-switch_to:
+\name:
     .cfi_startproc
     sub sp, sp, #160
     .cfi_def_cfa_offset 160
@@ -78,7 +79,11 @@ switch_to:
     .cfi_restore d15
     br x30
     .cfi_endproc
-    .size switch_to, . - switch_to
+    .size \name, . - \name
+.endm
+
+SWITCH switch_to
+SWITCH switch_back
 
     .globl switch_start
     .type switch_start, %function
@@ -86,6 +91,7 @@ switch_to:
 switch_start:
     .cfi_startproc
     .cfi_undefined x30
+    nop
     mov x29, xzr
     mov x0, x19
     blr x20

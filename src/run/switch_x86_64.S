@@ -4,10 +4,11 @@
  */
     .text
 
-    .globl switch_to
-    .type switch_to, @function
+.macro SWITCH name
+    .globl \name
+    .type \name, @function
     .p2align 4
-switch_to:
+\name:
     .cfi_startproc
     pushq %rbp
     .cfi_adjust_cfa_offset 8
@@ -52,7 +53,11 @@ switch_to:
     .cfi_register rip, rcx
     jmp *%rcx
     .cfi_endproc
-    .size switch_to, . - switch_to
+    .size \name, . - \name
+.endm
+
+SWITCH switch_to
+SWITCH switch_back
 
     .globl switch_start
     .type switch_start, @function
@@ -60,6 +65,7 @@ switch_to:
 switch_start:
     .cfi_startproc
     .cfi_undefined rip
+    nop
     xorl %ebp, %ebp
     movq %r12, %rdi
     call *%r13

@@ -1,5 +1,6 @@
 /* What loop promises: timers in order, messages in order and from any thread, signals. */
 #include "base/clock.h"
+#include "base/metric.h"
 #include "run/fiber.h"
 
 #include "tap.h"
@@ -198,6 +199,8 @@ int main(void)
     on_loop(hasty_test, NULL);
     test_messages();
     test_signal();
+    struct metric_family *turns = metric_histogram("penstock_loop_turn_seconds", 1e-9, "", "");
+    ok(metric_count(metric_plain(turns)) > 20, "turns are counted");
 
     pthread_t t[3];
     int ends[3] = {0};

@@ -22,7 +22,7 @@ static struct strand strands[STACKS];
 
 static void leave(struct strand *s)
 {
-    switch_to(&s->sp, main_sp);
+    switch_back(&s->sp, main_sp);
 }
 
 /* More live values than there are callee-saved registers, whole and floating, so that all of them
