@@ -164,8 +164,7 @@ static size_t fill(const struct units *u, size_t first)
     size_t i = first;
     for (; i < u->n; i++) {
         tokens += u->unit[i].tokens;
-        bool new_section = i > first && u->unit[i].cut == CUT_HEADING;
-        if (i > first && (tokens > u->max || (new_section && tokens > u->max / 4)))
+        if (i > first && (tokens > u->max || u->unit[i].cut == CUT_HEADING))
             break;
     }
     while (i > first + 1 &&
@@ -240,17 +239,6 @@ static const struct headings **find_headings(const struct extract_document *doc,
     return of;
 }
 
-static const struct headings *shared(const struct headings *x, const struct headings *y)
-{
-    while (x != y && x && y) {
-        if (x->depth >= y->depth)
-            x = x->up;
-        else
-            y = y->up;
-    }
-    return x == y ? x : NULL;
-}
-
 enum { SECTION_MAX = 400 }; /* bytes; longer paths lose their outermost headings */
 
 static struct str path_text(const struct headings *h, struct arena *a)
@@ -297,10 +285,7 @@ static void describe(struct chunk *c, const struct extract_document *doc, const 
     c->end = u->unit[end - 1].end;
     c->tokens = (uint32_t)token_count(slice(u, c->start, c->end));
     c->page = doc->block[from].page;
-    const struct headings *h = of[from];
-    for (uint32_t i = from + 1; i <= to; i++)
-        h = shared(h, of[i]);
-    c->section = path_text(h ? h : of[from], u->a);
+    c->section = path_text(of[to], u->a); /* what is before may be headings above it */
     c->line_start = place_line(place, doc, from, c->start);
     struct place last = *place;
     bool to_the_end = c->end == doc->block[to].end;

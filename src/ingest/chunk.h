@@ -1,14 +1,13 @@
 /* chunk.h - a document's text in pieces that fit a model, cut where a reader would pause.
  *
  * Every chunk is one stretch of the document's text. It is filled up to `max_tokens` and ends at
- * the strongest boundary in its second half: a heading, else a paragraph, else a line, a sentence,
- * a word; a word longer than a chunk is cut between characters. A heading stays with what follows
- * it, and starts a chunk of its own when the one before is a quarter full. Tables and code that fit
+ * the strongest boundary in its second half: a paragraph, else a line, a sentence, a word; a word
+ * longer than a chunk is cut between characters. A heading stays with what follows it and always
+ * starts a chunk, so that a citation names the section its words stand in. Tables and code that fit
  * stay whole. The next chunk repeats the last sentences of the one before, up to `overlap` tokens,
  * unless a heading or a table stands between.
  *
- * A chunk's section is the path of headings above it ("Install > From source"); over several
- * sections it is what their paths share, else the path of the first.
+ * A chunk's section is the path of headings above its text ("Install > From source").
  *
  * Cost:    some 20 ns per byte; linear in the text.
  * Memory:  results live in the arena and look into the document's text.
