@@ -42,7 +42,8 @@ ask() {
             "   - " + .filename
             + (if .section then ", " + .section else "" end)
             + (if .page then ", page \(.page)" else "" end)
-            + (if .line_start then ", lines \(.line_start)-\(.line_end)" else "" end)) end'
+            + (if .line_start == null then "" elif .line_start == .line_end then ", line \(.line_start)"
+               else ", lines \(.line_start)-\(.line_end)" end)) end'
     printf '   (%s ms)\n' "$(tail -n 1 "$data/answer" | awk '{ printf "%.1f", $1 * 1000 }')"
 }
 

@@ -50,16 +50,15 @@ static void draw(const struct ingesting *g, const struct counts *c)
 {
     enum { WIDTH = 24 };
     char bar[WIDTH + 1];
-    int64_t seen = c->done + c->unchanged + c->failed;
     double s = (double)(clock_now() - g->start_ns) / (double)NS_PER_S;
-    int filled = c->found ? (int)(WIDTH * seen / c->found) : 0;
+    int filled = c->found ? (int)(WIDTH * c->done / c->found) : 0;
     for (int i = 0; i < WIDTH; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[WIDTH] = 0;
-    fprintf(stderr, "\r\033[K[%s] %jd/%jd files  %jd chunks  %.0f chunks/s", bar, (intmax_t)seen,
+    fprintf(stderr, "\r\033[K[%s] %jd/%jd files  %jd chunks  %.0f chunks/s", bar, (intmax_t)c->done,
             (intmax_t)c->found, (intmax_t)c->chunks, s > 0 ? (double)c->chunks / s : 0);
-    if (seen && seen < c->found)
-        fprintf(stderr, "  %.0fs left", s / (double)seen * (double)(c->found - seen));
+    if (c->done && c->done < c->found)
+        fprintf(stderr, "  %.0fs left", s / (double)c->done * (double)(c->found - c->done));
     fflush(stderr);
 }
 
@@ -68,8 +67,9 @@ static void say_done(const struct ingesting *g, const struct counts *c)
     double s = (double)(clock_now() - g->start_ns) / (double)NS_PER_S;
     printf("%jd files into '%s': %jd read, %jd unchanged, %jd removed, %jd failed; %jd chunks in "
            "%.1fs\n",
-           (intmax_t)c->found, g->collection, (intmax_t)c->done, (intmax_t)c->unchanged,
-           (intmax_t)c->removed, (intmax_t)c->failed, (intmax_t)c->chunks, s);
+           (intmax_t)c->found, g->collection, (intmax_t)(c->done - c->unchanged - c->failed),
+           (intmax_t)c->unchanged, (intmax_t)c->removed, (intmax_t)c->failed, (intmax_t)c->chunks,
+           s);
 }
 
 static void say_failures(const struct ingesting *g, struct json_value list, struct arena *a)
