@@ -14,7 +14,7 @@
  * multiply (a log-structured merge). Searches work on a view: a list of segments with what is
  * deleted from them, never changed once published; they wait for nothing.
  *
- * A search goes through windows of 1,024 passages. From the block maxima it knows the most that a
+ * A search goes through windows of 4,096 passages. From the block maxima it knows the most that a
  * window can give; those that cannot reach the best hits so far are passed over, as are terms
  * within a window (MaxScore: Turtle and Flood, "Query Evaluation: Strategies and Optimizations",
  * 1995). The result is exactly that of scoring everything.

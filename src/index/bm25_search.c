@@ -1,7 +1,7 @@
 /* The problem: the best k of some 100,000 passages, where scoring all that share a word with the
  * query costs a few nanoseconds for each of their postings.
  *
- * Passages are taken in windows of 1,024, whose scores fit the first-level cache. A first pass over
+ * Passages are taken in windows of 4,096, whose scores fit the first-level cache. A first pass over
  * the block maxima gives for each window and term the most that the term can add there. The windows
  * that promise most are scored first, so that the k-th best score is high early; after that most
  * windows cannot reach it and are not looked at. Inside a window the terms come rarest first; once
@@ -13,7 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WINDOW_BITS = 10, WINDOW = 1 << WINDOW_BITS, FIRST_WINDOWS = 8 };
+enum { WINDOW_BITS = 12, WINDOW = 1 << WINDOW_BITS, FIRST_WINDOWS = 8 };
 
 /* Bounds and scores are sums of the same terms in different forms: rounding may make a bound a
  * little too small. */
@@ -24,9 +24,10 @@ struct search_term { /* of the query, that some part has */
     float weight; /* times idf and k1 + 1 */
 };
 
-struct cursor {      /* a term in the part at hand */
-    uint32_t index;  /* in the segment */
-    float weight;    /* of its search_term */
+struct cursor {          /* a term in the part at hand */
+    uint32_t index;      /* in the segment */
+    float weight;        /* of its search_term */
+    uint32_t per_window; /* postings, on average */
     float *bound;    /* [windows] the most that it adds to a score there; 0: it does not occur */
     uint32_t *block; /* [windows] first block that reaches in */
 };
@@ -108,15 +109,14 @@ static float share(const struct search *s, const struct cursor *c, uint32_t pass
     return c->weight * count / (count + s->constant + s->per_length * length);
 }
 
-/* The first posting in [at, end) that is at least `distance` from the base. */
+/* The first posting in [at, end) that is at least `want` from the base. Without branches: where the
+ * search goes cannot be predicted. */
 static uint32_t seek(const uint16_t *distance, uint32_t at, uint32_t end, uint32_t want)
 {
-    while (at < end) {
-        uint32_t mid = at + (end - at) / 2;
-        if (distance[mid] < want)
-            at = mid + 1;
-        else
-            end = mid;
+    for (uint32_t n = end - at; n > 0;) {
+        uint32_t half = (n + 1) / 2;
+        at += half * (distance[at + half - 1] < want);
+        n -= half;
     }
     return at;
 }
@@ -194,6 +194,8 @@ static void keep_touched(struct search *s, uint32_t low)
     s->n_touched = 0;
 }
 
+enum { LOOK_UP_COST = 8 }; /* times that of adding a posting; by trial */
+
 /* Terms come rarest first. Those at the end whose bounds together do not reach the best hits bring
  * up no passage of their own: they are only looked up for what the others have brought. */
 static void search_window(struct search *s, uint32_t w)
@@ -210,6 +212,10 @@ static void search_window(struct search *s, uint32_t w)
         if (s->cursor[i].bound[w] == 0)
             continue;
         prune(s, low, rest[i]);
+        if (s->n_touched * LOOK_UP_COST >= s->cursor[i].per_window) {
+            add_all(s, &s->cursor[i], w);
+            continue;
+        }
         for (uint32_t k = 0; k < s->n_touched; k++)
             s->score[s->touched[k]] += look_up(s, &s->cursor[i], w, low + s->touched[k]);
     }
@@ -355,6 +361,7 @@ static void search_part(struct search *s, const struct part *p, struct arena *a)
         s->cursor[s->n_cursors++] =
             (struct cursor){.index = index,
                             .weight = s->term[i].weight,
+                            .per_window = segment_postings(p->segment, index) / s->n_windows,
                             .bound = arena_array(a, float, s->n_windows),
                             .block = arena_array(a, uint32_t, s->n_windows)};
     }

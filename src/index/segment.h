@@ -2,7 +2,7 @@
  *
  * A term is the 64-bit hash of its text; of two terms that share one (one chance in 10^7 among a
  * million terms) the postings are joined. Terms are sorted by hash, postings of a term by passage
- * and cut into blocks of up to 128, each with the highest score that a posting in it can give, so
+ * and cut into blocks of up to 64, each with the highest score that a posting in it can give, so
  * that a search can pass over what cannot reach its best hits (block-max indexes: Ding and Suel,
  * "Faster Top-k Document Retrieval Using Block-Max Indexes", 2011).
  *
@@ -30,7 +30,7 @@ struct bm25_params {
     float k1, b;
 };
 
-enum { SEGMENT_BLOCK = 128, SEGMENT_MAX_POSTINGS = 1 << 30, SEGMENT_MAX_PASSAGES = 1 << 28 };
+enum { SEGMENT_BLOCK = 64, SEGMENT_MAX_POSTINGS = 1 << 30, SEGMENT_MAX_PASSAGES = 1 << 28 };
 
 struct segment_block {
     uint32_t base; /* first passage */

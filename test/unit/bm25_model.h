@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MODEL_PASSAGES = 4096, MODEL_TERMS = 64 };
+enum { MODEL_PASSAGES = 16384, MODEL_TERMS = 64 };
 
 struct model_passage {
     int64_t document, key;

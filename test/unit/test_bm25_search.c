@@ -52,7 +52,8 @@ static const struct {
     {"many small segments", 2000, 2, 300, 40, 0.9f, 0.4f},
     {"other parameters", 2500, 4, 400, 3, 1.2f, 0.75f},
     {"length does not matter", 2500, 4, 400, 1, 2.0f, 0},
-    {"four windows and more", 4096, 7, 120, 2, 0.9f, 0.4f},
+    {"several windows", 16384, 7, 120, 2, 0.9f, 0.4f},
+    {"several windows, rare words", 16384, 7, 20000, 1, 0.9f, 0.4f},
 };
 
 static void draw_query(struct model *m, unsigned vocabulary, struct bm25_word *word,
