@@ -317,9 +317,9 @@ static bool int_of_decimal(struct str s, int64_t *out)
 {
     uint64_t digits = 0;
     int64_t power = 0, zeros = 0;
-    size_t i = s.p[0] == '-';
-    bool fraction = false;
-    for (; i < s.len && (s.p[i] | 32) != 'e'; i++) {
+    bool minus = str_starts(s, STR("-")), fraction = false;
+    size_t i = minus;
+    for (; i < s.len && s.p[i] != 'e' && s.p[i] != 'E'; i++) {
         if (s.p[i] == '.') {
             fraction = true;
             continue;
@@ -352,7 +352,6 @@ static bool int_of_decimal(struct str s, int64_t *out)
     for (; power; power--)
         if (__builtin_mul_overflow(digits, 10, &digits))
             return false;
-    bool minus = s.p[0] == '-';
     if (digits > (uint64_t)INT64_MAX + minus)
         return false;
     *out = minus ? (int64_t)(0 - digits) : (int64_t)digits;
@@ -361,8 +360,10 @@ static bool int_of_decimal(struct str s, int64_t *out)
 
 bool json_int(struct json_value v, int64_t *out)
 {
+    if (!json_is(v, JSON_NUMBER))
+        return false;
     struct str raw = json_raw(v);
-    return json_is(v, JSON_NUMBER) && (str_to_i64(raw, out) || int_of_decimal(raw, out));
+    return str_to_i64(raw, out) || int_of_decimal(raw, out);
 }
 
 bool json_double(struct json_value v, double *out)

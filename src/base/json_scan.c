@@ -30,11 +30,18 @@ const char *json_plain(const char *p, const char *end, bool *high)
     return p;
 }
 
+/* May it stand behind a backslash, by itself? */
+static bool is_simple(char c)
+{
+    static const char set[] = "\"\\/bfnrt";
+    return c && strchr(set, c);
+}
+
 static inline const char *run(const char *p, const char *end, struct run *seen)
 {
     for (;;) {
         p = json_plain(p, end, &seen->high);
-        if (end - p < 2 || *p != '\\' || !memchr("\"\\/bfnrt", p[1], 8))
+        if (end - p < 2 || *p != '\\' || !is_simple(p[1]))
             return p;
         seen->escaped = true;
         p += 2;

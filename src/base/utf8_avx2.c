@@ -20,6 +20,7 @@ enum {
     TWO = 128,       /* two that continue: right behind a lead of three or four, else a fault */
     ANY = SHORT | STRAY | TWO,
     HIGH_F = TOO_LARGE | OVERLONG_4,
+    CONT = STRAY | OVERLONG_2 | TWO,
 };
 
 static inline __m256i look_up(__m256i half, const uint8_t table[16])
@@ -33,59 +34,28 @@ static inline __m256i upper_half(__m256i x)
     return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
 }
 
+/* clang-format off */
+static const uint8_t first_upper[16] = {
+    STRAY, STRAY, STRAY, STRAY, STRAY, STRAY, STRAY, STRAY, TWO, TWO, TWO, TWO, /* 0 to B */
+    SHORT | OVERLONG_2, SHORT, SHORT | OVERLONG_3 | SURROGATE, SHORT | HIGH_F,  /* C to F */
+};
+static const uint8_t first_lower[16] = {
+    ANY | OVERLONG_2 | OVERLONG_3 | OVERLONG_4, ANY | OVERLONG_2, ANY, ANY,     /* 0 to 3 */
+    ANY | TOO_LARGE, ANY | HIGH_F, ANY | HIGH_F, ANY | HIGH_F,                  /* 4 to 7 */
+    ANY | HIGH_F, ANY | HIGH_F, ANY | HIGH_F, ANY | HIGH_F,                     /* 8 to B */
+    ANY | HIGH_F, ANY | HIGH_F | SURROGATE, ANY | HIGH_F, ANY | HIGH_F,         /* C to F */
+};
+static const uint8_t second_upper[16] = {
+    SHORT, SHORT, SHORT, SHORT, SHORT, SHORT, SHORT, SHORT,                     /* 0 to 7 */
+    CONT | OVERLONG_3 | OVERLONG_4, CONT | OVERLONG_3 | TOO_LARGE,              /* 8, 9 */
+    CONT | SURROGATE | TOO_LARGE, CONT | SURROGATE | TOO_LARGE,                 /* A, B */
+    SHORT, SHORT, SHORT, SHORT,                                                 /* C to F */
+};
+/* clang-format on */
+
 /* Faults in `x`, whose first bytes may go on with a character of `last`, the 32 bytes before. */
 static inline __m256i faults(__m256i x, __m256i last)
 {
-    static const uint8_t first_upper[16] = {STRAY,
-                                            STRAY,
-                                            STRAY,
-                                            STRAY,
-                                            STRAY,
-                                            STRAY,
-                                            STRAY,
-                                            STRAY,
-                                            TWO,
-                                            TWO,
-                                            TWO,
-                                            TWO,
-                                            SHORT | OVERLONG_2,
-                                            SHORT,
-                                            SHORT | OVERLONG_3 | SURROGATE,
-                                            SHORT | HIGH_F};
-    static const uint8_t first_lower[16] = {ANY | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,
-                                            ANY | OVERLONG_2,
-                                            ANY,
-                                            ANY,
-                                            ANY | TOO_LARGE,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F | SURROGATE,
-                                            ANY | HIGH_F,
-                                            ANY | HIGH_F};
-    enum { CONT = STRAY | OVERLONG_2 | TWO };
-    static const uint8_t second_upper[16] = {SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             CONT | OVERLONG_3 | OVERLONG_4,
-                                             CONT | OVERLONG_3 | TOO_LARGE,
-                                             CONT | SURROGATE | TOO_LARGE,
-                                             CONT | SURROGATE | TOO_LARGE,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT,
-                                             SHORT};
-
     __m256i across = _mm256_permute2x128_si256(last, x, 0x21);
     __m256i before = _mm256_alignr_epi8(x, across, 15);
     __m256i before2 = _mm256_alignr_epi8(x, across, 14);
@@ -106,18 +76,16 @@ static inline __m256i faults(__m256i x, __m256i last)
 bool utf8_valid_avx2(struct str s)
 {
     __m256i last = _mm256_setzero_si256(), fault = last;
-    for (size_t i = 0; i <= s.len; i += 32) { /* one byte further: a cut character needs a zero */
-        char rest[32] = {0};
-        const char *p = s.p + i;
-        if (s.len - i < 32) {
-            if (s.len > i)
-                memcpy(rest, p, s.len - i);
-            p = rest;
-        }
-        __m256i x = _mm256_loadu_si256((const __m256i *)p);
+    size_t i = 0;
+    for (; s.len - i >= 32; i += 32) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(s.p + i));
         if (_mm256_movemask_epi8(_mm256_or_si256(x, last)) != 0)
             fault = _mm256_or_si256(fault, faults(x, last));
         last = x;
     }
+    char rest[32] = {0}; /* one zero at least: it shows a character that the end has cut */
+    if (s.len > i)
+        memcpy(rest, s.p + i, s.len - i);
+    fault = _mm256_or_si256(fault, faults(_mm256_loadu_si256((const __m256i *)rest), last));
     return _mm256_testz_si256(fault, fault);
 }
