@@ -67,7 +67,7 @@ async function stop(child) {
 
 function run(command, env = {}) {
   const [file, ...args] = pinned(0, command);
-  return execFileSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 1 << 24 });
+  return execFileSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 24 });
 }
 
 // Like run, but tells when a line "held N" has come.

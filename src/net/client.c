@@ -324,8 +324,6 @@ bool http_exchange_start(struct http_exchange **out, struct http_client *c, stru
                          struct str extra, const struct str *body_parts, size_t n_parts,
                          const struct http_deadlines *d, struct err *e)
 {
-    struct err ours;
-    e = e ? e : &ours; /* whether to try again is read from it */
     if (!check_request(o, path, e))
         return false;
     struct http_exchange *x = arena_struct(a, struct http_exchange);
@@ -415,8 +413,6 @@ static int cut_short(struct http_exchange *x, struct err *e)
 
 int http_exchange_read(struct http_exchange *x, struct str *piece, struct err *e)
 {
-    struct err ours;
-    e = e ? e : &ours;
     if (x->failed)
         return cut_short(x, e);
     for (;;) {

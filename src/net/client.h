@@ -11,7 +11,8 @@
  * and a provider that compresses nonetheless fails.
  *
  * Errors:  ERR_UPSTREAM (refused, reset, malformed, cut short), ERR_TIMEOUT (says which phase),
- *          ERR_CANCELLED (our own client left).
+ *          ERR_CANCELLED (our own client left). A struct err is always wanted: what happens next
+ *          is read from it.
  * Memory:  an exchange belongs to the arena given, and so does its head; end it always, before the
  *          arena. The origin is borrowed until then. Views from http_exchange_read last until the
  *          next call.
