@@ -48,6 +48,8 @@ static bool is_upper(char c)
 static bool next_word(struct str *s, struct str *word)
 {
     size_t i = 0;
+    if (s->len == 0)
+        return false;
     while (i < s->len && !is_alpha(s->p[i]))
         i++;
     size_t start = i;
