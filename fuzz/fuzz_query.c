@@ -1,0 +1,51 @@
+/* A question of any bytes: bounded work, sane hits, and a passage with the same text is among them
+ * whenever the question has a word at all. The first byte chooses the languages. */
+#include "index/words.h"
+
+#include <math.h>
+#include <stdint.h>
+
+enum { K = 20 };
+
+static struct bm25 *make_index(enum lang lang, struct str text)
+{
+    static const char *const others[] = {"the bridge over the river", "die Brücke über den Fluss",
+                                         "橋は川の上にある", "a b c d e f 1 2 3"};
+    struct bm25 *ix = bm25_new(BM25_DEFAULT);
+    struct words w = {0};
+    words_of_passage(&w, lang, STR_NONE, STR_NONE, text);
+    bm25_add(ix, 1, lang, 1, w.term, w.n, w.length);
+    for (size_t i = 0; i < COUNT(others); i++) {
+        words_of_passage(&w, LANG_EN, STR_NONE, STR_NONE, str_from(others[i]));
+        bm25_add(ix, 2 + (int64_t)i, LANG_EN, 2 + (int64_t)i, w.term, w.n, w.length);
+    }
+    bm25_commit(ix);
+    words_fini(&w);
+    return ix;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1 || size > WORDS_QUERY_BYTES)
+        return 0;
+    enum lang lang[2] = {(enum lang)(data[0] % LANG_COUNT), LANG_EN};
+    struct str text = {(const char *)data + 1, size - 1};
+    struct bm25_word word[BM25_MAX_WORDS];
+    struct bm25_hit hit[K];
+    struct bm25 *ix = make_index(lang[0], text);
+    const struct bm25_view *v = bm25_view(ix);
+    struct bm25_query q = {.word = word, .n = words_of_query(word, text, lang, 2)};
+    CHECK(q.n <= BM25_MAX_WORDS);
+    size_t n = bm25_search(&v, 1, &q, hit, K);
+    bool found = q.n == 0;
+    for (size_t i = 0; i < n; i++) {
+        CHECK(isfinite(hit[i].score) && hit[i].score > 0);
+        CHECK(i == 0 || hit[i - 1].score >= hit[i].score);
+        found = found || hit[i].key == 1;
+    }
+    CHECK(found);
+    bm25_view_free((struct bm25_view *)v);
+    bm25_free(ix);
+    return 0;
+}
