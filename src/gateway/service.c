@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
-#include "gateway/stores_api.h"
+#include "gateway/store_jobs.h"
 #include "run/fiber.h"
 #include "run/work.h"
 #include "store/doc.h"
@@ -253,7 +253,7 @@ bool service_start(struct service *s, struct err *e)
     for (unsigned i = 0; i < s->n_loops; i++)
         if (!start_loop(s, i, e))
             goto fail;
-    if (!stores_resume(s, e))
+    if (!store_jobs_resume(s, e))
         goto fail;
     atomic_store(&s->state, SERVICE_READY);
     for (size_t i = 0; i < s->loop[0].n_servers; i++)

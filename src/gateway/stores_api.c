@@ -1,5 +1,6 @@
 /* stores_api.c - /v1/vector_stores: the collections themselves. */
 #include "gateway/routes.h"
+#include "gateway/store_jobs.h"
 #include "gateway/stores_api.h"
 
 enum { LIST_MAX = 64 << 20 };
@@ -125,7 +126,7 @@ static bool add_files(struct request *r, struct doc_collection *c, struct json_v
     {
         if (!json_is(it.value, JSON_STRING))
             return err_param(e, ERR_INVALID, "file_ids", "'file_ids' must be a list of strings");
-        if (!stores_add_file(r, c, json_text(it.value, r->call.arena), STR("{}"), e))
+        if (!store_jobs_add(r, c, json_text(it.value, r->call.arena), STR("{}"), e))
             return false;
     }
     return true;
