@@ -60,10 +60,9 @@ static struct dom_node *append(struct build *b, enum dom_tag tag)
 
 static bool keeps_attr(const char *name)
 {
-    static const char *const kept[] = {
-        "class",   "id",   "role",     "style",       "hidden",        "aria-hidden", "lang",
-        "name",    "rel",  "property", "content",     "itemprop",      "datetime",    "type",
-        "colspan", "href", "start",    "data-testid", "data-component"};
+    static const char *const kept[] = {"class",    "id",       "role",        "style",    "hidden",
+                                       "lang",     "name",     "aria-hidden", "property", "content",
+                                       "itemprop", "datetime", "type",        "href",     "start"};
     for (size_t i = 0; i < COUNT(kept); i++)
         if (strcmp(kept[i], name) == 0)
             return true;

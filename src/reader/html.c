@@ -397,8 +397,44 @@ static void read_meta(struct blocks *b, const struct dom_node *n)
     }
 }
 
+/* A name, an object with one, or a list of them: the first. */
+static struct str linked_name(struct json_value v, struct arena *a)
+{
+    if (json_is(v, JSON_ARRAY))
+        v = json_at(v, 0);
+    return json_text(json_is(v, JSON_OBJECT) ? json_get(v, "name") : v, a);
+}
+
+static void read_thing(struct blocks *b, struct json_value v)
+{
+    struct json_value headline = json_get(v, "headline");
+    if (!json_exists(headline))
+        return;
+    blocks_title(b, json_text(headline, b->a));
+    blocks_author(b, linked_name(json_get(v, "author"), b->a));
+    blocks_meta(b, STR("date"), json_text(json_get(v, "datePublished"), b->a));
+    blocks_meta(b, STR("modified"), json_text(json_get(v, "dateModified"), b->a));
+}
+
+/* What a page says of its article to search engines (JSON-LD, schema.org): a thing, or a list. */
+static void read_script(struct blocks *b, const struct dom_node *n)
+{
+    struct json doc;
+    struct err e;
+    if (!json_parse(&doc, b->a, str_trim(dom_text(n, b->a)), 0, &e))
+        return; /* what search engines cannot read either */
+    struct json_value root = json_root(&doc), list = json_get(root, "@graph");
+    if (!json_exists(list))
+        list = root;
+    read_thing(b, root);
+    if (json_is(list, JSON_ARRAY))
+        json_each(it, list) read_thing(b, it.value);
+}
+
 static void read_facts(struct blocks *b, const struct dom_node *n)
 {
+    if (n->tag == DOM_SCRIPT)
+        read_script(b, n);
     if (n->tag == DOM_META)
         read_meta(b, n);
     if (n->tag == DOM_TIME && dom_attr(n, "datetime").len > 0)

@@ -205,11 +205,11 @@ static bool has_block_child(const struct dom_node *n)
     return false;
 }
 
-static float points_by_name(const struct dom_node *n)
+static float points_by_name(const struct dom_node *n, bool strict)
 {
     struct names names = names_of(n);
     float points = names.inside ? 25 : 0;
-    if (names.outside || names.comments)
+    if (names.comments || (names.outside && strict))
         points -= 25;
     if (n->tag == DOM_ARTICLE || n->tag == DOM_MAIN)
         points += 25;
@@ -250,12 +250,13 @@ static void score(struct dom_node *n)
     st->prose |= st->text >= 80 && page_link_density(st) < 0.3f;
 }
 
-static void find_best(struct dom_node *n, struct dom_node **best, float *most)
+static void find_best(struct dom_node *n, bool strict, struct dom_node **best, float *most)
 {
     if (n->stat->drop || n->tag == DOM_TEXT)
         return;
     if (dom_flow(n->tag) == DOM_BLOCK && n->stat->score > 0) {
-        float points = (n->stat->score + points_by_name(n)) * (1 - page_link_density(n->stat));
+        float points =
+            (n->stat->score + points_by_name(n, strict)) * (1 - page_link_density(n->stat));
         n->stat->score = points;
         if (points > *most) {
             *most = points;
@@ -263,7 +264,7 @@ static void find_best(struct dom_node *n, struct dom_node **best, float *most)
         }
     }
     for (struct dom_node *c = n->first; c; c = c->next)
-        find_best(c, best, most);
+        find_best(c, strict, best, most);
 }
 
 /* Pages put together from boxes have their paragraphs far apart: up to the element around them, as
@@ -309,9 +310,9 @@ static struct page judge(struct dom_node *top, struct arena *a, bool strict)
     score(p.root);
     struct dom_node *best = NULL;
     float most = 0;
-    find_best(p.root, &best, &most);
+    find_best(p.root, strict, &best, &most);
     /* An article holds a fair part of what is there. */
-    if (best && best != p.root && best->stat->text >= 250 && most >= 20 &&
+    if (best && best != p.root && best->stat->text >= 250 && most >= 8 &&
         best->stat->text >= p.root->stat->text / 4) {
         p.root = climb(best, p.root);
         p.article = true;

@@ -72,6 +72,16 @@ static void test_facts(void)
     ok(str_eq(read_fact(a, &f, "language"), STR("de-AT")), "language");
     ok(str_starts(read_fact(a, &f, "meta.date"), STR("2026-01-02")), "date");
     ok(str_eq(read_fact(a, &f, "meta.description"), STR("a b")), "description, folded");
+    read_show(a, html_read,
+              STR("<script type='application/ld+json'>{\"@graph\":[{\"@type\":\"Thing\"},"
+                  "{\"headline\":\"H\",\"author\":[{\"name\":\"Bob\"}],"
+                  "\"datePublished\":\"2026-03-04\"}]}</script>"
+                  "<script type='application/ld+json'>{broken</script><p>x"),
+              &f);
+    ok(str_eq(read_fact(a, &f, "title"), STR("H")) &&
+           str_eq(read_fact(a, &f, "author"), STR("Bob")) &&
+           str_eq(read_fact(a, &f, "meta.date"), STR("2026-03-04")),
+       "what stands in JSON-LD");
     arena_free(a);
 }
 
