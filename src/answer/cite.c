@@ -166,10 +166,10 @@ static bool find_quote(struct resolving *v, struct str words)
 static struct str last_sentence(struct str text)
 {
     struct sentence_iter it = sentence_begin(text);
-    struct sentence s, last = {0, 0};
-    while (sentence_next(&it, &s))
-        last = s;
-    return str_span(text.p + last.start, text.p + last.end);
+    struct str last = STR_NONE;
+    for (struct sentence s; sentence_next(&it, &s);)
+        last = str_span(text.p + s.start, text.p + s.end);
+    return last;
 }
 
 /* The sentence that has most terms in common with the statement. When no sentence has one (another
@@ -319,6 +319,8 @@ static bool decide(struct cite *k, bool end, struct err *e)
     struct str s = buf_str(&k->held), names;
     size_t from = 0, at = 0; /* s[from, at) is text, though its last blanks may still go */
     bool good = true, certain = false;
+    if (s.len == 0)
+        return true;
     while (good && at < s.len) {
         size_t bracket = str_find_char(str_from_at(s, at), '[');
         at = bracket == STR_NPOS ? s.len : at + bracket;
