@@ -15,6 +15,8 @@ enum {
     QUOTE_LEAST = 16 /* bytes: shorter ones stand in too many places */
 };
 
+static const float REPEATED = 0.8f; /* of a sentence's words, for it to be part of a quotation */
+
 struct cite {
     struct chat_sink sink;
     struct call *c;
@@ -172,42 +174,77 @@ static struct str last_sentence(struct str text)
     return last;
 }
 
+static struct str in_place(const struct place *at)
+{
+    return str_span(at->passage->text.p + at->start, at->passage->text.p + at->end);
+}
+
+/* Takes in the neighbours of the best sentence that the statement repeats as well: a list, a table
+ * or code is quoted as a whole. */
+static void widen(struct place *at, const struct support *s)
+{
+    struct sentence_iter it = sentence_begin(at->passage->text);
+    struct place run = *at, best = *at;
+    bool inside = false, open = false;
+    for (struct sentence x; sentence_next(&it, &x);) {
+        struct str text = str_span(at->passage->text.p + x.start, at->passage->text.p + x.end);
+        struct support_found got = support_match(s, text);
+        bool core = x.start == best.start;
+        if (core || (got.words > 0 && (float)got.hits >= REPEATED * (float)got.words)) {
+            run.start = open ? run.start : x.start;
+            run.end = x.end;
+            open = true;
+            inside = inside || core;
+        } else if (inside) {
+            break;
+        } else {
+            open = false;
+        }
+        if (inside)
+            *at = run;
+    }
+}
+
 /* The sentence that has most terms in common with the statement. When no sentence has one (another
  * language, say) the passage as a whole is what was cited. */
 static void find_support(struct resolving *v, struct str statement)
 {
     struct support *s = arena_struct(v->a, struct support);
-    const struct passage *read = NULL;
     float best = 0;
     for (size_t i = 0; i < v->r->n_passages; i++) {
         const struct passage *p = &v->r->passage[i];
         if (!str_eq(p->name, v->name))
             continue;
-        if (!read) {
-            read = p;
+        if (!v->place.passage) {
             v->place = (struct place){p, 0, p->text.len};
             support_init(s, statement, lang_detect(p->text), false, v->a);
         }
         struct sentence_iter it = sentence_begin(p->text);
         for (struct sentence x; sentence_next(&it, &x);) {
-            float alike = support_alike(s, str_span(p->text.p + x.start, p->text.p + x.end));
+            struct place at = {p, x.start, x.end};
+            float alike = support_alike(s, in_place(&at));
             if (alike > best) {
                 best = alike;
-                v->place = (struct place){p, x.start, x.end};
+                v->place = at;
             }
         }
     }
+    if (best > 0)
+        widen(&v->place, s);
 }
 
+/* What was said in front of the marker: its last sentence, unless that is a mere "So it is.", or
+ * all of it when it is a list, a table or code. */
 static void resolve(void *arg)
 {
     struct resolving *v = arg;
-    struct str last = last_sentence(v->statement);
-    if (find_quote(v, v->statement) || find_quote(v, last))
+    struct str all = str_trim(v->statement), last = last_sentence(all);
+    if (find_quote(v, all) || find_quote(v, last))
         return;
     struct support *s = arena_struct(v->a, struct support);
     support_init(s, last, LANG_EN, false, v->a);
-    find_support(v, s->n >= STATEMENT_TERMS_LEAST ? last : v->statement);
+    bool block = str_find_char(all, '\n') != STR_NPOS;
+    find_support(v, !block && s->n >= STATEMENT_TERMS_LEAST ? last : all);
 }
 
 static uint32_t line_breaks(struct str s)
@@ -230,7 +267,7 @@ static struct citation citation_of(const struct place *at)
         .line_start = p->line_start,
         .line_end = p->line_end,
         .page = p->page,
-        .quote = str_span(p->text.p + at->start, p->text.p + at->end),
+        .quote = in_place(at),
     };
     if (p->line_start > 0 && p->line_end - p->line_start == line_breaks(p->text)) {
         c.line_start = p->line_start + line_breaks(str_head(p->text, at->start));

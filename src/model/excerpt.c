@@ -11,6 +11,7 @@ enum {
     SENTENCES_MOST = 2048,
     BLOCK_MOST = 900,   /* bytes of a list, table or code block that is shown whole */
     FRAGMENT_WORDS = 6, /* a line of so few terms without a full stop is a heading or a label */
+    CODE_SHORT = 60,    /* bytes of code that a sentence can be built around */
     LABEL_WORDS = 2,    /* "3. Context budget." belongs to the sentence behind it */
     LONG_WORDS = 50
 };
@@ -24,6 +25,8 @@ static const float PAIR_BONUS = 0.15f;   /* per pair of neighbouring terms */
 static const float FIT_BONUS = 1.25f;
 static const float FRAGMENT_FACTOR = 0.35f;
 static const float CODE_FACTOR = 0.7f; /* unless the question asks how */
+static const float ROW_FACTOR = 0.8f;  /* of a table, when the question asks how */
+static const float HEAD_FACTOR = 0.5f; /* of a table's head, when a row knows something itself */
 static const float LONG_FACTOR = 0.85f;
 static const float SEARCH_SHARE = 0.15f;  /* of the passage's own score */
 static const float SUPPORT_AROUND = 0.7f; /* what a term elsewhere in the passage adds to support */
@@ -31,7 +34,7 @@ static const float SENTENCE_LEAST = 0.25f; /* of the question's weight in the se
 static const float ABSENT = 0.7f;      /* weight of a term that no passage has: other words ... */
 static const float ABSENT_NAME = 1.8f; /* ... may say the same, but not for a name or number */
 static const float NEARLY_AS_GOOD = 0.9f; /* of the best score */
-static const float ADDS_LEAST = 0.5f;     /* of the best score, for what the best one lacks */
+static const float ADDS_LEAST = 0.6f;     /* of the best score, for what the best one lacks */
 static const float ADDS_WEIGHT = 0.2f;    /* of the question's, for it to be worth a sentence */
 static const float LEANS = 0.25f; /* of the question's weight in the sentence before: bring it */
 static const float ALIKE = 0.6f;  /* from here on two sentences say the same */
@@ -47,7 +50,8 @@ struct candidate {
     uint64_t above;  /* and in heading, section and name */
     uint64_t around; /* and anywhere in its passage */
     uint32_t words, pairs;
-    bool fragment, asks, head, taken; /* head: first row of a table */
+    bool fragment, asks, taken;
+    bool head, rows_know; /* first row of a table; one of its rows has terms too */
     float score;
 };
 
@@ -202,8 +206,14 @@ static void read_passage(struct selection *s, const struct passage *p)
         c->above = about | heading;
         around |= c->has;
     }
-    for (size_t i = first; i < s->n; i++)
-        s->c[i].around = around;
+    struct candidate *head = NULL;
+    for (size_t i = first; i < s->n; i++) {
+        struct candidate *c = &s->c[i];
+        c->around = around;
+        head = c->head ? c : head;
+        if (head && head != c && head->block_end == c->block_end && c->has)
+            head->rows_know = true;
+    }
 }
 
 /* ---- Scoring ---- */
@@ -231,12 +241,16 @@ static float best_search_score(const struct passage *p, size_t n)
     return best;
 }
 
+static uint64_t near_of(const struct candidate *c)
+{
+    return c->has | c->before | c->above;
+}
+
 static float cover(const struct selection *s, const struct candidate *c)
 {
-    uint64_t near = c->before | c->above;
     return support_weight(&s->want, c->has) +
-           BEFORE_SHARE * support_weight(&s->want, near & ~c->has) +
-           AROUND_SHARE * support_weight(&s->want, c->around & ~near & ~c->has);
+           BEFORE_SHARE * support_weight(&s->want, near_of(c) & ~c->has) +
+           AROUND_SHARE * support_weight(&s->want, c->around & ~near_of(c));
 }
 
 static void score(struct selection *s, float best_search)
@@ -253,6 +267,10 @@ static void score(struct selection *s, float best_search)
             points *= FRAGMENT_FACTOR;
         if (c->kind == CODE && !how)
             points *= CODE_FACTOR;
+        if (c->kind == TABLE && s->kind == QUESTION_METHOD)
+            points *= ROW_FACTOR;
+        if (c->rows_know)
+            points *= HEAD_FACTOR;
         if (c->words > LONG_WORDS)
             points *= LONG_FACTOR;
         if (best_search > 0)
@@ -281,10 +299,9 @@ static float support_least(uint32_t terms)
 
 static bool is_supported(const struct selection *s, const struct candidate *c)
 {
-    uint64_t near = c->has | c->before | c->above;
-    float around = support_weight(&s->want, c->around & ~near);
-    return support_weight(&s->want, near) + SUPPORT_AROUND * around >=
-               support_least(s->want.n) * s->total &&
+    float near = support_weight(&s->want, near_of(c));
+    float around = support_weight(&s->want, c->around & ~near_of(c));
+    return near + SUPPORT_AROUND * around >= support_least(s->want.n) * s->total &&
            support_weight(&s->want, c->has) >= SENTENCE_LEAST * s->total;
 }
 
@@ -302,7 +319,9 @@ static bool is_worth_it(struct selection *s, struct candidate *const *pick, size
 {
     float lacking = support_weight(&s->want, c->has & ~said);
     bool adds = lacking >= ADDS_WEIGHT * s->total && c->score >= ADDS_LEAST * pick[0]->score;
-    bool good = !question_wants_fact(s->kind) && c->score >= NEARLY_AS_GOOD * pick[0]->score;
+    bool good = !question_wants_fact(s->kind) && c->score >= NEARLY_AS_GOOD * pick[0]->score &&
+                support_weight(&s->want, near_of(c)) >= support_least(s->want.n) * s->total &&
+                (c->kind == PROSE || c->kind == LIST); /* one table or piece of code is enough */
     if (c->fragment || c->asks || !(adds || good))
         return false;
     for (size_t i = 0; i < n; i++)
@@ -319,11 +338,11 @@ static size_t choose(struct selection *s, struct candidate *pick[EXCERPT_MOST], 
     pick[0] = c;
     c->taken = true;
     size_t n = 1, most = question_wants_fact(s->kind) ? 2 : EXCERPT_MOST - 1;
-    uint64_t said = c->has;
+    uint64_t said = near_of(c);
     while (n < most && (c = best(s)) && c->score >= ADDS_LEAST * pick[0]->score) {
         c->taken = true;
         if (is_worth_it(s, pick, n, said, c, tmp)) {
-            said |= c->has;
+            said |= near_of(c);
             pick[n++] = c;
         }
     }
@@ -342,6 +361,17 @@ static bool points_back(struct str s)
         if (str_starts(s, words[i]))
             return true;
     return false;
+}
+
+/* "make demo", and in the next paragraph "builds and starts it": one sentence around a piece of
+ * code, which a heading (the section's name) is not. */
+static bool goes_on(const struct selection *s, const struct candidate *c)
+{
+    char first = c->p->text.p[c->start];
+    return c > s->c && c[-1].p == c->p && c[-1].block_end < c->start && c->kind == PROSE &&
+           first >= 'a' && first <= 'z' && c[-1].end - c[-1].start <= CODE_SHORT &&
+           str_find_char(text_of(c - 1), '\n') == STR_NPOS &&
+           !str_ends(c->p->section, text_of(c - 1));
 }
 
 /* Is the candidate in front of c the sentence before it, in the same block? */
@@ -364,7 +394,7 @@ static struct excerpt excerpt_of(const struct selection *s, const struct candida
     struct str text = c->p->text;
     struct excerpt x = {.passage = c->p, .start = c->start, .end = c->end, .block = c->end};
     bool leans = support_weight(&s->want, c->before & ~c->has) >= LEANS * s->total;
-    if (follows(s, c) && (leans || points_back(text_of(c))))
+    if (goes_on(s, c) || (follows(s, c) && (leans || points_back(text_of(c)))))
         x.start = c[-1].start;
     if (c->kind == CODE || c->kind == TABLE) {
         x.block = c->start;
@@ -477,39 +507,68 @@ static void put_folded(struct buf *b, struct str s)
     }
 }
 
-/* "| a | b |" as "a: b", and more columns with dashes between. */
-static void put_row(struct buf *b, struct str row)
+/* The cells of "| a | b |": takes the next one that is not empty off the front. */
+static bool next_cell(struct str *row, struct str *cell)
 {
-    struct str cell, rest;
+    while (str_split(row, '|', cell)) {
+        *cell = str_trim(*cell);
+        if (cell->len > 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_cells(struct str row)
+{
+    struct str cell;
     size_t n = 0;
-    row = str_trim(row);
-    row = str_from_at(row, str_starts(row, STR("|")));
-    row.len -= str_ends(row, STR("|"));
-    for (rest = row; str_split(&rest, '|', &cell);)
+    while (next_cell(&row, &cell))
         n++;
-    const struct str gap = n == 2 ? STR(": ") : STR(" \xe2\x80\x93 ");
-    for (bool first = true; str_split(&row, '|', &cell);) {
-        cell = str_trim(cell);
-        if (cell.len == 0)
-            continue;
-        if (!first)
-            buf_add(b, gap);
+    return n;
+}
+
+/* Two columns as "a: b"; of more, the head's names say what is what: "a - type: b; default: c". */
+static void put_row(struct buf *b, struct str head, struct str row)
+{
+    struct str cell, name;
+    size_t columns = count_cells(row);
+    bool named = columns > 2 && count_cells(head) == columns;
+    for (size_t i = 0; next_cell(&row, &cell); i++) {
+        bool has_name = next_cell(&head, &name) && named && i > 0;
+        if (i > 0)
+            buf_add(b, columns == 2       ? STR(": ")
+                       : i == 1 || !named ? STR(" \xe2\x80\x93 ")
+                                          : STR("; "));
+        if (has_name) {
+            put_folded(b, name);
+            buf_add(b, STR(": "));
+        }
         put_folded(b, cell);
-        first = false;
     }
 }
 
-static void put_table(struct buf *b, struct str rows)
+/* The first row of the table that text[at] is in. */
+static struct str head_of(struct str text, size_t at)
 {
-    bool several = str_find_char(rows, '\n') != STR_NPOS;
-    struct str row;
-    bool head = several;
-    while (str_split(&rows, '\n', &row)) {
-        if (several && !head)
+    for (size_t line; (line = str_rfind_char(str_head(text, at), '\n')) != STR_NPOS;) {
+        size_t start = str_rfind_char(str_head(text, line), '\n');
+        start = start == STR_NPOS ? 0 : start + 1;
+        if (start >= line || text.p[start] != '|')
+            break;
+        at = start;
+    }
+    return str_head(str_from_at(text, at), str_find_char(str_from_at(text, at), '\n'));
+}
+
+static void put_table(struct buf *b, struct str head, struct str rows)
+{
+    bool several = str_find_char(rows, '\n') != STR_NPOS, first = true;
+    for (struct str row; str_split(&rows, '\n', &row); first = false) {
+        if (several && first) /* the head itself, or what a list needs no names for */
+            continue;
+        if (several)
             buf_add(b, b->len > 0 && b->p[b->len - 1] != '\n' ? STR("\n- ") : STR("- "));
-        if (!head)
-            put_row(b, row);
-        head = false;
+        put_row(b, several ? STR_NONE : head, row);
     }
 }
 
@@ -519,12 +578,12 @@ struct str excerpt_text(const struct excerpt *x, struct arena *a)
     struct str prose = str_span(text.p + x->start, text.p + x->block);
     struct str block = str_trim(str_span(text.p + x->block, text.p + x->end));
     struct buf b;
-    buf_init(&b, 2 * (prose.len + block.len) + 64);
+    buf_init(&b, 4 * text.len + 64);
     put_folded(&b, str_from_at(prose, list_mark(prose)));
     if (block.len > 0 && prose.len > 0)
         buf_add(&b, STR("\n\n"));
     if (block.len > 0 && block.p[0] == '|') {
-        put_table(&b, block);
+        put_table(&b, head_of(text, x->block), block);
     } else if (block.len > 0 && list_mark(block) > 0) {
         buf_add(&b, block);
     } else if (block.len > 0) {

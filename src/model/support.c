@@ -78,6 +78,7 @@ struct support_found support_match(const struct support *s, struct str text)
     while (terms_next(&it, &term)) {
         int i = find_related(s, term.text);
         found.words++;
+        found.hits += i >= 0;
         if (i >= 0)
             found.terms |= UINT64_C(1) << i;
         found.pairs += i > 0 && i == last + 1;

@@ -30,7 +30,8 @@ void support_init(struct support *s, struct str text, enum lang lang, bool quest
 
 struct support_found {
     uint64_t terms; /* bit i: term[i] is in the text */
-    uint32_t words; /* terms of the text in all */
+    uint32_t words; /* terms of the text in all, repeats included */
+    uint32_t hits;  /* how many of these words are terms of the statement */
     uint32_t pairs; /* terms that follow each other in both */
 };
 struct support_found support_match(const struct support *s, struct str text);

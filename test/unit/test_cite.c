@@ -20,6 +20,9 @@ static const struct passage passages[] = {
      .line_start = 5,
      .line_end = 9},
     {.name = STR("guide.md"), .text = STR("Backups are taken at night."), .char_start = 900},
+    {.name = STR("table.md"),
+     .text = STR("Formats\n\n| format | what is kept |\n| HTML | the article |\n| PDF | pages, "
+                 "title |\n\nMore words.")},
 };
 
 static const struct {
@@ -78,6 +81,10 @@ static const struct {
     {"a line break ends no marker", "a [Source: guide\n.md] b", "a [Source: guide\n.md] b", {0}},
     {"a bracket inside", "a [Source: [Source: nobody.md] b", "a [Source: b", {0}},
     {"an empty name", "a [Source: ] b", "a b", {0}},
+    {"a whole table, told as a list",
+     "- HTML: the article\n- PDF: pages, title\n\n[Source: table.md]",
+     "- HTML: the article\n- PDF: pages, title\n\n[Source: table.md]",
+     {"| HTML | the article |\n| PDF | pages, title |"}},
     {"another language",
      "Der Dienst h\xc3\xb6rt dort zu. [Source: guide.md]",
      "Der Dienst h\xc3\xb6rt dort zu. [Source: guide.md]",

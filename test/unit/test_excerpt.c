@@ -13,13 +13,15 @@ static const struct passage manual[] = {
                  "Uploads\n\nA file may have 64 MB. Larger files are refused with status 413.\n\n"
                  "| situation | what happens |\n| the disk is full | requests are refused with 507 "
                  "until there is room |\n"
-                 "| SIGTERM | the server drains for 30 seconds |")},
+                 "| SIGTERM | the server drains for 30 seconds |\n\n"
+                 "| key | type | default |\n| loops | number | 4 |\n\n"
+                 "make demo\n\nbuilds everything and asks some questions.")},
     {.name = STR("install.md"),
      .section = STR("Install"),
      .score = 6,
      .text = STR(
          "Installing\n\nTo install penstock, run:\n\nmake install PREFIX=/usr/local\nldconfig\n\n"
-         "It was written by Ada Lovelace in 1843.\n\nWhat does the build need?\n\nOnly a C "
+         "It was written by Ada Lovelace in 1843.\n\nWhat does the compilation need?\n\nOnly a C "
          "compiler and "
          "meson.\n\n"
          "Snapshots are kept in the data directory because an index can be rebuilt from them at "
@@ -49,6 +51,12 @@ static const struct {
     {"a row of a table",
      "What happens when the disk is full?",
      {"the disk is full: requests are refused with 507 until there is room"}},
+    {"a row of several columns, named by the table's head",
+     "What is the default of loops?",
+     {"loops \xe2\x80\x93 type: number; default: 4"}},
+    {"a sentence around a piece of code",
+     "What builds everything and asks questions?",
+     {"make demo builds everything and asks some questions."}},
     {"commands behind a colon",
      "How do I install penstock?",
      {"To install penstock, run:\n\n```\nmake install PREFIX=/usr/local\nldconfig\n```"}},
@@ -56,7 +64,7 @@ static const struct {
      "Who wrote penstock, the program written in 1843?",
      {"It was written by Ada Lovelace in 1843."}},
     {"an answer behind its question",
-     "What does the build need?",
+     "What does the compilation need?",
      {"Only a C compiler and meson."}},
     {"a reason, said once though two passages say it",
      "Why are snapshots kept in the data directory?",
