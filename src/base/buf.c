@@ -45,11 +45,6 @@ bool buf_add(struct buf *b, struct str s)
     return true;
 }
 
-bool buf_char(struct buf *b, char c)
-{
-    return buf_add(b, (struct str){&c, 1});
-}
-
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list args;

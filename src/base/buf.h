@@ -37,7 +37,13 @@ void buf_reset(struct buf *b);
  * the limit does not allow it. */
 char *buf_reserve(struct buf *b, size_t n);
 bool buf_add(struct buf *b, struct str s);
-bool buf_char(struct buf *b, char c);
+static inline bool buf_char(struct buf *b, char c)
+{
+    if (b->len == b->cap || b->full)
+        return buf_add(b, (struct str){&c, 1});
+    b->p[b->len++] = c;
+    return true;
+}
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *fmt, va_list args)
     __attribute__((format(printf, 2, 0)));

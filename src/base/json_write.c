@@ -56,11 +56,27 @@ void json_end(struct json_writer *w)
     w->comma = true;
 }
 
-static void quoted(struct buf *out, struct str s)
+/* In quotes, with `behind` behind them. Most texts need no escape and go out in one piece. */
+static void quoted(struct buf *out, struct str s, struct str behind)
 {
-    buf_char(out, '"');
-    json_escape(out, s);
-    buf_char(out, '"');
+    bool high = false;
+    if (json_plain(s.p, s.p + s.len, &high) < s.p + s.len || high) {
+        buf_char(out, '"');
+        json_escape(out, s);
+        buf_char(out, '"');
+        buf_add(out, behind);
+        return;
+    }
+    char *to = buf_reserve(out, s.len + 2 + behind.len);
+    if (!to)
+        return;
+    *to++ = '"';
+    if (s.len)
+        memcpy(to, s.p, s.len);
+    to[s.len] = '"';
+    if (behind.len)
+        memcpy(to + s.len + 1, behind.p, behind.len);
+    out->len += s.len + 2 + behind.len;
 }
 
 void json_key_str(struct json_writer *w, struct str name)
@@ -68,8 +84,7 @@ void json_key_str(struct json_writer *w, struct str name)
     CHECK(in_object(w) && !w->key);
     if (w->comma)
         buf_char(w->out, ',');
-    quoted(w->out, name);
-    buf_char(w->out, ':');
+    quoted(w->out, name, STR(":"));
     w->key = true;
 }
 
@@ -81,7 +96,7 @@ void json_key(struct json_writer *w, const char *name)
 void json_put_str(struct json_writer *w, struct str s)
 {
     separate(w);
-    quoted(w->out, s);
+    quoted(w->out, s, STR_NONE);
 }
 
 void json_put_text(struct json_writer *w, const char *s)
