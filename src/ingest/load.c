@@ -39,8 +39,8 @@ static bool open_file(struct loading *g, struct err *e)
     g->doc.mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
     g->r->bytes = (uint64_t)st.st_size;
     if (g->r->bytes > g->load->max_bytes)
-        return err_set(e, ERR_TOO_LARGE, "larger than %ju MB",
-                       (uintmax_t)(g->load->max_bytes >> 20));
+        return err_set(e, ERR_TOO_LARGE, "larger than %ju KB",
+                       (uintmax_t)(g->load->max_bytes >> 10));
     return true;
 }
 
