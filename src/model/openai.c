@@ -22,6 +22,7 @@ enum {
     REFUSAL_MOST = 256 << 10,
     EVENT_MOST = 8 << 20,
     CHOICES_MOST = 128, /* of the protocol's `n` */
+    ONE_TOKEN = 8,      /* bytes */
     MESSAGE_TOKENS = 4, /* what roles and separators of a message cost, as OpenAI documents it */
 };
 
@@ -120,24 +121,33 @@ static enum chat_finish finish_of(struct json_value reason)
                                                     : CHAT_FINISH_STOP;
 }
 
-/* Text as it stands between the quotes; escapes are few, so counting is not hurt by them. */
+/* Text as it stands between the quotes; escapes are few, so counting is not hurt by them. Most
+ * deltas of a stream are one token, too short to be worth a look. */
 static size_t count_text(struct json_value v)
 {
-    return json_is(v, JSON_STRING)
-               ? token_count(str_head(str_from_at(json_raw(v), 1), json_raw(v).len - 2))
-               : 0;
+    if (!json_is(v, JSON_STRING))
+        return 0;
+    struct str text = str_from_at(json_raw(v), 1);
+    text.len--;
+    return text.len == 0 ? 0 : text.len <= ONE_TOKEN ? 1 : token_count(text);
 }
 
 /* Tokens of what a message or a delta carries. */
 static size_t count_content(struct json_value message)
 {
-    size_t n = count_text(json_get(message, "content")) +
-               count_text(json_get(message, "reasoning_content")) +
-               count_text(json_get(message, "refusal"));
-    json_each(it, json_get(message, "tool_calls"))
+    size_t n = 0;
+    json_each(it, message)
     {
-        struct json_value function = json_get(it.value, "function");
-        n += count_text(json_get(function, "name")) + count_text(json_get(function, "arguments"));
+        if (json_is(it.value, JSON_STRING) && !str_eq(it.name, STR("role")))
+            n += count_text(it.value); /* content, reasoning_content, refusal */
+        if (!str_eq(it.name, STR("tool_calls")))
+            continue;
+        json_each(call, it.value)
+        {
+            struct json_value function = json_get(call.value, "function");
+            n += count_text(json_get(function, "name"));
+            n += count_text(json_get(function, "arguments"));
+        }
     }
     return n;
 }
@@ -315,12 +325,34 @@ static bool all_ended(const struct reading *r)
     return any;
 }
 
+/* The members of a chunk that matter, found in one walk. */
+struct chunk {
+    struct json_value error, usage, choices, model;
+};
+
+static struct chunk chunk_of(struct json_value root)
+{
+    struct chunk c = {0};
+    json_each(it, root)
+    {
+        if (str_eq(it.name, STR("choices")))
+            c.choices = it.value;
+        else if (str_eq(it.name, STR("model")))
+            c.model = it.value;
+        else if (str_eq(it.name, STR("usage")))
+            c.usage = it.value;
+        else if (str_eq(it.name, STR("error")))
+            c.error = it.value;
+    }
+    return c;
+}
+
 /* A chunk without choices carries the usage that we asked for, or nothing that a client can use;
  * old clients stumble over it, so only those who asked for usage get that one. */
-static bool is_for_client(const struct reading *r, struct json_value root)
+static bool is_for_client(const struct reading *r, const struct chunk *c)
 {
-    return json_count(json_get(root, "choices")) > 0 ||
-           (r->c->req.include_usage && json_is(json_get(root, "usage"), JSON_OBJECT));
+    return json_exists(json_at(c->choices, 0)) ||
+           (r->c->req.include_usage && json_is(c->usage, JSON_OBJECT));
 }
 
 /* Looks at one event. Never waits, as the scan lives in the thread's scratch arena. */
@@ -330,19 +362,19 @@ static bool look(struct reading *r, const struct sse_event *ev, struct str piece
     struct json doc;
     if (!json_parse(&doc, tmp, ev->data, 0, NULL))
         return malformed(r, "sent an event that is not JSON", e);
-    struct json_value root = json_root(&doc), error = json_get(root, "error");
-    if (json_exists(error) && !json_is(error, JSON_NULL))
-        return refusal_in_answer(r->p->name, error, e);
-    if (json_is(json_get(root, "usage"), JSON_OBJECT))
-        read_usage(r, json_get(root, "usage"));
-    if (!read_choices(r, json_get(root, "choices")))
+    struct chunk c = chunk_of(json_root(&doc));
+    if (json_exists(c.error) && !json_is(c.error, JSON_NULL))
+        return refusal_in_answer(r->p->name, c.error, e);
+    if (json_is(c.usage, JSON_OBJECT))
+        read_usage(r, c.usage);
+    if (!read_choices(r, c.choices))
         return malformed(r, "sent a choice that was not asked for", e);
 
     if (r->decode)
-        pass_on_text(r, json_path(root, "choices.0"), tmp);
-    else if (!is_for_client(r, root))
+        pass_on_text(r, json_at(c.choices, 0), tmp);
+    else if (!is_for_client(r, &c))
         return true;
-    else if (is_model(r, json_get(root, "model")))
+    else if (is_model(r, c.model))
         pass_on(r, ev->raw, piece);
     else
         pass_on_renamed(r, &doc, tmp);
@@ -352,10 +384,10 @@ static bool look(struct reading *r, const struct sse_event *ev, struct str piece
 static bool take_event(struct reading *r, const struct sse_event *ev, struct str piece,
                        struct err *e)
 {
-    if (str_eq(ev->data, STR("[DONE]"))) {
-        r->done = true;
+    struct str data = str_trim(ev->data);
+    r->done = str_eq(data, STR("[DONE]"));
+    if (r->done || data.len == 0)
         return true;
-    }
     struct arena *tmp = arena_scratch();
     struct arena_mark mark = arena_mark(tmp);
     bool good = look(r, ev, piece, tmp, e);
