@@ -105,7 +105,7 @@ static bool make_question(struct question *q, const uint32_t word[WORDS])
 static size_t search_ours(const struct bm25_view *v, struct str text, int64_t id[K])
 {
     struct bm25_word word[BM25_MAX_WORDS];
-    struct bm25_hit hit[K];
+    struct hit hit[K];
     enum lang lang[WORDS_LANGS];
     struct bm25_query q = {.word = word};
     q.n = words_of_query(word, text, lang, words_langs(lang, &v, 1));

@@ -139,8 +139,7 @@ static double ideal_gain(const struct judgement *list)
     return gain;
 }
 
-static void judge(struct measures *m, const struct judgement *list, const struct bm25_hit *hit,
-                  size_t n)
+static void judge(struct measures *m, const struct judgement *list, const struct hit *hit, size_t n)
 {
     double gain = 0, found = 0, relevant = 0, first = 0;
     for (size_t i = 0; i < n; i++) {
@@ -168,7 +167,7 @@ static void ask(struct collection *c, struct str rest, struct measures *m)
         const struct judgement *list = map_get(&c->judged, field(v, "_id", c->arena));
         if (!list)
             continue;
-        struct bm25_hit hit[DEPTH];
+        struct hit hit[DEPTH];
         struct bm25_word word[BM25_MAX_WORDS];
         enum lang lang[WORDS_LANGS];
         struct str text = field(v, "text", c->arena);

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum lang lang[2] = {(enum lang)(data[0] % LANG_COUNT), LANG_EN};
     struct str text = {(const char *)data + 1, size - 1};
     struct bm25_word word[BM25_MAX_WORDS];
-    struct bm25_hit hit[K];
+    struct hit hit[K];
     struct bm25 *ix = make_index(lang[0], text);
     const struct bm25_view *v = bm25_view(ix);
     struct bm25_query q = {.word = word, .n = words_of_query(word, text, lang, 2)};

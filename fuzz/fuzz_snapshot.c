@@ -12,7 +12,7 @@ enum { TERMS = 8, K = 20 };
 static void search(const struct bm25_view *v)
 {
     struct bm25_word word[TERMS];
-    struct bm25_hit hit[K];
+    struct hit hit[K];
     struct bm25_query q = {.word = word};
     for (uint32_t p = 0; p < v->n_parts; p++)
         for (uint32_t t = 0; t < v->part[p]->segment->n_terms && q.n < TERMS; t++, q.n++)

@@ -28,6 +28,7 @@
 
 #include "base/buf.h"
 #include "index/segment.h"
+#include "index/top.h"
 
 struct bm25;
 struct bm25_view;
@@ -83,16 +84,10 @@ struct bm25_query {
 
 enum { BM25_MAX_WORDS = 256, BM25_MAX_HITS = 10000 }; /* what is over is not looked at */
 
-struct bm25_hit {
-    int64_t key, document;
-    float score;   /* above zero */
-    uint32_t view; /* index into the views searched */
-};
-
 /* Fills hit[] with at most `k` hits, best first, equal scores by lower key, then view. Returns how
  * many. */
 size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const struct bm25_query *q,
-                   struct bm25_hit *hit, size_t k);
+                   struct hit *hit, size_t k);
 
 /* ---- On disk ---- */
 

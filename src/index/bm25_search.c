@@ -52,53 +52,14 @@ struct search {
     uint16_t touched[WINDOW + 1]; /* one more: the last is written before it is counted */
     uint32_t n_touched;
     float rest[BM25_MAX_WORDS + 1]; /* the most that cursors i and up can add */
-    /* best so far: a heap, worst on top */
-    struct bm25_hit *hit;
-    size_t n_hits, k;
+    struct top top;
     uint32_t view;
 };
-
-/* ---- The best hits ---- */
-
-static bool worse(const struct bm25_hit *a, const struct bm25_hit *b)
-{
-    if (a->score != b->score)
-        return a->score < b->score;
-    return a->key != b->key ? a->key > b->key : a->view > b->view;
-}
-
-static void sift_down(struct bm25_hit *hit, size_t n, size_t i)
-{
-    struct bm25_hit moved = hit[i];
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && worse(&hit[child + 1], &hit[child]))
-            child++;
-        if (!worse(&hit[child], &moved))
-            break;
-        hit[i] = hit[child];
-    }
-    hit[i] = moved;
-}
-
-static void keep(struct search *s, struct bm25_hit hit)
-{
-    if (s->n_hits == s->k) {
-        if (!worse(&s->hit[0], &hit))
-            return;
-        s->hit[0] = hit;
-        sift_down(s->hit, s->k, 0);
-        return;
-    }
-    size_t i = s->n_hits++;
-    for (; i && worse(&hit, &s->hit[(i - 1) / 2]); i = (i - 1) / 2)
-        s->hit[i] = s->hit[(i - 1) / 2];
-    s->hit[i] = hit;
-}
 
 /* What a passage needs to have a chance. */
 static float needed(const struct search *s)
 {
-    return s->n_hits == s->k ? s->hit[0].score : 0;
+    return top_needed(&s->top, 0);
 }
 
 /* ---- One window ---- */
@@ -186,10 +147,10 @@ static void keep_touched(struct search *s, uint32_t low)
         float score = s->score[s->touched[i]];
         s->score[s->touched[i]] = 0;
         if (score > 0 && score >= needed(s))
-            keep(s, (struct bm25_hit){.key = g->key[passage],
-                                      .document = g->document[g->owner[passage]].id,
-                                      .score = score,
-                                      .view = s->view});
+            top_offer(&s->top, (struct hit){.key = g->key[passage],
+                                            .document = g->document[g->owner[passage]].id,
+                                            .score = score,
+                                            .view = s->view});
     }
     s->n_touched = 0;
 }
@@ -425,13 +386,8 @@ static bool weigh(struct search *s, const struct bm25_view *const *view, size_t 
     return s->n_terms > 0;
 }
 
-static int best_first(const void *a, const void *b)
-{
-    return worse(a, b) ? 1 : worse(b, a) ? -1 : 0;
-}
-
 size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const struct bm25_query *q,
-                   struct bm25_hit *hit, size_t k)
+                   struct hit *hit, size_t k)
 {
     if (n_views == 0 || q->n == 0 || k == 0)
         return 0;
@@ -440,8 +396,7 @@ size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const st
     struct search *s = arena_struct(a, struct search);
     s->params = view[0]->params;
     s->query = q;
-    s->hit = hit;
-    s->k = size_min(k, BM25_MAX_HITS);
+    s->top = (struct top){.hit = hit, .k = size_min(k, BM25_MAX_HITS)};
     s->term = arena_array(a, struct search_term, size_min(q->n, BM25_MAX_WORDS));
     if (weigh(s, view, n_views)) {
         s->constant = s->params.k1 * (1 - s->params.b);
@@ -451,9 +406,9 @@ size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const st
             for (uint32_t p = 0; p < view[v]->n_parts; p++)
                 search_part(s, view[v]->part[p], a);
         }
-        qsort(hit, s->n_hits, sizeof(*hit), best_first);
+        top_sort(&s->top);
     }
-    size_t n = s->n_hits;
+    size_t n = s->top.n;
     arena_rewind(a, mark);
     return n;
 }

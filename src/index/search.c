@@ -480,7 +480,7 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
                                .document = q->document,
                                .n_documents = q->n_documents};
     size_t k = size_min(q->k, BM25_MAX_HITS);
-    struct bm25_hit *found = arena_array(a, struct bm25_hit, k);
+    struct hit *found = arena_array(a, struct hit, k);
     *n = bm25_search(views, n_views, &query, found, k);
     *hit = arena_array(a, struct search_hit, *n);
     for (size_t i = 0; i < *n; i++)

@@ -87,7 +87,7 @@ static bool model_allows(const struct bm25_query *q, int64_t document)
 
 static int model_best_first(const void *a, const void *b)
 {
-    const struct bm25_hit *x = a, *y = b;
+    const struct hit *x = a, *y = b;
     if (x->score != y->score)
         return x->score < y->score ? 1 : -1;
     if (x->key != y->key)
@@ -98,7 +98,7 @@ static int model_best_first(const void *a, const void *b)
 /* Every passage that has a score, best first; hit[] holds MODEL_PASSAGES per model. */
 __attribute__((unused)) static size_t model_search(const struct model *const *m, size_t n_models,
                                                    struct bm25_params params,
-                                                   const struct bm25_query *q, struct bm25_hit *hit)
+                                                   const struct bm25_query *q, struct hit *hit)
 {
     double total = 0, length = 0;
     double *score = mem_array(n_models * MODEL_PASSAGES, sizeof(*score));
@@ -130,7 +130,7 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
             const struct model_passage *p = &m[v]->passage[i];
             float sum = (float)score[v * MODEL_PASSAGES + i];
             if (sum > 0 && model_allows(q, p->document))
-                hit[n++] = (struct bm25_hit){p->key, p->document, sum, (uint32_t)v};
+                hit[n++] = (struct hit){p->key, p->document, sum, (uint32_t)v};
         }
     mem_free(score);
     if (n)
@@ -139,8 +139,8 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
 }
 
 /* Is got[] the first `n_got` of want[], where scores within 1e-4 may stand in either order? */
-__attribute__((unused)) static bool model_same(const struct bm25_hit *got, size_t n_got,
-                                               const struct bm25_hit *want, size_t n_want, size_t k)
+__attribute__((unused)) static bool model_same(const struct hit *got, size_t n_got,
+                                               const struct hit *want, size_t n_want, size_t k)
 {
     if (n_got != (n_want < k ? n_want : k))
         return false;

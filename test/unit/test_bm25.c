@@ -5,8 +5,8 @@
 
 static bool agrees(struct model *m, struct bm25 *ix, unsigned vocabulary)
 {
-    static struct bm25_hit want[MODEL_PASSAGES];
-    struct bm25_hit got[20];
+    static struct hit want[MODEL_PASSAGES];
+    struct hit got[20];
     const struct model *models = m;
     struct bm25_word word[4];
     struct bm25_query q = {.word = word, .n = 4};
@@ -75,7 +75,7 @@ static void test_views_do_not_change(void)
     bm25_free(ix);
     struct bm25_word word = {term, 1, 0};
     struct bm25_query q = {.word = &word, .n = 1};
-    struct bm25_hit hit;
+    struct hit hit;
     ok(bm25_search(&one, 1, &q, &hit, 1) == 1 && hit.key == 11,
        "a view outlives removal, commit and the index");
     bm25_view_free(empty);
@@ -160,7 +160,7 @@ static void test_damage(void)
     size_t loaded = 0;
     for (size_t at = 0; at < saved.len; at++) {
         struct err e;
-        struct bm25_hit hit[5];
+        struct hit hit[5];
         char *flipped = mem_copy(saved.p, saved.len);
         flipped[at] = (char)(flipped[at] ^ (1 << at % 8));
         if (bm25_load(again, (struct str){flipped, saved.len}, &e)) {
@@ -194,7 +194,7 @@ static void *read_on(void *arg)
     struct bm25_word word = {model_term(0), 1, 0};
     struct bm25_query q = {.word = &word, .n = 1};
     do {
-        struct bm25_hit hit[64];
+        struct hit hit[64];
         const struct bm25_view *v = bm25_view(r->ix);
         size_t n = bm25_search(&v, 1, &q, hit, 64);
         r->bad += n != 50 || hit[0].score != hit[49].score;

@@ -30,7 +30,7 @@ static void test_cases(void)
         struct bm25_word word[2] = {{model_term(cases[i].query[0]), 1, 0},
                                     {model_term(cases[i].query[1]), 1, 1}};
         struct bm25_query q = {.word = word, .n = cases[i].n};
-        struct bm25_hit hit[3];
+        struct hit hit[3];
         size_t n = bm25_search(&v, 1, &q, hit, 3);
         ok(n == cases[i].hits, "%s: count", cases[i].name);
         ok(n == 0 || hit[0].key == cases[i].first, "%s: first", cases[i].name);
@@ -79,7 +79,7 @@ static void draw_query(struct model *m, unsigned vocabulary, struct bm25_word *w
 static void test_against_model(void)
 {
     static struct model m;
-    static struct bm25_hit want[MODEL_PASSAGES], got[200];
+    static struct hit want[MODEL_PASSAGES], got[200];
     static const size_t ks[] = {1, 10, 100, 200};
     const struct model *models = &m;
     for (size_t c = 0; c < COUNT(corpora); c++) {
@@ -116,7 +116,7 @@ static void test_against_model(void)
 static void test_filters(void)
 {
     static struct model m;
-    static struct bm25_hit want[MODEL_PASSAGES], got[50];
+    static struct hit want[MODEL_PASSAGES], got[50];
     const struct model *models = &m;
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
     m.seed = 5;
@@ -151,7 +151,7 @@ static void test_filters(void)
 static void test_union(void)
 {
     static struct model m[3];
-    static struct bm25_hit want[3 * MODEL_PASSAGES], got[50];
+    static struct hit want[3 * MODEL_PASSAGES], got[50];
     const struct model *models[3] = {&m[0], &m[1], &m[2]};
     struct bm25 *ix[3];
     const struct bm25_view *v[3];
@@ -190,7 +190,7 @@ static void test_limits(void)
     bm25_add(ix, 1, LANG_EN, 1, term, 1000, 1000);
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
-    struct bm25_hit hit[2];
+    struct hit hit[2];
     struct bm25_query q = {.word = word, .n = 1000};
     ok(bm25_search(&v, 1, &q, hit, 2) == 1 && hit[0].score > 0, "a query of 1,000 words ends");
     ok(bm25_search(&v, 1, &q, hit, 0) == 0, "no hits wanted, none given");

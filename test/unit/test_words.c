@@ -86,7 +86,7 @@ static int64_t best(const struct bm25_view *v, const char *text)
 {
     enum lang lang[WORDS_LANGS];
     struct bm25_word word[BM25_MAX_WORDS];
-    struct bm25_hit hit[1];
+    struct hit hit[1];
     size_t n_langs = words_langs(lang, &v, 1);
     struct bm25_query q = {.word = word, .n = words_of_query(word, str_from(text), lang, n_langs)};
     return bm25_search(&v, 1, &q, hit, 1) ? hit[0].key : -1;
