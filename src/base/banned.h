@@ -12,6 +12,10 @@
 #include <string.h>
 #include <time.h>
 
+/* clang's fortified headers make macros of these two. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok gets atoi atol atof
 #pragma GCC poison gmtime localtime ctime asctime
 
