@@ -1,6 +1,7 @@
 /* probes.c - what orchestrators and Prometheus ask: /livez, /readyz, /startupz, /metrics. */
 #include "base/metric.h"
 #include "gateway/routes.h"
+#include "run/work.h"
 
 static bool probe(struct request *r, bool good, struct err *e)
 {
@@ -29,11 +30,16 @@ bool probe_started(struct request *r, struct err *e)
     return probe(r, atomic_load(&r->service->state) != SERVICE_STARTING, e);
 }
 
+static void render(void *b)
+{
+    metric_render(b);
+}
+
 bool probe_metrics(struct request *r, struct err *e)
 {
     struct buf b;
     buf_init(&b, 16 << 20);
-    metric_render(&b);
+    work_run(render, &b); /* reads /proc */
     bool sent = buf_ok(&b) ? reply_text(r, 200, "text/plain; version=0.0.4", buf_str(&b), e)
                            : err_set(e, ERR_INTERNAL, "there are more metrics than fit");
     buf_fini(&b);

@@ -34,7 +34,7 @@ static bool bearer(const struct http_headers *headers, struct str *key, struct e
 
 static bool identify(struct request *r, struct err *e)
 {
-    struct str key;
+    struct str key = STR_NONE;
     if (r->http->local) {
         r->call.key = &local_owner;
         return true;

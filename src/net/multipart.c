@@ -66,8 +66,7 @@ static bool boundary_of(struct str content_type, struct arena *a, struct str *ou
     struct str rest = content_type, name, value;
     if (!str_ieq(main_value(&rest), STR("multipart/form-data")))
         return err_set(e, ERR_MEDIA, "content type must be multipart/form-data");
-    int got;
-    while ((got = parameter(&rest, a, &name, &value)) > 0) {
+    while (parameter(&rest, a, &name, &value) > 0) {
         if (!str_ieq(name, STR("boundary")))
             continue;
         if (value.len == 0 || value.len > BOUNDARY_MAX)
@@ -259,7 +258,7 @@ bool multipart_parse(struct str content_type, struct str body, struct arena *a,
             return false;
         /* The CR LF that ends the header lines may also begin the delimiter of an empty part. */
         rest = str_span(rest.p - 2, rest.p + rest.len);
-        struct str with_line_end;
+        struct str with_line_end = STR_NONE;
         d = next_delimiter(&rest, mark, false, &with_line_end);
         p->content = str_from_at(with_line_end, 2);
         ++*n;

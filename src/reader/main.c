@@ -93,7 +93,7 @@ static _Noreturn void child(const struct job *job, int parent)
     struct arena *a = arena_new();
     struct blocks b;
     blocks_init(&b, a, job->req.max_result);
-    struct str bytes, json;
+    struct str bytes = STR_NONE, json;
     bool good = map_document(job->doc, &bytes, &e);
 
     catch_crashes();

@@ -342,7 +342,7 @@ static void join(struct buf *text, const struct line *prev, const struct line *l
     else if (so_far.len >= 2 && so_far.p[so_far.len - 1] == '-' &&
              is_lower_start(str_from_at(so_far, so_far.len - 2)) && is_lower_start(l->text))
         text->len--;
-    else if (so_far.len > 0)
+    else if (prev && so_far.len > 0)
         buf_char(text, same_row(prev, l) || was_wrapped(prev, widest) ? ' ' : '\n');
     buf_add(text, l->text);
 }

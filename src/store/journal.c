@@ -436,6 +436,7 @@ static bool replay(struct journal *j, struct err *e)
     g->insert_many = j->set->insert_many;
     uint64_t moved = atomic_load(&j->head->moved), end = moved, rows = 0, torn = 0;
     bool good = true;
+    CHECK(j->slot);
     for (uint64_t i = 0; good && i < SLOTS; i++) {
         const struct slot *slot = &j->slot[i];
         uint64_t seq = atomic_load(&slot->seq);
