@@ -350,39 +350,39 @@ static bool take_marker(struct cite *k, struct str blanks, struct str names, str
     return true;
 }
 
-/* Decides on as much of what is held as can be decided. `end`: nothing more will come. */
+/* Back over the blanks in front of s.p[at], which go with a marker that is taken out. */
+static size_t before_blanks(struct str s, size_t from, size_t at)
+{
+    size_t blanks = at;
+    while (blanks > from && at - blanks < BLANKS_HELD && is_blank(s.p[blanks - 1]))
+        blanks--;
+    return blanks;
+}
+
+/* Decides on as much of what is held as can be decided. `end`: nothing more will come, so a marker
+ * that is still open is taken out, and the beginning of what could have been one is text. */
 static bool decide(struct cite *k, bool end, struct err *e)
 {
     struct str s = buf_str(&k->held), names;
-    size_t from = 0, at = 0; /* s[from, at) is text, though its last blanks may still go */
+    size_t from = 0, at = 0, length = 0; /* s[from, at) is text, but for its last blanks */
     bool good = true, certain = false;
     if (s.len == 0)
         return true;
-    while (good && at < s.len) {
+    while (good && at < s.len && length != STR_NPOS) {
         size_t bracket = str_find_char(str_from_at(s, at), '[');
         at = bracket == STR_NPOS ? s.len : at + bracket;
-        if (at == s.len)
-            break;
-        size_t length = marker_length(str_from_at(s, at), &names, &certain);
-        if (length == STR_NPOS)
-            break;
-        size_t blanks = at;
-        while (length > 0 && blanks > from && at - blanks < BLANKS_HELD &&
-               is_blank(s.p[blanks - 1]))
-            blanks--;
-        if (length > 0) {
+        length = at < s.len ? marker_length(str_from_at(s, at), &names, &certain) : 0;
+        if (length == 0) {
+            at += at < s.len;
+        } else if (length != STR_NPOS) {
+            size_t blanks = before_blanks(s, from, at);
             put_text(k, str_span(s.p + from, s.p + blanks));
             good = take_marker(k, str_span(s.p + blanks, s.p + at), names, e);
-            from = at + length;
+            from = at += length;
         }
-        at += length > 0 ? length : 1;
     }
-    bool open = at < s.len;
-    size_t sure = at;
-    while (!(end && !open) && sure > from && at - sure < BLANKS_HELD && is_blank(s.p[sure - 1]))
-        sure--;
-    if (end && open && !certain) /* the beginning of a marker that was none */
-        sure = s.len;
+    bool open = length == STR_NPOS;
+    size_t sure = end && !(open && certain) ? s.len : before_blanks(s, from, at);
     put_text(k, str_span(s.p + from, s.p + sure));
     buf_consume(&k->held, end ? s.len : sure);
     return good && send_text(k, e);

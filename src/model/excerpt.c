@@ -81,7 +81,7 @@ static size_t list_mark(struct str s)
         return i < 4 && str_starts(str_from_at(s, i), STR(". ")) ? i + 2 : 0;
     if (str_starts(s, STR("- ")) || str_starts(s, STR("* ")))
         return 2;
-    return str_starts(s, STR("\xe2\x80\xa2")) ? 3 : 0;
+    return str_starts(s, STR("•")) ? 3 : 0;
 }
 
 /* Lines of commands or of a program, by their signs: prose has few of them and ends in a full stop.
@@ -101,8 +101,7 @@ static bool is_code(struct str s)
 
 static enum block_kind kind_of(struct str block)
 {
-    if (str_find(block, STR("\xe2\x94\x82")) != STR_NPOS ||
-        str_find(block, STR("\xe2\x94\x80")) != STR_NPOS)
+    if (str_find(block, STR("│")) != STR_NPOS || str_find(block, STR("─")) != STR_NPOS)
         return DRAWING; /* made of box-drawing lines */
     if (block.p[0] == '|')
         return TABLE;
@@ -536,9 +535,7 @@ static void put_row(struct buf *b, struct str head, struct str row)
     for (size_t i = 0; next_cell(&row, &cell); i++) {
         bool has_name = next_cell(&head, &name) && named && i > 0;
         if (i > 0)
-            buf_add(b, columns == 2       ? STR(": ")
-                       : i == 1 || !named ? STR(" \xe2\x80\x93 ")
-                                          : STR("; "));
+            buf_add(b, columns == 2 ? STR(": ") : i == 1 || !named ? STR(" – ") : STR("; "));
         if (has_name) {
             put_folded(b, name);
             buf_add(b, STR(": "));

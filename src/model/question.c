@@ -61,7 +61,7 @@ static const struct {
     {"wieviel", QUESTION_NUMBER},
     {"wie lange", QUESTION_NUMBER},
     {"wie hoch", QUESTION_NUMBER},
-    {"wie gro\xc3\x9f", QUESTION_NUMBER},
+    {"wie groß", QUESTION_NUMBER},
     {"wie alt", QUESTION_NUMBER},
     {"wie weit", QUESTION_NUMBER},
     {"what year", QUESTION_TIME},
@@ -111,10 +111,10 @@ bool question_wants_fact(enum question_kind kind)
 }
 
 static const char *const number_words[] = {
-    "one",         "two",   "three",  "four",   "five",    "six",      "seven",   "eight",
-    "nine",        "ten",   "zero",   "twelve", "hundred", "thousand", "million", "billion",
-    "dozen",       "half",  "third",  "twice",  "eins",    "zwei",     "drei",    "vier",
-    "f\xc3\xbcnf", "sechs", "sieben", "acht",   "neun",    "zehn",
+    "one",   "two",   "three",  "four",   "five",    "six",      "seven",   "eight",
+    "nine",  "ten",   "zero",   "twelve", "hundred", "thousand", "million", "billion",
+    "dozen", "half",  "third",  "twice",  "eins",    "zwei",     "drei",    "vier",
+    "fünf",  "sechs", "sieben", "acht",   "neun",    "zehn",
 };
 
 /* A number that the question does not name. */
@@ -177,7 +177,7 @@ bool question_fits(enum question_kind kind, struct str question, struct str sent
                                           "via",   "mit", "durch", "indem"};
     static const char *const meanings[] = {"is",   "are",       "means",  "was",
                                            "were", "refers to", "called", "ist",
-                                           "sind", "bedeutet",  "war",    "hei\xc3\x9ft"};
+                                           "sind", "bedeutet",  "war",    "heißt"};
     switch (kind) {
     case QUESTION_NUMBER:
     case QUESTION_TIME: return has_number(question, sentence);

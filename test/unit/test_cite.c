@@ -86,8 +86,8 @@ static const struct {
      "- HTML: the article\n- PDF: pages, title\n\n[Source: table.md]",
      {"| HTML | the article |\n| PDF | pages, title |"}},
     {"another language",
-     "Der Dienst h\xc3\xb6rt dort zu. [Source: guide.md]",
-     "Der Dienst h\xc3\xb6rt dort zu. [Source: guide.md]",
+     "Der Dienst hört dort zu. [Source: guide.md]",
+     "Der Dienst hört dort zu. [Source: guide.md]",
      {GUIDE}},
 };
 

@@ -53,7 +53,7 @@ static const struct {
      {"the disk is full: requests are refused with 507 until there is room"}},
     {"a row of several columns, named by the table's head",
      "What is the default of loops?",
-     {"loops \xe2\x80\x93 type: number; default: 4"}},
+     {"loops – type: number; default: 4"}},
     {"a sentence around a piece of code",
      "What builds everything and asks questions?",
      {"make demo builds everything and asks some questions."}},

@@ -43,7 +43,7 @@ static const struct {
     {"its model is called as asked for", .upstream = "m-2026", .status = 200, .headers = JSON,
      .body = WHOLE("m-2026"), .raw = WHOLE("m"), .input = 7, .output = 2},
     {"grounded: its text", .grounded = true, .status = 200, .headers = JSON, .body = WHOLE("m"),
-     .raw = "", .text = "Hi \xc3\xa4", .input = 7, .output = 2},
+     .raw = "", .text = "Hi ä", .input = 7, .output = 2},
     {"no usage", .status = 200, .headers = JSON,
      .body = "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a b c\"}}]}",
      .raw = "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a b c\"}}]}"},
