@@ -38,7 +38,7 @@ static void use(struct bm25 *ix)
     buf_init(&saved, 1 << 26);
     v = bm25_view(ix);
     search(v);
-    CHECK(bm25_save(v, &saved) && bm25_load(ix, buf_str(&saved), &e));
+    CHECK(bm25_save(v, &saved) && bm25_load(ix, buf_str(&saved), NULL, &e));
     bm25_view_free(v);
     buf_fini(&saved);
 }
@@ -50,9 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
     struct err e;
     int64_t seq;
-    if (snapshot_decode(ix, &seq, in, id, &e)) /* as it is: the corpus has whole ones */
+    if (snapshot_decode(ix, &seq, in, id, NULL, &e)) /* as it is: the corpus has whole ones */
         use(ix);
-    if (bm25_load(ix, in, &e)) /* as what stands behind the head */
+    if (bm25_load(ix, in, NULL, &e)) /* as what stands behind the head */
         use(ix);
     bm25_free(ix);
     return 0;

@@ -314,6 +314,7 @@ bool bm25_save(const struct bm25_view *v, struct buf *out)
     return buf_ok(out);
 }
 
+/* Off the front of *in. */
 static bool take(struct str *in, void *out, size_t n)
 {
     if (in->len < n)
@@ -340,7 +341,8 @@ static bool dead_fits(const struct part *p)
     return dead == found;
 }
 
-static struct part *load_part(struct bm25 *ix, struct str *in, struct err *e)
+static struct part *load_part(struct bm25 *ix, struct str *in, struct segment_holder *holder,
+                              struct err *e)
 {
     struct saved_part head;
     struct segment *s;
@@ -349,7 +351,7 @@ static struct part *load_part(struct bm25 *ix, struct str *in, struct err *e)
         err_set(e, ERR_CORRUPT, "the index is cut short");
         return NULL;
     }
-    if (!segment_load(&s, str_head(*in, head.image), e))
+    if (!segment_load(&s, str_head(*in, head.image), holder, e))
         return NULL;
     *in = str_from_at(*in, head.image);
     struct part *p = part_new(s);
@@ -374,21 +376,27 @@ static struct part *load_part(struct bm25 *ix, struct str *in, struct err *e)
     return p;
 }
 
-bool bm25_load(struct bm25 *ix, struct str saved, struct err *e)
+static bool load_parts(struct bm25 *ix, struct bm25 *fresh, struct str saved,
+                       struct segment_holder *holder, struct err *e)
 {
     struct saved head;
     if (!take(&saved, &head, sizeof(head)))
         return err_set(e, ERR_CORRUPT, "the index is cut short");
-    struct bm25 fresh = {.params = ix->params};
-    bool good = true;
-    for (uint32_t i = 0; i < head.n_parts && good; i++) {
-        struct part *p = load_part(ix, &saved, e);
-        good = p != NULL;
-        if (p)
-            append(&fresh, p);
+    for (uint32_t i = 0; i < head.n_parts; i++) {
+        struct part *p = load_part(ix, &saved, holder, e);
+        if (!p)
+            return false;
+        append(fresh, p);
     }
-    if (good && saved.len)
-        good = err_set(e, ERR_CORRUPT, "%zu bytes stand behind the index", saved.len);
+    return saved.len == 0 || err_set(e, ERR_CORRUPT, "%zu bytes stand behind the index", saved.len);
+}
+
+bool bm25_load(struct bm25 *ix, struct str saved, struct arena *arena, struct err *e)
+{
+    struct bm25 fresh = {.params = ix->params};
+    struct segment_holder *holder = arena ? segment_holder_new(arena) : NULL;
+    bool good = load_parts(ix, &fresh, saved, holder, e);
+    segment_holder_unref(holder); /* the segments have their own references */
     if (!good) {
         drop_parts(&fresh);
         mem_free(fresh.part);

@@ -94,5 +94,7 @@ size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const st
 /* Appends the view's segments to `out`, and what is deleted from them. False: over its limit. */
 bool bm25_save(const struct bm25_view *v, struct buf *out);
 /* Replaces all that is in the index by what bm25_save wrote, and publishes it. ERR_CORRUPT leaves
- * the index as it was; so does an image written with other parameters. */
-bool bm25_load(struct bm25 *ix, struct str saved, struct err *e);
+ * the index as it was; so does an image written with other parameters. Bytes that start at a
+ * multiple of 8 in an arena need no copy when it is given: the index then frees it, failed or not.
+ * NULL: what is needed is copied. */
+bool bm25_load(struct bm25 *ix, struct str saved, struct arena *holder, struct err *e);

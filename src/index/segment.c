@@ -83,7 +83,10 @@ void segment_unref(struct segment *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    mem_free((void *)s->image.p);
+    if (s->holder)
+        segment_holder_unref(s->holder);
+    else
+        mem_free((void *)s->image.p);
     mem_free(s->bucket);
     mem_free(s->owner);
     mem_free(s);
@@ -576,7 +579,24 @@ static bool head_fits(const struct head *h, size_t len)
            h->b <= 1 && h->mean_length > 0 && isfinite(h->mean_length) && image_size(h) == len;
 }
 
-bool segment_load(struct segment **out, struct str image, struct err *e)
+struct segment_holder *segment_holder_new(struct arena *arena)
+{
+    struct segment_holder *h = mem_new(sizeof(*h));
+    h->refs = 1;
+    h->arena = arena;
+    return h;
+}
+
+void segment_holder_unref(struct segment_holder *h)
+{
+    if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    arena_free(h->arena);
+    mem_free(h);
+}
+
+bool segment_load(struct segment **out, struct str image, struct segment_holder *holder,
+                  struct err *e)
 {
     struct head h;
     if (image.len < sizeof(h))
@@ -586,7 +606,11 @@ bool segment_load(struct segment **out, struct str image, struct err *e)
         return err_set(e, ERR_CORRUPT, "a segment's head does not fit its %zu bytes", image.len);
     struct segment *s = mem_new(sizeof(*s));
     s->refs = 1;
-    lay_out(s, mem_copy(image.p, image.len), &h);
+    if (holder && (uintptr_t)image.p % 8 == 0) {
+        atomic_fetch_add_explicit(&holder->refs, 1, memory_order_relaxed);
+        s->holder = holder;
+    }
+    lay_out(s, s->holder ? image.p : mem_copy(image.p, image.len), &h);
     if (!terms_fit(s) || !blocks_fit(s) || !documents_fit(s)) {
         segment_unref(s);
         return err_set(e, ERR_CORRUPT, "a segment's arrays contradict each other");

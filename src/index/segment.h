@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "text/lang.h"
@@ -46,6 +47,12 @@ struct segment_document {
     uint32_t zero;
 };
 
+/* Keeps the arena in which the images of several segments lie, until the last of them goes. */
+struct segment_holder {
+    _Atomic uint32_t refs;
+    struct arena *arena;
+};
+
 struct segment {
     _Atomic uint32_t refs;
     struct bm25_params params;
@@ -62,6 +69,7 @@ struct segment {
     const uint16_t *distance;                /* [n_postings] from the block's base */
     const uint8_t *count;                    /* [n_postings] from 1 */
     struct str image;
+    struct segment_holder *holder; /* NULL: the image is the segment's own */
     /* Beside it: where terms with equal leading bits begin, and whose a passage is. */
     uint32_t *bucket;
     uint32_t *owner; /* [n_passages] index of its document */
@@ -104,6 +112,12 @@ struct segment *segment_build(struct segment_builder *b);
  * passage lives, and together they hold at most SEGMENT_MAX_POSTINGS. */
 struct segment *segment_merge(struct segment *const *s, const uint64_t *const *dead, size_t n);
 
-/* A segment from its image (copied), as read from a file: every offset in it is checked, so that a
- * damaged image gives ERR_CORRUPT and never a wild read. */
-bool segment_load(struct segment **out, struct str image, struct err *e);
+/* Takes the arena over, with one reference for the caller. */
+struct segment_holder *segment_holder_new(struct arena *arena);
+void segment_holder_unref(struct segment_holder *h);
+
+/* A segment from its image, as read from a file: every offset in it is checked, so that a damaged
+ * image gives ERR_CORRUPT and never a wild read. The image is copied, unless it lies in a holder,
+ * aligned to 8 bytes: then it stays there. */
+bool segment_load(struct segment **out, struct str image, struct segment_holder *holder,
+                  struct err *e);

@@ -15,6 +15,6 @@ bool snapshot_write(const char *path, struct str id, int64_t seq, const struct b
                     struct err *e);
 /* Fills the index. ERR_NOT_FOUND: no such file; ERR_CORRUPT: it is damaged or another's. */
 bool snapshot_read(struct bm25 *ix, int64_t *seq, const char *path, struct str id, struct err *e);
-/* The same from memory. */
+/* The same from memory; `holder` as for bm25_load. */
 bool snapshot_decode(struct bm25 *ix, int64_t *seq, struct str content, struct str id,
-                     struct err *e);
+                     struct arena *holder, struct err *e);

@@ -6,7 +6,7 @@
  *
  * Source:  Cavnar and Trenkle, "N-Gram-Based Text Categorization", 1994, by libexttextcat, over the
  *          languages of this list only: among 180 candidates short texts fall to rare relatives.
- * Threads: any (a lock inside; some 300 us per text). Only the first 2 KB are looked at.
+ * Threads: any (a lock inside; about 500 us per text). Only the first 2 KB are looked at.
  */
 #pragma once
 

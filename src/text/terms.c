@@ -8,11 +8,12 @@
 
 /* Words that nearly every text has: articles, prepositions, pronouns, forms of "to be". Folded and
  * sorted by byte. The English list is the one that Lucene made common. */
-static const char *const stop_en[] = {
+enum { STOP_MAX = 8 }; /* bytes; shorter ones are filled up with NUL */
+static const char stop_en[][STOP_MAX] = {
     "a",   "an",    "and",  "are",   "as",    "at",   "be",   "but", "by",  "for",  "if",
     "in",  "into",  "is",   "it",    "no",    "not",  "of",   "on",  "or",  "such", "that",
     "the", "their", "then", "there", "these", "they", "this", "to",  "was", "will", "with"};
-static const char *const stop_de[] = {
+static const char stop_de[][STOP_MAX] = {
     "aber",   "als",    "am",   "an",    "auch", "auf",  "aus",   "bei",   "bis",
     "das",    "dass",   "dem",  "den",   "der",  "des",  "die",   "dies",  "diese",
     "dieser", "dieses", "doch", "durch", "ein",  "eine", "einem", "einen", "einer",
@@ -20,30 +21,30 @@ static const char *const stop_de[] = {
     "kann",   "mit",    "nach", "nicht", "noch", "nur",  "ob",    "oder",  "sich",
     "sie",    "sind",   "so",   "um",    "und",  "vom",  "von",   "vor",   "war",
     "wenn",   "werden", "wie",  "wird",  "zu",   "zum",  "zur",   "über"};
-static const char *const stop_fr[] = {
+static const char stop_fr[][STOP_MAX] = {
     "a",     "au",  "aux",  "avec", "ce",  "ces", "cette", "dans", "de", "des",  "du",  "elle",
     "elles", "en",  "est",  "et",   "eux", "il",  "ils",   "je",   "la", "le",   "les", "leur",
     "leurs", "lui", "mais", "me",   "mes", "moi", "mon",   "même", "ne", "nous", "on",  "ou",
     "où",    "par", "pas",  "pour", "qu",  "que", "qui",   "sa",   "se", "ses",  "son", "sont",
     "sur",   "ta",  "te",   "tu",   "un",  "une", "vous",  "y"};
-static const char *const stop_es[] = {
+static const char stop_es[][STOP_MAX] = {
     "a",   "al",  "como",  "con",  "de",   "del",  "el",   "ella", "ellos", "en", "entre",
     "era", "es",  "esta",  "este", "esto", "ha",   "hay",  "la",   "las",   "le", "les",
     "lo",  "los", "más",   "no",   "o",    "para", "pero", "por",  "que",   "se", "ser",
     "si",  "sin", "sobre", "son",  "su",   "sus",  "un",   "una",  "uno",   "y",  "ya"};
-static const char *const stop_it[] = {
+static const char stop_it[][STOP_MAX] = {
     "a",   "ad",  "al",    "alla", "alle",   "anche",  "che",    "chi",    "ci", "come", "con",
     "da",  "dal", "dalla", "dei",  "del",    "della",  "delle",  "di",     "e",  "ed",   "gli",
     "ha",  "i",   "il",    "in",   "io",     "la",     "le",     "lo",     "ma", "nel",  "nella",
     "non", "o",   "per",   "più",  "quella", "quello", "questa", "questo", "se", "si",   "sono",
     "su",  "sul", "sulla", "tra",  "un",     "una",    "uno",    "è"};
-static const char *const stop_pt[] = {
+static const char stop_pt[][STOP_MAX] = {
     "a",   "ao",   "aos",  "as",   "com",   "como", "da",   "das",  "de",   "do",   "dos",
     "e",   "ela",  "ele",  "em",   "entre", "era",  "essa", "esse", "esta", "este", "foi",
     "há",  "isso", "já",   "mais", "mas",   "na",   "nas",  "no",   "nos",  "não",  "o",
     "os",  "ou",   "para", "pela", "pelo",  "por",  "que",  "se",   "sem",  "ser",  "seu",
     "sua", "são",  "um",   "uma",  "à",     "às",   "é"};
-static const char *const stop_nl[] = {
+static const char stop_nl[][STOP_MAX] = {
     "aan",  "al",   "als",   "bij",  "dan",  "dat",  "de",   "der",  "deze", "die", "dit",
     "door", "een",  "en",    "er",   "haar", "het",  "hij",  "hoe",  "hun",  "ik",  "in",
     "is",   "je",   "kan",   "maar", "met",  "mijn", "naar", "niet", "nog",  "of",  "om",
@@ -51,7 +52,7 @@ static const char *const stop_nl[] = {
     "wel",  "werd", "wordt", "ze",   "zich", "zij",  "zijn", "zo"};
 
 static const struct {
-    const char *const *word;
+    const char (*word)[STOP_MAX];
     size_t n;
 } stops[LANG_COUNT] = {
     [LANG_EN] = {stop_en, COUNT(stop_en)}, [LANG_DE] = {stop_de, COUNT(stop_de)},
@@ -60,14 +61,19 @@ static const struct {
     [LANG_NL] = {stop_nl, COUNT(stop_nl)},
 };
 
-static int by_text(const void *key, const void *entry)
+static int by_bytes(const void *key, const void *entry)
 {
-    return str_cmp(*(const struct str *)key, str_from(*(const char *const *)entry));
+    return memcmp(key, entry, STOP_MAX);
 }
 
 bool terms_is_stop(enum lang l, struct str word)
 {
-    return stops[l].n && bsearch(&word, stops[l].word, stops[l].n, sizeof(char *), by_text);
+    char key[STOP_MAX] = {0};
+    if (word.len > STOP_MAX || stops[l].n == 0)
+        return false;
+    for (size_t i = 0; i < word.len; i++)
+        key[i] = word.p[i];
+    return bsearch(key, stops[l].word, stops[l].n, STOP_MAX, by_bytes);
 }
 
 static bool is_ascii_word(unsigned char c)
@@ -102,29 +108,42 @@ static struct str fold(struct terms *t, size_t start, size_t end)
     return (struct str){t->word, unicode_fold(raw, t->word, sizeof(t->word))};
 }
 
+/* Copies the run of ASCII letters and digits at `at` to t->word, in small letters, as far as there
+ * is room. Returns its end. */
+static size_t take_ascii(struct terms *t, size_t at)
+{
+    size_t start = at, stop = size_min(t->text.len, at + TERMS_WORD_MAX);
+    for (; at < stop; at++) {
+        unsigned char c = (unsigned char)t->text.p[at];
+        if (!is_ascii_word(c))
+            break;
+        t->word[at - start] = (char)(c | (c >= 'A' ? 0x20 : 0));
+    }
+    return at;
+}
+
+/* The end of the word that starts at `at`: letters, numbers, and marks behind them. */
+static size_t word_end(struct str s, size_t at)
+{
+    size_t next;
+    while (at < s.len) {
+        enum unicode_kind kind = look(s, at, &next);
+        if (kind != UNICODE_WORD && kind != UNICODE_MARK)
+            break;
+        at = next;
+    }
+    return at;
+}
+
 /* The word that starts at t->at, which is moved behind it. False when it is a stop word. */
 static bool take_word(struct terms *t, struct term *out)
 {
     struct str s = t->text;
-    size_t start = t->at, end = start, next;
-    bool ascii = true;
-    while (end < s.len) {
-        enum unicode_kind kind = look(s, end, &next);
-        if (kind != UNICODE_WORD && kind != UNICODE_MARK)
-            break;
-        ascii = ascii && next == end + 1;
-        end = next;
-    }
+    size_t start = t->at, ascii = take_ascii(t, start), end = word_end(s, ascii);
     t->at = end;
-    size_t cut = start + utf8_cut(str_span(s.p + start, s.p + end), TERMS_WORD_MAX);
-    struct str word = {t->word, cut - start};
-    if (ascii)
-        for (size_t i = 0; i < word.len; i++) {
-            char c = s.p[start + i];
-            t->word[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-        }
-    else
-        word = fold(t, start, cut);
+    struct str word = {t->word, ascii - start};
+    if (end > ascii && ascii - start < TERMS_WORD_MAX)
+        word = fold(t, start, start + utf8_cut(str_span(s.p + start, s.p + end), TERMS_WORD_MAX));
     if (word.len == 0 || terms_is_stop(t->lang, word))
         return false;
     *out = (struct term){stem_word(t->lang, word), start, end, false, false};

@@ -12,7 +12,7 @@
  *
  * Memory:  term.text lasts until the next call on this thread. Nothing is allocated.
  * Threads: an iterator belongs to one thread.
- * Cost:    about 150 ns per English word.
+ * Cost:    about 250 ns per English word, half of it stemming.
  */
 #pragma once
 

@@ -111,7 +111,7 @@ static void test_save_and_load(void)
     save(ix, &saved);
     model_add(&m, again, 999, 2, 90); /* is replaced */
     model_remove(&m, 999);
-    ok(bm25_load(again, buf_str(&saved), &e), "loads what was saved");
+    ok(bm25_load(again, buf_str(&saved), NULL, &e), "loads what was saved");
     bool good = true;
     for (int round = 0; round < 50; round++)
         good = good && agrees(&m, again, 90);
@@ -123,7 +123,7 @@ static void test_save_and_load(void)
     ok(agrees(&m, again, 90), "and goes on from there");
 
     struct bm25 *other = bm25_new((struct bm25_params){0.9f, 0.4f});
-    ok(!bm25_load(other, buf_str(&saved), &e) && e.code == ERR_CORRUPT,
+    ok(!bm25_load(other, buf_str(&saved), NULL, &e) && e.code == ERR_CORRUPT,
        "other parameters: refused");
     bm25_free(other);
     buf_fini(&saved);
@@ -148,7 +148,7 @@ static void test_damage(void)
     for (size_t len = 0; len < saved.len; len++) {
         struct err e = {0};
         char *cut = mem_copy(saved.p, len); /* its own block: a read behind it is seen */
-        refused = refused && !bm25_load(again, (struct str){cut, len}, &e);
+        refused = refused && !bm25_load(again, (struct str){cut, len}, NULL, &e);
         told = told && e.code == ERR_CORRUPT;
         mem_free(cut);
     }
@@ -163,7 +163,7 @@ static void test_damage(void)
         struct hit hit[5];
         char *flipped = mem_copy(saved.p, saved.len);
         flipped[at] = (char)(flipped[at] ^ (1 << at % 8));
-        if (bm25_load(again, (struct str){flipped, saved.len}, &e)) {
+        if (bm25_load(again, (struct str){flipped, saved.len}, NULL, &e)) {
             loaded++;
             const struct bm25_view *v = bm25_view(again);
             bm25_search(&v, 1, &q, hit, 5);

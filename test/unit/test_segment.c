@@ -130,10 +130,11 @@ int main(void)
     struct err e;
     struct segment *s = build(0, PASSAGES), *loaded;
     check(s, all_live, "built");
-    ok(segment_load(&loaded, s->image, &e), "its image loads");
+    ok(segment_load(&loaded, s->image, NULL, &e), "its image loads");
     check(loaded, all_live, "loaded");
     segment_unref(loaded);
-    ok(!segment_load(&loaded, str_head(s->image, s->image.len - 8), &e) && e.code == ERR_CORRUPT,
+    ok(!segment_load(&loaded, str_head(s->image, s->image.len - 8), NULL, &e) &&
+           e.code == ERR_CORRUPT,
        "a shorter one does not");
     segment_unref(s);
     test_merge();

@@ -42,7 +42,8 @@ static void test_damage(void)
     bool refused = true;
     for (size_t len = 0; len < content.len; len += 1 + len / 64) {
         char *cut = mem_copy(content.p, len);
-        refused = refused && !snapshot_decode(ix, &seq, (struct str){cut, len}, STR("vs_1"), &e) &&
+        refused = refused &&
+                  !snapshot_decode(ix, &seq, (struct str){cut, len}, STR("vs_1"), NULL, &e) &&
                   e.code == ERR_CORRUPT;
         mem_free(cut);
     }
@@ -51,9 +52,10 @@ static void test_damage(void)
     char *copy = mem_copy(content.p, content.len);
     for (size_t at = 0; at < content.len; at += 1 + at / 64) {
         copy[at] ^= 0x10;
-        refused = refused &&
-                  !snapshot_decode(ix, &seq, (struct str){copy, content.len}, STR("vs_1"), &e) &&
-                  e.code == ERR_CORRUPT;
+        refused =
+            refused &&
+            !snapshot_decode(ix, &seq, (struct str){copy, content.len}, STR("vs_1"), NULL, &e) &&
+            e.code == ERR_CORRUPT;
         copy[at] ^= 0x10;
     }
     ok(refused, "changed bytes are refused");
