@@ -318,7 +318,7 @@ static bool send_text(struct cite *k, struct err *e)
     return good;
 }
 
-static bool put_marker(struct cite *k, const struct passage *p, struct err *e)
+static bool resolve_marker(struct cite *k, const struct passage *p, struct err *e)
 {
     struct resolving *v = arena_struct(k->c->arena, struct resolving);
     *v = (struct resolving){
@@ -333,6 +333,15 @@ static bool put_marker(struct cite *k, const struct passage *p, struct err *e)
     c->at = k->sent + k->out.len;
     return send_text(k, e) &&
            k->next->event(k->next, &(struct chat_event){CHAT_CITATION, .citation = c}, e);
+}
+
+/* An answer may have any number of markers; each gives back what it needed. */
+static bool put_marker(struct cite *k, const struct passage *p, struct err *e)
+{
+    struct arena_mark mark = arena_mark(k->c->arena);
+    bool good = resolve_marker(k, p, e);
+    arena_rewind(k->c->arena, mark);
+    return good;
 }
 
 static bool take_marker(struct cite *k, struct str blanks, struct str names, struct err *e)

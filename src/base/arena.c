@@ -26,6 +26,7 @@ struct arena {
     struct block *last;
     struct defer *defers;
     size_t held;
+    bool borrowed; /* it and its first block lie in the caller's memory */
 };
 
 static struct block *block_new(struct arena *a, size_t size)
@@ -45,6 +46,19 @@ struct arena *arena_new(void)
     struct arena *a = mem_new(sizeof(*a));
     block_new(a, ARENA_FIRST - sizeof(struct block));
     return a;
+}
+
+struct arena *arena_on(void *space, size_t size)
+{
+    struct on {
+        struct arena arena;
+        struct block first;
+    } *on = space;
+    CHECK((uintptr_t)space % ALIGN == 0 && size >= sizeof(*on));
+    *on = (struct on){{.last = &on->first, .borrowed = true}, {.size = size - sizeof(*on)}};
+    on->arena.held = size;
+    ASAN_POISON(on->first.data, on->first.size);
+    return &on->arena;
 }
 
 static void block_pop(struct arena *a)
@@ -70,8 +84,13 @@ void arena_free(struct arena *a)
     if (!a)
         return;
     run_defers(a, NULL);
-    while (a->last)
+    while (a->last->prev)
         block_pop(a);
+    if (a->borrowed) {
+        ASAN_UNPOISON(a->last->data, a->last->size);
+        return;
+    }
+    block_pop(a);
     mem_free(a);
 }
 

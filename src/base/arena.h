@@ -13,7 +13,7 @@
 
 #include <stdarg.h>
 
-enum { ARENA_FIRST = 4096 - 64 };
+enum { ARENA_FIRST = 8192 - 64 };
 
 struct arena;
 struct arena_mark {
@@ -23,6 +23,9 @@ struct arena_mark {
 };
 
 struct arena *arena_new(void);
+/* An arena that lies in the caller's memory together with its first block; `space` is aligned for
+ * any type. It takes blocks from the heap only when it grows; arena_free gives those back. */
+struct arena *arena_on(void *space, size_t size);
 void arena_free(struct arena *a);  /* runs what was deferred, last first */
 void arena_reset(struct arena *a); /* the same, and keeps the first block for the next request */
 

@@ -15,7 +15,7 @@ struct span {
     int16_t parent;           /* index, -1 for the root */
 };
 
-enum { SPAN_MAX = 48 };
+enum { SPAN_MAX = 12 };
 
 struct spans {
     struct span *span; /* [SPAN_MAX], in the request's arena */

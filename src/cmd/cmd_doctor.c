@@ -150,7 +150,7 @@ static int ping_fiber(void *arg)
     struct http_exchange *x;
     struct err e;
     struct arena *a = q->d->arena;
-    if (!http_exchange_start(&x, client, a, &p->origin, STR("GET"), STR("/models"),
+    if (!http_exchange_start(&x, client, a, a, &p->origin, STR("GET"), STR("/models"),
                              p->request_lines, NULL, 0, &limit, &e)) {
         q->found = failed(q->d, &e, "check the url, the network, and tls.ca");
     } else {

@@ -27,7 +27,7 @@ struct chat_writer {
 static bool read_body(struct request *r, struct err *e)
 {
     struct json body;
-    return request_json(r, &body, e) && chat_read(&r->call.req, &body, r->call.arena, e);
+    return request_json(r, &body, e) && chat_read(&r->call.req, &body, r->call.early, e);
 }
 
 static const char *finish_name(enum chat_finish finish)
@@ -50,11 +50,17 @@ static bool start_stream(struct chat_writer *w, struct err *e)
 static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
 {
     if (!w->r->call.req.stream) {
-        w->raw = arena_copy(w->r->call.arena, raw);
+        w->raw = raw; /* in the call's arena */
         return true;
     }
-    w->raw_stream = true;
-    return start_stream(w, e) && http_reply_write(w->r->http, &raw, 1, e);
+    if (!start_stream(w, e) || !http_reply_write(w->r->http, &raw, 1, e))
+        return false;
+    if (!w->raw_stream) {
+        w->raw_stream = true;
+        call_release_early(&w->r->call);
+        http_request_release(w->r->http);
+    }
+    return true;
 }
 
 static void chunk_begin(struct chat_writer *w, struct json_writer *j, struct buf *b)
@@ -256,11 +262,9 @@ static bool end_whole(struct chat_writer *w, struct err *e)
     struct request *r = w->r;
     struct buf b;
     struct json_writer j;
+    if (w->raw.len)
+        return reply_text(r, 200, "application/json", w->raw, e);
     buf_init(&b, 2 * ANSWER_MAX);
-    if (w->raw.len) {
-        buf_add(&b, w->raw);
-        return reply_json(r, 200, &b, e);
-    }
     json_begin(&j, &b);
     json_object(&j);
     json_kv_text(&j, "id", w->id);

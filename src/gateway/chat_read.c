@@ -319,9 +319,9 @@ static bool check_stop(struct json_value root, struct err *e)
 
 bool chat_read(struct chat_request *req, const struct json *body, struct arena *a, struct err *e)
 {
-    struct json_value root = json_root(body), model = json_get(root, "model");
     req->dialect = CHAT_OPENAI;
-    req->body = *body;
+    req->body = *body; /* messages point to it, and the caller's may go */
+    struct json_value root = json_root(&req->body), model = json_get(root, "model");
     if (!given(model))
         return missing("model", e);
     if (!json_is(model, JSON_STRING))

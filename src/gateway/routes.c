@@ -70,7 +70,7 @@ static bool method_is(const struct route *t, struct str method)
            (str_eq(method, STR("HEAD")) && str_eq(str_from(t->method), STR("GET")));
 }
 
-static const struct route *find(struct request *r, struct err *e)
+__attribute__((noinline)) static const struct route *find(struct request *r, struct err *e)
 {
     struct str path = r->http->path, method = r->http->head.method;
     struct buf allow;
@@ -126,7 +126,7 @@ static struct metric *series(_Atomic(struct metric *) *slot, struct metric_famil
     return m;
 }
 
-static void count(const struct request *r, int64_t now)
+__attribute__((noinline)) static void count(const struct request *r, int64_t now)
 {
     size_t i = r->route ? (size_t)(r->route - routes) : COUNT(routes);
     int status = r->http->status;
@@ -138,7 +138,8 @@ static void count(const struct request *r, int64_t now)
     metric_observe(series(&metrics[i].seconds, seconds, label), now - r->call.start_ns);
 }
 
-static void access_line(const struct request *r, const struct err *why, int64_t now)
+__attribute__((noinline)) static void access_line(const struct request *r, const struct err *why,
+                                                  int64_t now)
 {
     const struct call *c = &r->call;
     struct log_field f[16];
@@ -166,6 +167,13 @@ static void access_line(const struct request *r, const struct err *why, int64_t 
     log_write(LOG_INFO, "request", f, n);
 }
 
+__attribute__((noinline)) static void tell_failure(const struct request *r, const struct err *why)
+{
+    if (err_status(why->code) >= 500)
+        log_warn("failed", kv("id", r->call.id), kv("error", err_name(why->code)),
+                 kv("message", why->msg));
+}
+
 /* ---- */
 
 static void unref_config(void *config)
@@ -188,6 +196,7 @@ void routes_handle(struct http_request *http, void *ctx)
     arena_defer(http->arena, unref_config, l->config);
     r->call = (struct call){
         .arena = http->arena,
+        .early = http->early,
         .start_ns = http->accepted_ns,
         .deadline_ns = clock_after(http->accepted_ns, r->config->limits.request_timeout_ms),
         .journal = l->journal,
@@ -199,7 +208,7 @@ void routes_handle(struct http_request *http, void *ctx)
     fiber_deadline(r->call.deadline_ns);
 
     metric_add(in_flight, 1);
-    struct err why;
+    struct err why; /* large, and the only one on the stack while an answer streams */
     bool good = serve(r, &why);
     if (!good && !http->status)
         reply_error(r, &why);
@@ -209,7 +218,6 @@ void routes_handle(struct http_request *http, void *ctx)
     metric_add(in_flight, -1);
     count(r, now);
     access_line(r, good ? NULL : &why, now);
-    if (!good && err_status(why.code) >= 500)
-        log_warn("failed", kv("id", r->call.id), kv("error", err_name(why.code)),
-                 kv("message", why.msg));
+    if (!good)
+        tell_failure(r, &why);
 }

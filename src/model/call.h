@@ -1,6 +1,10 @@
 /* call.h - one request on its way through the platform, from the door to the ledger.
  *
- * Memory:  the call and all that it points to live in its arena.
+ * Memory:  the call and all that it points to live in its arenas. `early` holds what leads to an
+ *          answer: body, scan, messages, what is sent to the provider. An answer that is passed on
+ *          as a stream needs it no more once its first piece has gone out (nothing is tried again
+ *          then): call_release_early copies what is still wanted, and `early` can go. Answers that
+ *          are grounded, or made here, keep it.
  * Threads: the fiber of the request.
  */
 #pragma once
@@ -13,7 +17,7 @@
 
 struct call {
     char id[RANDOM_ID_SIZE]; /* x-request-id: req_... */
-    struct arena *arena;
+    struct arena *arena, *early;
     const struct key_info *key; /* NULL until identified */
     int64_t start_ns;           /* when the first byte was seen */
     int64_t deadline_ns;
@@ -32,3 +36,8 @@ struct call {
     struct journal *journal;       /* of this loop; NULL: nobody keeps accounts */
     struct http_client *http;      /* of this loop; only a provider behind HTTP needs it */
 };
+
+/* Tokens of the prompt as we count them: messages that are not left out, and passages. */
+int64_t call_prompt_tokens(const struct call *c);
+/* Nothing of the call points into `early` from here on, which becomes NULL. */
+void call_release_early(struct call *c);

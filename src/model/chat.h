@@ -51,8 +51,9 @@ struct chat_request {
     const struct passage *passage;
     size_t n_passages;
     bool grounded;
-    struct str question; /* the standalone question that was searched for */
-    size_t n_left_out;   /* messages from the first on that are over the conversation's share */
+    struct str question;   /* the standalone question that was searched for */
+    int64_t prompt_tokens; /* of messages that have been released (model/call.h) */
+    size_t n_left_out;     /* messages from the first on that are over the conversation's share */
 };
 
 /* What an answer from given passages says when they do not hold it; alone, and without a source. */
@@ -85,8 +86,9 @@ struct chat_event {
     enum chat_event_kind {
         CHAT_TEXT,     /* text: the next piece of the answer */
         CHAT_RAW,      /* raw: whole events of a stream (SSE bytes, one or several), or a whole
-                          answer, in the client's dialect. "data: [DONE]" is not among them: who
-                          sends the stream ends it when the answer was good and is accounted for */
+                          answer in the call's arena, in the client's dialect. "data: [DONE]" is not
+                          among them: who      sends the stream ends it when the answer was good and is
+                          accounted for */
         CHAT_CITATION, /* citation */
         CHAT_FINISH,   /* finish; exactly one ends a good answer that is not raw */
     } kind;
@@ -95,7 +97,8 @@ struct chat_event {
     enum chat_finish finish;
 };
 
-/* Receives the events of one answer in order. False stops the provider: *e tells why. */
+/* Receives the events of one answer in order; keeps nothing in the call's arena, and no pointer
+ * into an event but of a whole raw answer. False stops the provider: *e tells why. */
 struct chat_sink {
     bool (*event)(struct chat_sink *sink, const struct chat_event *ev, struct err *e);
 };

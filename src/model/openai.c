@@ -21,10 +21,13 @@ enum {
     ANSWER_MOST = 64 << 20,
     REFUSAL_MOST = 256 << 10,
     EVENT_MOST = 8 << 20,
+    MADE_MOST = 2 * EVENT_MOST,
     CHOICES_MOST = 128, /* of the protocol's `n` */
     ONE_TOKEN = 8,      /* bytes */
-    MESSAGE_TOKENS = 4, /* what roles and separators of a message cost, as OpenAI documents it */
 };
+
+/* Functions with large frames are kept out of line: what a stream that waits has on its stack is
+ * multiplied by the number of streams. */
 
 /* One answer while it is read. */
 struct reading {
@@ -56,8 +59,8 @@ static struct str quoted(struct str s, struct arena *a)
     return text;
 }
 
-/* The body as pieces: at most SPLICE_PARTS, in the call's arena. */
-static struct str *body_parts(struct call *c, struct str model, size_t *n)
+/* The body as pieces: at most SPLICE_PARTS. */
+__attribute__((noinline)) static struct str *body_parts(struct call *c, struct str model, size_t *n)
 {
     static const struct str yes = STR("true"), options = STR("{\"include_usage\":true}");
     const struct chat_request *r = &c->req;
@@ -68,9 +71,9 @@ static struct str *body_parts(struct call *c, struct str model, size_t *n)
     splice_init(&s, &r->body);
 
     if (!str_eq(model, r->model))
-        change[n_changes++] = (struct splice_member){"model", quoted(model, c->arena)};
+        change[n_changes++] = (struct splice_member){"model", quoted(model, c->early)};
     if (r->grounded)
-        change[n_changes++] = (struct splice_member){"messages", prompt_messages(c, c->arena)};
+        change[n_changes++] = (struct splice_member){"messages", prompt_messages(c, c->early)};
     if (r->stream && !r->include_usage) {
         if (json_is(stream_options, JSON_OBJECT))
             splice_object(&s, stream_options, &(struct splice_member){"include_usage", yes}, 1);
@@ -78,7 +81,7 @@ static struct str *body_parts(struct call *c, struct str model, size_t *n)
             change[n_changes++] = (struct splice_member){"stream_options", options};
     }
     splice_object(&s, root, change, n_changes);
-    struct str *part = arena_array(c->arena, struct str, SPLICE_PARTS);
+    struct str *part = arena_array(c->early, struct str, SPLICE_PARTS);
     *n = splice_parts(&s, part);
     return part;
 }
@@ -104,12 +107,8 @@ static void read_usage(struct reading *r, struct json_value usage)
 /* For those who do not tell, and for streams that were broken off. */
 static void count_usage(struct reading *r)
 {
-    struct chat_usage u = {.counted = true, .output = (int64_t)r->counted};
-    const struct chat_request *q = &r->c->req;
-    for (size_t i = q->n_left_out; i < q->n_messages; i++)
-        u.input += (int64_t)token_count(q->message[i].text) + MESSAGE_TOKENS;
-    for (size_t i = 0; i < q->n_passages; i++)
-        u.input += q->passage[i].tokens;
+    struct chat_usage u = {
+        .counted = true, .input = call_prompt_tokens(r->c), .output = (int64_t)r->counted};
     r->c->usage = u;
 }
 
@@ -206,13 +205,14 @@ static bool send_whole(struct reading *r, const struct json *doc, struct err *e)
     return send_event(r, &(struct chat_event){CHAT_FINISH, .finish = finish}, e);
 }
 
-static bool read_whole(struct reading *r, struct http_exchange *x, struct err *e)
+__attribute__((noinline)) static bool read_whole(struct reading *r, struct http_exchange *x,
+                                                 struct err *e)
 {
     struct str body;
     struct json doc;
     if (!http_exchange_body(x, &body, ANSWER_MOST, e))
         return broke_off(r, e);
-    if (!json_parse(&doc, r->c->arena, body, 0, NULL))
+    if (!json_parse(&doc, r->c->early, body, 0, NULL))
         return malformed(r, "answered with something that is not JSON", e);
     struct json_value root = json_root(&doc), error = json_get(root, "error");
     if (json_exists(error) && !json_is(error, JSON_NULL))
@@ -243,7 +243,8 @@ static bool flush(struct reading *r, struct err *e)
         ev = (struct chat_event){CHAT_TEXT, .text = out};
     bool good = out.len == 0 || send_event(r, &ev, e);
     r->run = STR_NONE;
-    buf_reset(&r->made);
+    buf_fini(&r->made); /* a stream that waits holds no memory of its own */
+    buf_init(&r->made, MADE_MOST);
     return good;
 }
 
@@ -395,17 +396,16 @@ static bool take_event(struct reading *r, const struct sse_event *ev, struct str
     return good;
 }
 
-static bool take_piece(struct reading *r, struct sse_reader *events, struct str piece,
-                       struct err *e)
+__attribute__((noinline)) static bool take_piece(struct reading *r, struct sse_reader *events,
+                                                 struct str piece, struct err *e)
 {
     struct sse_event ev;
-    struct err late;
+    struct err late; /* of what came before a bad event, which is good */
     int got = 0;
     bool good = true;
     sse_feed(events, piece);
     while (good && !r->done && (got = sse_next(events, &ev, e)) > 0)
         good = take_event(r, &ev, piece, e);
-    /* What came before a bad event is good. */
     if (!flush(r, good && got >= 0 ? e : &late))
         return false;
     return good && got >= 0;
@@ -418,7 +418,7 @@ static bool read_events(struct reading *r, struct http_exchange *x, struct err *
     int got = 1;
     bool good = true;
     sse_init(&events, EVENT_MOST);
-    buf_init(&r->made, EVENT_MOST * 2);
+    buf_init(&r->made, MADE_MOST);
     while (good && !r->done && (got = http_exchange_read(x, &piece, e)) > 0)
         good = take_piece(r, &events, piece, e);
     sse_fini(&events);
@@ -434,13 +434,14 @@ static bool read_events(struct reading *r, struct http_exchange *x, struct err *
 }
 
 /* Servers that know no streams, and pages of proxies in between, answer with a document. */
-static bool read_no_stream(struct reading *r, struct http_exchange *x, struct err *e)
+__attribute__((noinline)) static bool read_no_stream(struct reading *r, struct http_exchange *x,
+                                                     struct err *e)
 {
     struct str body;
     struct json doc;
     if (!http_exchange_body(x, &body, REFUSAL_MOST, e))
         return broke_off(r, e);
-    if (json_parse(&doc, r->c->arena, body, 0, NULL)) {
+    if (json_parse(&doc, r->c->early, body, 0, NULL)) {
         struct json_value error = json_get(json_root(&doc), "error");
         if (json_exists(error) && !json_is(error, JSON_NULL))
             return refusal_in_answer(r->p->name, error, e);
@@ -461,7 +462,8 @@ static bool read_stream(struct reading *r, struct http_exchange *x, struct err *
 
 /* ---- The call ---- */
 
-static bool read_refusal(struct reading *r, struct http_exchange *x, struct err *e)
+__attribute__((noinline)) static bool read_refusal(struct reading *r, struct http_exchange *x,
+                                                   struct err *e)
 {
     struct str body = STR_NONE;
     if (!http_exchange_body(x, &body, REFUSAL_MOST, e)) {
@@ -480,7 +482,7 @@ static bool openai_chat(const struct provider *p, struct call *c, struct str ups
     size_t n;
     const struct str *part = body_parts(c, upstream_model, &n);
     r.decode = c->req.grounded;
-    if (!http_exchange_start(&x, c->http, c->arena, &p->origin, STR("POST"),
+    if (!http_exchange_start(&x, c->http, c->arena, c->early, &p->origin, STR("POST"),
                              STR("/chat/completions"), p->request_lines, part, n, &p->deadlines, e))
         return broke_off(&r, e);
     c->provider_status = x->head.status;

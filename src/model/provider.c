@@ -57,14 +57,17 @@ static void put(char *to, size_t size, struct str s)
 }
 #define PUT(field, s) put(field, sizeof(field), s)
 
+/* record and tell have large frames, which are not to lie on the stack of a stream that waits. */
 struct attempt {
     int64_t start_ns, end_ns;
     bool good, committed;
 };
 
-static bool record(const struct provider *p, const struct call *c, struct str upstream_model,
-                   const struct attempt *t, const struct err *failure, struct err *e)
+__attribute__((noinline)) static bool record(const struct provider *p, const struct call *c,
+                                             struct str upstream_model, const struct attempt *t,
+                                             struct err *e)
 {
+    const struct err *failure = e; /* when it was not good */
     /* A stream that its client broke off was paid for, as far as it got. */
     bool used = t->good || (t->committed && failure->code == ERR_CANCELLED);
     struct usage_row row = {
@@ -102,6 +105,14 @@ static bool record(const struct provider *p, const struct call *c, struct str up
     return !c->journal || journal_add(c->journal, &row, e);
 }
 
+__attribute__((noinline)) static void tell(const struct provider *p, const struct call *c,
+                                           const struct attempt *t, const struct err *e)
+{
+    log_info("attempt_failed", kv("request", (const char *)c->id), kv("provider", p->name),
+             kv("attempt", c->attempts), kv("status", c->provider_status),
+             kv("error", err_name(e->code)), kv("committed", t->committed));
+}
+
 static bool attempt(const struct provider *p, struct call *c, struct str upstream_model,
                     struct chat_sink *sink, bool *committed, struct err *e)
 {
@@ -118,16 +129,12 @@ static bool attempt(const struct provider *p, struct call *c, struct str upstrea
                            : e->code == ERR_CANCELLED ? PROVIDER_CANCELLED
                                                       : PROVIDER_FAILED],
                1);
-    struct err unrecorded;
-    if (!record(p, c, upstream_model, &t, e, &unrecorded)) {
+    if (!record(p, c, upstream_model, &t, e)) {
         *committed = true; /* whatever it was, another attempt would go unrecorded too */
-        *e = unrecorded;
         return false;
     }
     if (!t.good)
-        log_info("attempt_failed", kv("request", (const char *)c->id), kv("provider", p->name),
-                 kv("attempt", c->attempts), kv("status", c->provider_status),
-                 kv("error", err_name(e->code)), kv("committed", t.committed));
+        tell(p, c, &t, e);
     return t.good;
 }
 

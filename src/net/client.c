@@ -100,9 +100,9 @@ static struct str unread(const struct http_exchange *x)
 static void own_head(struct http_exchange *x, size_t len)
 {
     const char *old = x->in + x->from;
-    struct str copy = arena_copy(x->arena, (struct str){old, len});
+    struct str copy = arena_copy(x->heads, (struct str){old, len});
     struct http_headers *h = &x->head.headers;
-    struct http_header *own = arena_array(x->arena, struct http_header, h->n);
+    struct http_header *own = arena_array(x->heads, struct http_header, h->n);
     for (uint32_t i = 0; i < h->n; i++) {
         own[i].name = (struct str){copy.p + (h->h[i].name.p - old), h->h[i].name.len};
         own[i].value = (struct str){copy.p + (h->h[i].value.p - old), h->h[i].value.len};
@@ -220,7 +220,7 @@ static struct str build_head(struct arena *a, const struct http_origin *o, struc
 /* Writing uses the vector up, so each attempt makes its own. */
 static bool send_request(struct http_exchange *x, const struct request *rq, struct err *e)
 {
-    struct iovec *iov = arena_array(x->arena, struct iovec, rq->n_parts + 1);
+    struct iovec *iov = arena_array(x->heads, struct iovec, rq->n_parts + 1);
     iov[0] = (struct iovec){(char *)rq->head.p, rq->head.len};
     for (size_t i = 0; i < rq->n_parts; i++)
         iov[i + 1] = (struct iovec){(char *)rq->part[i].p, rq->part[i].len};
@@ -320,9 +320,9 @@ static void set_deadlines(struct http_exchange *x, const struct http_deadlines *
 }
 
 bool http_exchange_start(struct http_exchange **out, struct http_client *c, struct arena *a,
-                         const struct http_origin *o, struct str method, struct str path,
-                         struct str extra, const struct str *body_parts, size_t n_parts,
-                         const struct http_deadlines *d, struct err *e)
+                         struct arena *heads, const struct http_origin *o, struct str method,
+                         struct str path, struct str extra, const struct str *body_parts,
+                         size_t n_parts, const struct http_deadlines *d, struct err *e)
 {
     if (!check_request(o, path, e))
         return false;
@@ -330,11 +330,12 @@ bool http_exchange_start(struct http_exchange **out, struct http_client *c, stru
     x->client = c;
     x->origin = o;
     x->arena = a;
+    x->heads = heads;
     set_deadlines(x, d);
     uint64_t body = 0;
     for (size_t i = 0; i < n_parts; i++)
         body += body_parts[i].len;
-    struct request rq = {.head = build_head(a, o, method, path, extra, body),
+    struct request rq = {.head = build_head(heads, o, method, path, extra, body),
                          .part = body_parts,
                          .n_parts = n_parts,
                          .to_head = str_eq(method, STR("HEAD"))};

@@ -13,10 +13,11 @@
  * Errors:  ERR_UPSTREAM (refused, reset, malformed, cut short), ERR_TIMEOUT (says which phase),
  *          ERR_CANCELLED (our own client left). A struct err is always wanted: what happens next
  *          is read from it.
- * Memory:  an exchange belongs to the arena given, and so does its head; end it always, before the
- *          arena. The origin is borrowed until then. Views from http_exchange_read last until the
- *          next call.
- * Threads: the loop's; all on a fiber, but http_client_new and http_client_free.
+ * Memory:  an exchange belongs to the arena given; end it always, before the arena. What is sent
+ *          and the head of the answer lie in `heads`, which may be the same arena, or one that goes
+ *          as soon as the caller has looked at the head. The origin is borrowed until then. Views
+ * from http_exchange_read last until the next call. Threads: the loop's; all on a fiber, but
+ * http_client_new and http_client_free.
  */
 #pragma once
 
@@ -69,7 +70,7 @@ struct http_exchange {
     struct http_client *client;
     const struct http_origin *origin;
     struct http_client_conn *conn;
-    struct arena *arena;
+    struct arena *arena, *heads;
     struct http_deadlines d;
     int64_t until_ns;            /* of everything */
     struct http_chunked chunked; /* with HTTP_CHUNKED */
@@ -86,9 +87,9 @@ struct http_exchange {
  * they are. Deadlines of 0 have their defaults; d may be NULL. When it fails there is nothing to
  * end. */
 bool http_exchange_start(struct http_exchange **out, struct http_client *c, struct arena *a,
-                         const struct http_origin *o, struct str method, struct str path,
-                         struct str extra, const struct str *body_parts, size_t n_parts,
-                         const struct http_deadlines *d, struct err *e);
+                         struct arena *heads, const struct http_origin *o, struct str method,
+                         struct str path, struct str extra, const struct str *body_parts,
+                         size_t n_parts, const struct http_deadlines *d, struct err *e);
 /* The next piece of the decoded body, all that is at hand: 1 and *piece, 0 at its proper end, -1
  * (ERR_UPSTREAM when it was cut short). Never waits while there is something. */
 int http_exchange_read(struct http_exchange *x, struct str *piece, struct err *e);

@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -137,29 +138,50 @@ static void make_idle(struct http_conn *c)
 
 /* ---- A request, from its first byte to the next one's ---- */
 
-static struct server_request *request_new(struct http_conn *c)
+static struct server_request *request_new(struct http_conn *c, struct arena *a)
 {
     struct http_server *s = c->server;
-    struct arena *a = s->n_arenas ? s->arena[--s->n_arenas] : arena_new();
     struct server_request *r = arena_struct(a, struct server_request);
     r->pub.arena = a;
+    r->pub.early = s->n_arenas ? s->arena[--s->n_arenas] : arena_new();
     r->pub.conn = c;
     r->pub.local = c->local;
     r->pub.accepted_ns = loop_now();
-    memcpy(r->pub.peer, c->peer, sizeof(c->peer));
+    r->pub.peer = c->peer;
     return r;
 }
 
-static void request_free(struct server_request *r)
+static void give_early(struct http_server *s, struct arena *a)
 {
-    struct http_server *s = r->pub.conn->server;
-    struct arena *a = r->pub.arena;
-    if (s->n_arenas == ARENAS_KEPT) {
+    if (a && s->n_arenas < ARENAS_KEPT) {
+        arena_reset(a);
+        s->arena[s->n_arenas++] = a;
+    } else {
         arena_free(a);
-        return;
     }
-    arena_reset(a);
-    s->arena[s->n_arenas++] = a;
+}
+
+/* What came behind the request is the next one's. */
+static void keep_rest(struct server_request *r)
+{
+    if (r->rest.len)
+        CHECK(buf_add(&r->pub.conn->held, r->rest));
+    r->rest = STR_NONE;
+}
+
+void http_request_release(struct http_request *pub)
+{
+    struct server_request *r = request_of(pub);
+    struct http_head *h = &pub->head;
+    CHECK(pub->streaming && r->head.len == 0);
+    if (!r->body_done || !pub->early)
+        return;
+    keep_rest(r);
+    h->method = arena_copy(pub->arena, h->method);
+    h->target = pub->path = pub->query = STR_NONE;
+    h->headers = (struct http_headers){0};
+    give_early(pub->conn->server, pub->early);
+    pub->early = NULL;
 }
 
 /* Answers what no handler will see. */
@@ -181,7 +203,7 @@ static void refuse(struct server_request *r, const struct err *e)
     json_kv_text(&w, "code", slow ? "request_timeout" : err_api_code(e->code));
     json_end(&w);
     json_end(&w);
-    struct str body = arena_copy(r->pub.arena, buf_str(&b));
+    struct str body = arena_copy(r->pub.early, buf_str(&b));
     buf_fini(&b); /* nothing on the heap across a wait */
 
     random_id(id, "req_");
@@ -205,7 +227,7 @@ __attribute__((noinline)) static bool receive(struct server_request *r)
         r->left = r->pub.head.content_length;
         r->body_done = r->pub.head.framing == HTTP_NO_BODY;
         r->pub.head.expect_continue &= r->pub.head.minor == 1;
-        if (http_target_split(r->pub.head.target, r->pub.arena, &r->pub.path, &r->pub.query, &e))
+        if (http_target_split(r->pub.head.target, r->pub.early, &r->pub.path, &r->pub.query, &e))
             return true;
     }
     refuse(r, &e);
@@ -251,19 +273,19 @@ __attribute__((noinline)) static void settle(struct server_request *r)
         http_reply_abort(&r->pub);
 }
 
-/* Returns whether the connection goes on. */
-static bool finish(struct server_request *r)
+/* Returns whether the connection goes on. Its buffers are not on the stack while the handler
+ * waits. */
+__attribute__((noinline)) static bool finish(struct server_request *r)
 {
     struct http_conn *c = r->pub.conn;
     settle(r);
     if (c->broken)
         return false;
     if (!r->close && request_body_skippable(r) && skip_body(r)) {
-        if (r->rest.len)
-            CHECK(buf_add(&c->held, r->rest)); /* the next request */
+        keep_rest(r);
         return true;
     }
-    if (!r->body_done || r->rest.len)
+    if (!r->body_done || r->rest.len || c->held.len)
         linger(c);
     return false;
 }
@@ -275,19 +297,29 @@ static bool handshake(struct http_conn *c)
            conn_tls_accept(&c->conn, opt->tls, clock_after(loop_now(), opt->head_timeout_ms), NULL);
 }
 
+/* The request lives on the fiber's stack, as long as it stays small. */
+static bool one_request(struct http_conn *c)
+{
+    _Alignas(max_align_t) char space[REQUEST_SPACE];
+    struct arena *a = arena_on(space, sizeof(space));
+    struct server_request *r = request_new(c, a);
+    if (receive(r))
+        c->server->opt.handler(&r->pub, c->server->opt.ctx);
+    fiber_deadline(CLOCK_NEVER); /* the handler's is over */
+    bool keep = finish(r);
+    struct arena *early = r->pub.early;
+    arena_free(a);
+    give_early(c->server, early);
+    return keep;
+}
+
 static void serve(void *arg)
 {
     struct http_conn *c = arg;
     bool fresh_tls = c->server->opt.tls && !c->conn.tls;
     bool keep = handshake(c);
-    if (keep && !fresh_tls) {
-        struct server_request *r = request_new(c);
-        if (receive(r))
-            c->server->opt.handler(&r->pub, c->server->opt.ctx);
-        fiber_deadline(CLOCK_NEVER); /* the handler's is over */
-        keep = finish(r);
-        request_free(r);
-    }
+    if (keep && !fresh_tls)
+        keep = one_request(c);
     if (keep)
         make_idle(c);
     else

@@ -11,7 +11,10 @@
  *
  * Draining: stop accepting, finish what runs, close idle connections, answer `Connection: close`.
  *
- * Memory:  a request, its arena and what points into it live until the handler returns.
+ * Memory:  a request has two arenas. `early` holds what leads to the answer: head and body as they
+ *          came, and what the handler makes of them. A handler whose answer streams for long gives
+ *          it back with http_request_release; otherwise it goes when the handler returns, as
+ *          `arena` does, which begins on the fiber's stack: a stream that waits costs one page.
  * Threads: a server belongs to one loop and is opened, drained and closed there, while the loop
  *          runs; each loop has its own on the same address. A unix socket is for one loop.
  */
@@ -54,8 +57,8 @@ void http_server_close(struct http_server *s);
 struct http_request {
     struct http_head head;
     struct str path, query; /* decoded path */
-    struct arena *arena;
-    char peer[64];          /* "127.0.0.1", "unix" */
+    struct arena *arena, *early;
+    const char *peer;       /* "127.0.0.1", "unix" */
     bool local;             /* came over a unix socket from the same user or root */
     int64_t accepted_ns;    /* when the first byte of the request was seen */
     struct http_conn *conn; /* private */
@@ -64,7 +67,12 @@ struct http_request {
     bool streaming;
 };
 
-/* All of the body in one piece, in the request's arena; once. ERR_TOO_LARGE, ERR_INVALID
+/* Gives back `early`: head (all but method and numbers), path, query and body are gone from here
+ * on. For a streamed answer whose first piece has been written; does nothing when some of the body
+ * is still to come. */
+void http_request_release(struct http_request *r);
+
+/* All of the body in one piece, in `early`; once. ERR_TOO_LARGE, ERR_INVALID
  * (malformed, or it came too slowly: nothing for body_timeout_ms, or less than 1 KB/s on average
  * behind twice that), ERR_CANCELLED when it was cut short. */
 bool http_request_body(struct http_request *r, struct str *body, struct err *e);

@@ -14,7 +14,11 @@
 
 #include <netinet/in.h>
 
-enum { ARENAS_KEPT = 64, DATE_LINE_SIZE = 48 };
+enum {
+    ARENAS_KEPT = 64,
+    DATE_LINE_SIZE = 48,
+    REQUEST_SPACE = 1856, /* of the fiber's stack, for what a streamed model call keeps */
+};
 
 struct http_server {
     struct io io; /* of the listener */
@@ -26,7 +30,7 @@ struct http_server {
     size_t n_conns;
     bool draining, closing;
     struct http_header space[HTTP_HEADERS_MAX]; /* for parsing, never across a wait */
-    struct arena *arena[ARENAS_KEPT];           /* reset, for the next requests */
+    struct arena *arena[ARENAS_KEPT];           /* reset, to be `early` of the next requests */
     unsigned n_arenas;
     int64_t date_until_ns;
     char date[DATE_LINE_SIZE]; /* "Date: ...\r\n" */
@@ -48,7 +52,7 @@ struct http_conn {
 struct server_request {
     struct http_request pub;
     /* the body */
-    struct str rest;  /* came together with the head and is not yet read; in the arena */
+    struct str rest;  /* came together with the head and is not yet read; in `early` */
     uint64_t left;    /* of a body with HTTP_LENGTH */
     uint64_t body_in; /* raw bytes read from the connection */
     int64_t body_since_ns;

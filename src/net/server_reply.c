@@ -98,7 +98,7 @@ static struct str build_head(struct server_request *r, int status,
     for (size_t i = 0; i < n; i++)
         size += headers[i].name.len + headers[i].value.len + 4;
 
-    char *from = arena_bytes(r->pub.arena, size), *p = from;
+    char *from = arena_bytes(r->pub.early, size), *p = from;
     p = put(p, STR("HTTP/1.1 "));
     p = put_int(p, (uint64_t)status);
     p = put(p, STR(" "));
@@ -142,7 +142,7 @@ bool http_reply(struct http_request *pub, int status, const struct http_header *
     struct server_request *r = request_of(pub);
     begin(r, status);
     r->ended = true;
-    struct iovec *iov = arena_array(pub->arena, struct iovec, n_parts + 1);
+    struct iovec *iov = arena_array(pub->early, struct iovec, n_parts + 1);
     uint64_t length = 0;
     for (size_t i = 0; i < n_parts; i++) {
         iov[i + 1] = iov_of(body_parts[i]);

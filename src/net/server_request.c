@@ -1,7 +1,7 @@
 /* Reading requests: the head, then the body as the handler asks for it.
  *
  * Bytes are read into a buffer that is borrowed only for the moment of reading. A whole head and
- * what came with it are copied to the request's arena (1 KB costs some 20 ns) and read there in
+ * what came with it are copied to the request's `early` (1 KB costs some 20 ns) and read there in
  * place; a piece of a head waits in conn.held, as large as it is. So a connection that waits for
  * anything holds no read buffer. Bodies go straight to where they are wanted, and the chunked
  * coding is taken off there.
@@ -35,8 +35,8 @@ static ssize_t take_head(struct server_request *r, struct str in, struct err *e)
         *h = (struct http_head){0}; /* it points into a buffer that goes */
         return used;
     }
-    const char *kept = arena_copy(r->pub.arena, in).p;
-    struct http_header *to = arena_array(r->pub.arena, struct http_header, h->headers.n);
+    const char *kept = arena_copy(r->pub.early, in).p;
+    struct http_header *to = arena_array(r->pub.early, struct http_header, h->headers.n);
     for (uint32_t i = 0; i < h->headers.n; i++) {
         to[i].name = moved(s->space[i].name, in.p, kept);
         to[i].value = moved(s->space[i].value, in.p, kept);
@@ -163,7 +163,7 @@ static ssize_t unchunk(struct server_request *r, char *p, size_t n, struct err *
     r->body_done = r->chunked.state == CHUNK_END;
     if (in.len) /* the rest of what came with the head lies right behind it */
         r->rest = r->rest.len ? (struct str){r->rest.p - in.len, r->rest.len + in.len}
-                              : arena_copy(r->pub.arena, in);
+                              : arena_copy(r->pub.early, in);
     return (ssize_t)out;
 }
 
@@ -195,9 +195,9 @@ static void free_buf(void *b)
 
 static bool chunked_body(struct server_request *r, struct str *body, struct err *e)
 {
-    struct buf *b = arena_struct(r->pub.arena, struct buf);
+    struct buf *b = arena_struct(r->pub.early, struct buf);
     buf_init(b, r->pub.conn->server->opt.limits.body + IOBUF_SIZE);
-    arena_defer(r->pub.arena, free_buf, b);
+    arena_defer(r->pub.early, free_buf, b);
     ssize_t got;
     do {
         char *to = buf_reserve(b, IOBUF_SIZE / 4);
@@ -226,7 +226,7 @@ bool http_request_body(struct http_request *pub, struct str *body, struct err *e
         r->body_done = true;
         return true;
     }
-    char *to = arena_bytes(pub->arena, n);
+    char *to = arena_bytes(pub->early, n);
     while (have < n) {
         ssize_t got = http_request_read(pub, to + have, n - have, e);
         if (got < 0)

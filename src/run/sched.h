@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/asan.h"
 #include "run/fiber.h"
 #include "run/io.h"
 #include "run/loop.h"
@@ -42,7 +43,9 @@ struct fiber {
     const char *name;
     char *stack;
     int64_t born_ns;
-    void *asan, *tsan; /* used by builds with these sanitizers */
+#if ASAN_ON || TSAN_ON
+    void *asan, *tsan;
+#endif
 };
 
 struct timer_slot {

@@ -227,9 +227,9 @@ bool stack_put(struct stack_pool *p, char *lo)
 
 char *stack_top(char *lo)
 {
-    enum { COLOURS = 16, LINE = 64, APART = 5 };
+    enum { COLOURS = 4, LINE = 64 };
     size_t n = (uintptr_t)lo / STACK_STRIDE;
-    return lo + STACK_SIZE - n * APART % COLOURS * LINE;
+    return lo + STACK_SIZE - n % COLOURS * LINE;
 }
 
 void stack_trim(struct stack_pool *p, char *lo, const void *sp)

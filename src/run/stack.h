@@ -9,8 +9,9 @@
  *
  * What is used is pages: a stack costs those that its fiber has touched. Free stacks lie in a LIFO;
  * at most 256 of them keep their pages, and those that were not needed for a whole tick lose
- * theirs. Tops are shifted by up to 1 KB ("coloured"), as otherwise the hot lines of all fibers
- * would fall into the same few sets of the first-level cache.
+ * theirs. Tops are shifted by up to four lines ("coloured"), as otherwise the hot lines of all
+ * fibers would fall into the same few sets of the first-level cache; by no more, so that what a
+ * request keeps fits into the page.
  *
  * Memory:  a pool owns its slabs; freeing it unmaps them.
  * Threads: a pool belongs to one thread.

@@ -56,6 +56,26 @@ static void test_marks(struct arena *a)
     ok(ordered == 3 && order[2] == 'a', "a reset runs the rest");
 }
 
+static void test_borrowed(void)
+{
+    _Alignas(16) char space[512];
+    struct arena *a = arena_on(space, sizeof(space));
+    char *first = arena_alloc(a, 100);
+    ok(first >= space && first + 100 <= space + sizeof(space), "a first block of the caller's");
+    ok(arena_used(a) == sizeof(space), "counted as all others");
+    struct arena_mark mark = arena_mark(a);
+    char *more = arena_alloc(a, 1000);
+    ok(more < space || more >= space + sizeof(space), "what does not fit goes to the heap");
+    arena_rewind(a, mark);
+    ok(arena_used(a) == sizeof(space), "and is given back");
+    arena_bytes(a, 1000);
+    size_t before = ordered;
+    arena_defer(a, note, (char *)"y");
+    arena_free(a);
+    ok(ordered == before + 1 && order[before] == 'y', "freeing runs what was deferred");
+    memset(space, 1, sizeof(space)); /* the sanitizer must not mind any more */
+}
+
 int main(void)
 {
     struct arena *a = arena_new();
@@ -67,6 +87,7 @@ int main(void)
     arena_free(a);
     ok(ordered == 4 && order[3] == 'z', "freeing runs what was deferred");
     arena_free(NULL);
+    test_borrowed();
     ok(arena_scratch() == arena_scratch(), "one scratch arena for a thread");
     return tap_done();
 }

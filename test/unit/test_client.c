@@ -185,7 +185,7 @@ static bool post(struct http_exchange **x, struct http_client *c, struct arena *
                  const struct http_origin *o, const struct http_deadlines *d, struct err *e)
 {
     static const struct str parts[] = {{"{\"a\":", 5}, {"", 0}, {"1}", 2}};
-    return http_exchange_start(x, c, a, o, STR("POST"), STR("/chat"), STR("X-Key: k\r\n"), parts, 3,
+    return http_exchange_start(x, c, a, a, o, STR("POST"), STR("/chat"), STR("X-Key: k\r\n"), parts, 3,
                                d, e);
 }
 
@@ -282,11 +282,11 @@ static void test_request(void *arg)
     close(p.listener);
     mem_free(p.request);
 
-    ok(!http_exchange_start(&x, c, a, &o, STR("GET"), STR("/a b"), STR_NONE, NULL, 0, NULL, &e) &&
+    ok(!http_exchange_start(&x, c, a, a, &o, STR("GET"), STR("/a b"), STR_NONE, NULL, 0, NULL, &e) &&
            e.code == ERR_INVALID,
        "%s", e.msg);
     o.https = true;
-    ok(!http_exchange_start(&x, c, a, &o, STR("GET"), STR("/"), STR_NONE, NULL, 0, NULL, &e) &&
+    ok(!http_exchange_start(&x, c, a, a, &o, STR("GET"), STR("/"), STR_NONE, NULL, 0, NULL, &e) &&
            e.code == ERR_INTERNAL,
        "https without trust is no plain request: %s", e.msg);
     arena_free(a);
@@ -307,13 +307,13 @@ static void test_head_and_get(void *arg)
     struct str body, length;
     struct err e = {0};
     bool good =
-        http_exchange_start(&x, c, a, &o, STR("HEAD"), STR("/"), STR_NONE, NULL, 0, NULL, &e);
+        http_exchange_start(&x, c, a, a, &o, STR("HEAD"), STR("/"), STR_NONE, NULL, 0, NULL, &e);
     ok(good && http_exchange_body(x, &body, 10, &e) && body.len == 0, "HEAD has no body %s", e.msg);
     ok(http_header_get(&x->head.headers, STR("content-length"), &length) &&
            str_eq(length, STR("500")),
        "but its headers");
     http_exchange_end(x);
-    good = http_exchange_start(&x, c, a, &o, STR("GET"), STR("/"), STR_NONE, NULL, 0, NULL, &e);
+    good = http_exchange_start(&x, c, a, a, &o, STR("GET"), STR("/"), STR_NONE, NULL, 0, NULL, &e);
     ok(good && x->reused_connection && http_exchange_body(x, &body, 5, &e) &&
            str_eq(body, STR("hello")),
        "GET on the same connection %s", e.msg);
@@ -420,7 +420,7 @@ static void test_early_answer(void *arg)
     struct http_exchange *x = NULL;
     struct err e = {0};
     bool good =
-        http_exchange_start(&x, c, a, &o, STR("POST"), STR("/"), STR_NONE, &part, 1, NULL, &e);
+        http_exchange_start(&x, c, a, a, &o, STR("POST"), STR("/"), STR_NONE, &part, 1, NULL, &e);
     ok(good && x->head.status == 413 && http_exchange_body(x, &body, 10, &e) &&
            str_eq(body, STR("big")),
        "an answer before the request was read %s", e.msg);

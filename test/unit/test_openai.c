@@ -159,7 +159,7 @@ static void make_call(struct call *c, struct arena *a, struct http_client *http,
                         : "{\"model\":\"m\", \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
                           "\"temperature\":0.70}";
     struct chat_message *m = arena_struct(a, struct chat_message);
-    *c = (struct call){.arena = a, .http = http, .id = "req_1"};
+    *c = (struct call){.arena = a, .early = a, .http = http, .id = "req_1"};
     c->req = (struct chat_request){.dialect = CHAT_OPENAI,
                                    .model = STR("m"),
                                    .message = m,
@@ -269,6 +269,77 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
     arena_free(a);
 }
 
+/* A long stream through a sink that releases what led to it, as the gateway does. */
+enum { MANY = 20000 };
+
+struct long_stream {
+    struct chat_sink sink;
+    struct call *c;
+    struct arena *early;
+    size_t bytes, used; /* used: of the arena, when the first piece had been taken */
+};
+
+static bool take_long(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
+{
+    struct long_stream *s = CONTAINER_OF(sink, struct long_stream, sink);
+    (void)e;
+    s->bytes += ev->raw.len;
+    if (s->c->early) {
+        call_release_early(s->c);
+        arena_free(s->early);
+        s->used = arena_used(s->c->arena);
+    }
+    return true;
+}
+
+static size_t first_stream(void)
+{
+    size_t i = 0;
+    while (!cases[i].stream)
+        i++;
+    return i;
+}
+
+static void run_long(const char *upstream)
+{
+    struct arena *a = arena_new(), *own = arena_new();
+    struct http_client *http = http_client_new(NULL);
+    struct buf text;
+    buf_init(&text, 64 << 20);
+    buf_add(&text, STR("HTTP/1.1 200 X\r\n" SSE "\r\n"));
+    for (int i = 0; i < MANY; i++)
+        buf_add(&text, STR(DELTA("m-2026", "word")));
+    buf_add(&text, STR(LAST("m-2026", "0", "stop") DONE));
+    const struct act acts[] = {
+        {ACT_ACCEPT}, {ACT_READ}, {ACT_SEND, text.p, text.len}, {ACT_CLOSE}, {ACT_END}};
+    struct peer peer;
+    struct provider p;
+    struct call c;
+    struct err e = {0};
+    bool committed = false;
+    peer_start(&peer, acts);
+    provider_init(&p, own, STR("p"), &provider_openai, STR("k"), &e);
+    http_origin_parse(&p.origin, own, arena_printf(own, "http://127.0.0.1:%u/v1", peer.port), &e);
+    struct long_stream s = {.sink = {take_long}, .c = &c, .early = arena_new()};
+    make_call(&c, s.early, http, first_stream());
+    c.arena = a;
+    c.req.model = arena_copy(s.early, str_from(upstream));
+    int64_t prompt = call_prompt_tokens(&c);
+    bool good = p.kind->chat(&p, &c, STR("m-2026"), &s.sink, &committed, &e);
+    ok(good && s.bytes > MANY * 80, "%d events called %s: %s", MANY, upstream, good ? "" : e.msg);
+    ok(s.used > 0 && arena_used(a) == s.used, "they leave the arena at %zu bytes, %zu", s.used,
+       arena_used(a));
+    ok(str_eq(c.req.model, str_from(upstream)) && prompt > 0 && c.usage.input == prompt &&
+           c.usage.output >= MANY,
+       "what was released is still counted: %jd and %jd", (intmax_t)c.usage.input,
+       (intmax_t)c.usage.output);
+    http_client_free(http);
+    peer_stop(&peer);
+    buf_fini(&text);
+    arena_free(a);
+    arena_free(own);
+}
+
 static void run_all(void *arg)
 {
     (void)arg;
@@ -276,6 +347,8 @@ static void run_all(void *arg)
         for (int dribble = 0; dribble < 2; dribble++) {
             run_case(i, http_client_new(&(struct http_client_options){0}), dribble);
         }
+    run_long("m-2026");
+    run_long("m"); /* each event is changed */
 }
 
 int main(void)

@@ -107,7 +107,7 @@ struct world {
 
 static void make_call(struct call *c, const struct world *w, size_t i)
 {
-    *c = (struct call){.arena = w->a, .journal = w->journal, .account = &w->account};
+    *c = (struct call){.arena = w->a, .early = w->a, .journal = w->journal, .account = &w->account};
     c->req.model = STR("gpt");
     c->req.stream = true;
     snprintf(c->id, sizeof(c->id), "req_%zu", i);

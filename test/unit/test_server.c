@@ -94,6 +94,24 @@ static void handle_stream(struct http_request *r)
     (void)good; /* the client sees */
 }
 
+enum { LONG_PIECES = 20000 };
+static atomic_bool long_kept; /* what the request holds stayed the same all along */
+
+static void handle_long(struct http_request *r)
+{
+    const struct str one = STR("x");
+    struct str body;
+    bool good = http_request_body(r, &body, NULL) && str_eq(body, STR("hello")) &&
+                http_reply_start(r, 200, text_type, 1, NULL) && http_reply_write(r, &one, 1, NULL);
+    http_request_release(r);
+    size_t used = arena_used(r->arena);
+    for (int i = 1; good && i < LONG_PIECES; i++)
+        good = http_reply_write(r, &one, 1, NULL);
+    atomic_store(&long_kept, good && !r->early && arena_used(r->arena) == used &&
+                                 str_eq(r->head.method, STR("POST")));
+    good = good && http_reply_end(r, NULL);
+}
+
 static void handle_flood(struct http_request *r)
 {
     static const char zeros[65536];
@@ -137,6 +155,8 @@ static void handler(struct http_request *r, void *ctx)
         handle_pieces(r);
     else if (str_eq(p, STR("/stream")))
         handle_stream(r);
+    else if (str_eq(p, STR("/long")))
+        handle_long(r);
     else if (str_eq(p, STR("/flood")))
         handle_flood(r);
     else if (str_eq(p, STR("/wait")))
@@ -615,7 +635,14 @@ static void test_expect(void)
 
 static void test_streams(void)
 {
-    struct client *c;
+    struct client *c = client_open(main_port);
+    client_send(c, STR("POST /long HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+                       "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n"));
+    ok(client_answer(c) == 200 && c->body.len == LONG_PIECES && atomic_load(&long_kept),
+       "a long stream needs no more memory at its end, %zu", c->body.len);
+    ok(client_answer(c) == 200 && body_is(c, "one abcdefghijklmn"),
+       "what came behind a released request is answered");
+    client_free(c);
     ok(ask(&c, main_port, GET("/stream")) == 200 && body_is(c, "one abcdefghijklmn") &&
            header_is(c, "transfer-encoding", "chunked"),
        "a stream is chunked");

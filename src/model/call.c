@@ -1,0 +1,31 @@
+#include "model/call.h"
+#include "text/token.h"
+
+enum { MESSAGE_TOKENS = 4 }; /* what roles and separators cost, as OpenAI documents it */
+
+int64_t call_prompt_tokens(const struct call *c)
+{
+    const struct chat_request *r = &c->req;
+    int64_t n = r->prompt_tokens;
+    for (size_t i = r->n_left_out; i < r->n_messages; i++)
+        n += (int64_t)token_count(r->message[i].text) + MESSAGE_TOKENS;
+    for (size_t i = 0; i < r->n_passages; i++)
+        n += r->passage[i].tokens;
+    return n;
+}
+
+void call_release_early(struct call *c)
+{
+    const struct chat_request *r = &c->req;
+    CHECK(!r->grounded);
+    c->req = (struct chat_request){
+        .dialect = r->dialect,
+        .model = arena_copy(c->arena, r->model),
+        .stream = r->stream,
+        .include_usage = r->include_usage,
+        .max_tokens = r->max_tokens,
+        .user = arena_copy(c->arena, r->user),
+        .prompt_tokens = call_prompt_tokens(c),
+    };
+    c->early = NULL;
+}
