@@ -52,11 +52,11 @@ tests() {
 # The tests in front of the binary, by node's runner.
 api() {
     local dir=$1
-    PENSTOCK_BUILD=$PWD/$dir node --test --test-concurrency=2 test/api/*.test.mjs >"$log/out" 2>&1
+    PENSTOCK_BUILD=$PWD/$dir node --test --test-reporter=tap --test-concurrency=2 test/api/*.test.mjs >"$log/out" 2>&1
     local good bad
     good=$(sed -n 's/^# pass //p; s/^ℹ pass //p' "$log/out" | tail -n 1)
     bad=$(sed -n 's/^# fail //p; s/^ℹ fail //p' "$log/out" | tail -n 1)
-    [ "${bad:-1}" = 0 ] || grep -vE '^ *(ok|✔)' "$log/out" | tail -n 150
+    [ "${bad:-1}" = 0 ] || grep -E '^ *not ok' -A 30 "$log/out" | head -n 200
     passed=$((passed + ${good:-0}))
     failed=$((failed + ${bad:-1}))
     echo "$dir: ${good:-0} API tests passed, ${bad:-?} failed"

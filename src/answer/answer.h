@@ -15,8 +15,8 @@ struct answer_options {
 
 /* The ground stage: takes the question from the conversation, searches the collections, fits the
  * best chunks into the context budget (neighbours merged, duplicates dropped) and sets req.passage,
- * req.question, req.grounded. No hit is not a failure: the model is then told that it has no
- * context. */
+ * req.question, req.asked, req.grounded. No hit is not a failure: the model is then told that it
+ * has no context. */
 bool answer_ground(struct db *d, struct search_set *s, const struct str *collection, size_t n,
                    const struct answer_options *opt, struct call *c, struct err *e);
 

@@ -83,17 +83,19 @@ static struct str with_words_of(struct str question, const struct words *own, st
     return front.len ? arena_printf(a, "%.*s: %.*s", STR_FMT(front), STR_FMT(question)) : question;
 }
 
-struct str followup_standalone(const struct chat_request *r, struct arena *a)
+struct str followup_standalone(const struct chat_request *r, struct str *asked, struct arena *a)
 {
     size_t from = r->n_messages, seen = 0;
     while (from > 0 && seen < QUESTIONS_BACK)
         seen += r->message[--from].role == CHAT_USER;
     struct str question = STR("");
+    *asked = question;
     for (size_t i = from; i < r->n_messages; i++) {
         struct str text = str_trim(r->message[i].text);
         if (r->message[i].role != CHAT_USER || text.len == 0)
             continue;
         struct words own = words_of(text);
+        *asked = text;
         question = points_back(text, &own) ? with_words_of(text, &own, question, a) : text;
     }
     return question;

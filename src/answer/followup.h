@@ -11,5 +11,5 @@
 
 #include "model/chat.h"
 
-/* The last user message, standalone, in `a`; "" when there is none. */
-struct str followup_standalone(const struct chat_request *r, struct arena *a);
+/* The last user message, standalone, in `a`; *asked: as it is. Both "" when there is none. */
+struct str followup_standalone(const struct chat_request *r, struct str *asked, struct arena *a);

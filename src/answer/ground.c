@@ -255,7 +255,7 @@ bool answer_ground(struct db *d, struct search_set *s, const struct str *collect
 {
     struct answer_options o = with_defaults(opt);
     struct chat_request *r = &c->req;
-    r->question = followup_standalone(r, c->arena);
+    r->question = followup_standalone(r, &r->asked, c->arena);
     r->grounded = true;
     r->n_left_out = left_out(r, (uint32_t)((float)o.context_tokens * o.conversation_share));
 

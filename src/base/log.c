@@ -119,7 +119,8 @@ static void thread_log_free(struct thread_log *t)
 
 static char *put(char *to, const void *bytes, size_t n)
 {
-    memcpy(to, bytes, n);
+    if (n) /* an empty text may have no address */
+        memcpy(to, bytes, n);
     return to + n;
 }
 #define PUT(to, literal) put(to, literal, sizeof(literal) - 1)

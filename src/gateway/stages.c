@@ -1,6 +1,7 @@
 #include "gateway/stages.h"
 #include "answer/answer.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metric.h"
 
 /* ---- identify ---- */
@@ -123,10 +124,35 @@ static bool route(struct request *r, struct err *e)
 
 /* ---- ground ---- */
 
+/* Only one text can be checked and cited. */
+static bool can_cite(const struct request *r, struct err *e)
+{
+    struct json_value root = json_root(&r->call.req.body), tools = json_get(root, "tools");
+    int64_t choices = 1;
+    json_int(json_get(root, "n"), &choices);
+    if (choices > 1)
+        return err_param(e, ERR_INVALID, "n", "a model with a knowledge base gives one answer");
+    if (json_is(tools, JSON_ARRAY) && json_count(tools))
+        return err_param(e, ERR_INVALID, "tools", "a model with a knowledge base takes no tools");
+    return true;
+}
+
+/* Moves the expiry of the collections. A full disk is no reason to refuse an answer. */
+static void note_use(const struct request *r)
+{
+    struct err e;
+    for (size_t i = 0; i < r->n_collections; i++)
+        if (!doc_collection_touch(r->service->db, r->collection[i], &e))
+            log_warn("touch", kv("collection", r->collection[i]), kv("error", e.msg));
+}
+
 static bool ground(struct request *r, struct err *e)
 {
     if (!r->n_collections)
         return true;
+    if (!can_cite(r, e))
+        return false;
+    note_use(r);
     const struct answer_options opt = {
         .passages = (size_t)r->config->retrieval.passages,
         .context_tokens = r->context_tokens,

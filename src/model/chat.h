@@ -52,6 +52,7 @@ struct chat_request {
     size_t n_passages;
     bool grounded;
     struct str question;   /* the standalone question that was searched for */
+    struct str asked;      /* its own words, without what was borrowed to make it standalone */
     int64_t prompt_tokens; /* of messages that have been released (model/call.h) */
     size_t n_left_out;     /* messages from the first on that are over the conversation's share */
 };

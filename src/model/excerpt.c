@@ -33,6 +33,7 @@ static const float SUPPORT_AROUND = 0.7f; /* what a term elsewhere in the passag
 static const float SENTENCE_LEAST = 0.25f; /* of the question's weight in the sentence itself */
 static const float ABSENT = 0.7f;      /* weight of a term that no passage has: other words ... */
 static const float ABSENT_NAME = 1.8f; /* ... may say the same, but not for a name or number */
+static const float BORROWED = 0.4f;    /* weight of a term that only an earlier question has */
 static const float NEARLY_AS_GOOD = 0.9f; /* of the best score */
 static const float ADDS_LEAST = 0.6f;     /* of the best score, for what the best one lacks */
 static const float ADDS_WEIGHT = 0.2f;    /* of the question's, for it to be worth a sentence */
@@ -217,8 +218,8 @@ static void read_passage(struct selection *s, const struct passage *p)
 
 /* ---- Scoring ---- */
 
-/* A term that few of the sentences hold tells most. */
-static void weigh(struct selection *s)
+/* A term that few of the sentences hold tells most. `own`: the terms of this question itself. */
+static void weigh(struct selection *s, uint64_t own)
 {
     for (uint32_t t = 0; t < s->want.n; t++) {
         size_t df = 0;
@@ -228,6 +229,8 @@ static void weigh(struct selection *s)
             logf(1 + ((float)(s->n - df) + 0.5f) / ((float)df + 0.5f)) / logf(2 + 2 * (float)s->n);
         if (df == 0)
             s->want.weight[t] *= s->want.named >> t & 1 ? ABSENT_NAME : ABSENT;
+        if (!(own >> t & 1))
+            s->want.weight[t] *= BORROWED;
     }
     s->total = support_weight(&s->want, UINT64_MAX);
 }
@@ -471,8 +474,8 @@ static size_t arrange(const struct selection *s, struct candidate **pick, size_t
     return m;
 }
 
-size_t excerpt_select(struct str question, const struct passage *passage, size_t n,
-                      struct excerpt out[EXCERPT_MOST], struct arena *a)
+size_t excerpt_select(struct str question, struct str asked, const struct passage *passage,
+                      size_t n, struct excerpt out[EXCERPT_MOST], struct arena *a)
 {
     if (n == 0)
         return 0;
@@ -486,7 +489,7 @@ size_t excerpt_select(struct str question, const struct passage *passage, size_t
         return 0;
     for (size_t i = 0; i < n; i++)
         read_passage(s, &passage[i]);
-    weigh(s);
+    weigh(s, support_match(&s->want, asked).terms);
     score(s, best_search_score(passage, n));
     size_t chosen = choose(s, pick, a);
     return chosen ? arrange(s, pick, chosen, out) : 0;

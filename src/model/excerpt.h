@@ -30,9 +30,11 @@ struct excerpt {
 
 enum { EXCERPT_MOST = 4 };
 
-/* Fills out[] in reading order; 0: the passages do not hold the answer. */
-size_t excerpt_select(struct str question, const struct passage *passage, size_t n,
-                      struct excerpt out[EXCERPT_MOST], struct arena *a);
+/* Fills out[] in reading order; 0: the passages do not hold the answer. `asked` is the question in
+ * its own words: those that `question` has besides were borrowed from earlier ones to make it
+ * standalone, and count less. */
+size_t excerpt_select(struct str question, struct str asked, const struct passage *passage,
+                      size_t n, struct excerpt out[EXCERPT_MOST], struct arena *a);
 /* What a reader is shown, as Markdown: prose with its white space folded, code fenced, the rows of
  * a table as a list; false citations defused. */
 struct str excerpt_text(const struct excerpt *x, struct arena *a);

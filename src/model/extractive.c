@@ -64,12 +64,14 @@ static void answer(void *arg)
     struct arena *a = job->c->arena;
     struct excerpt x[EXCERPT_MOST];
     const struct passage *passage = r->passage;
-    struct str question = r->question;
+    struct str question = r->question, asked = r->asked;
     size_t n = r->n_passages;
     bool after_block = false;
-    if (!r->grounded)
+    if (!r->grounded) {
         n = passages_of_conversation(r, &passage, &question, a);
-    n = excerpt_select(question, passage, n, x, a);
+        asked = question;
+    }
+    n = excerpt_select(question, asked, passage, n, x, a);
     for (size_t i = 0; i < n; i++) {
         struct str text = excerpt_text(&x[i], a);
         bool block = str_find_char(text, '\n') != STR_NPOS;

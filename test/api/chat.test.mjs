@@ -120,6 +120,7 @@ describe("an empty installation, without configuration", () => {
     const create = (body, client = s.client) => client.chat.completions.create(body);
     await assert.rejects(create(ask("x", { model: "nope" })), (e) => e instanceof OpenAI.NotFoundError && e.code === "model_not_found" && e.param === "model");
     await assert.rejects(create(ask("x", { model: "docs", temperature: 9 })), (e) => e instanceof OpenAI.BadRequestError && e.param === "temperature");
+    await assert.rejects(create(ask("x", { model: "docs", n: 2 })), (e) => e.status === 400 && e.param === "n");
     await assert.rejects(create({ model: "docs", messages: [] }), (e) => e instanceof OpenAI.BadRequestError && e.param === "messages");
     const other = new OpenAI({ baseURL: s.url, apiKey: s.key.slice(0, -1), maxRetries: 0 });
     await assert.rejects(create(ask("x", { model: "docs" }), other), (e) => e instanceof OpenAI.AuthenticationError && e.code === "invalid_api_key");

@@ -86,7 +86,8 @@ static void test_cases(void)
         struct arena *a = arena_new();
         struct excerpt x[EXCERPT_MOST];
         size_t want = 0,
-               n = excerpt_select(str_from(cases[i].question), manual, COUNT(manual), x, a);
+               n = excerpt_select(str_from(cases[i].question), str_from(cases[i].question), manual,
+                                  COUNT(manual), x, a);
         while (want < 3 && cases[i].want[want])
             want++;
         bool good = ok(n == want, "%s: %zu statements", cases[i].name, n);
@@ -112,7 +113,8 @@ static void test_order(void)
          .text = STR("Cats sleep long. Dogs bark at night. Cats and dogs sleep at night.")}};
     struct arena *a = arena_new();
     struct excerpt x[EXCERPT_MOST];
-    size_t n = excerpt_select(STR("What do cats and dogs do at night, sleep or bark?"), p, 1, x, a);
+    size_t n = excerpt_select(STR("What do cats and dogs do at night, sleep or bark?"),
+                              STR("What do cats and dogs do at night, sleep or bark?"), p, 1, x, a);
     for (size_t i = 1; i < n; i++)
         ok(x[i - 1].end <= x[i].start, "statement %zu comes behind the one before", i);
     ok(n > 0, "there is an answer");
@@ -132,7 +134,7 @@ static void test_odd_texts(void)
         struct arena *a = arena_new();
         struct passage p = {.name = STR("x"), .text = str_from(odd[i])};
         struct excerpt x[EXCERPT_MOST];
-        size_t n = excerpt_select(STR("port"), &p, 1, x, a);
+        size_t n = excerpt_select(STR("port"), STR("port"), &p, 1, x, a);
         for (size_t k = 0; k < n; k++)
             excerpt_text(&x[k], a);
         ok(n <= 1, "odd text %zu", i);
@@ -145,8 +147,9 @@ static void test_odd_texts(void)
         buf_printf(&b, "Port %d is open. ", i);
     struct passage p = {.name = STR("x"), .text = buf_str(&b)};
     struct excerpt x[EXCERPT_MOST];
-    ok(excerpt_select(STR("Which port is open?"), &p, 1, x, a) > 0, "very many sentences");
-    ok(excerpt_select(STR("port"), &p, 0, x, a) == 0, "no passage, no excerpt");
+    ok(excerpt_select(STR("Which port is open?"), STR("Which port is open?"), &p, 1, x, a) > 0,
+       "very many sentences");
+    ok(excerpt_select(STR("port"), STR("port"), &p, 0, x, a) == 0, "no passage, no excerpt");
     buf_fini(&b);
     arena_free(a);
 }

@@ -128,7 +128,7 @@ static void make_call(struct call *c, struct arena *a, size_t i)
         c->req.grounded = true;
         c->req.passage = passages;
         c->req.n_passages = COUNT(passages);
-        c->req.question = cases[i].message[0].text;
+        c->req.question = c->req.asked = cases[i].message[0].text;
     }
 }
 

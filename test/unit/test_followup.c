@@ -45,11 +45,15 @@ int main(void)
                 (struct chat_message){.role = CHAT_ASSISTANT, .text = STR("So it is.")};
         }
         r.n_messages--; /* the last question has no answer yet */
-        struct str got = followup_standalone(&r, a);
+        struct str asked, got = followup_standalone(&r, &asked, a);
+        ok(str_eq(asked, str_trim(r.message[r.n_messages - 1].text)) ||
+               r.message[r.n_messages - 1].role != CHAT_USER,
+           "its own words are known too");
         ok(str_eq(got, str_from(cases[i].want)), "%s: '%.*s'", cases[i].name, STR_FMT(got));
     }
     struct chat_request none = {0};
-    ok(followup_standalone(&none, a).len == 0, "no message");
+    struct str asked;
+    ok(followup_standalone(&none, &asked, a).len == 0 && asked.len == 0, "no message");
     arena_free(a);
     return tap_done();
 }
