@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the programs that measure what penstock promises: `bench/run.sh [BUILD]`. The figures of the
-# gateway are ratios to nginx in the same run; those of single parts are times of this machine.
+# Runs the programs that measure what penstock promises: `[IR=DIR] bench/run.sh [BUILD]`, where DIR
+# has test collections for retrieval (see bench/bench_ir.c). The figures of the gateway are ratios to
+# nginx in the same run; those of single parts are times of this machine.
 cd "$(dirname "$0")/.." || exit 2
 build=${1:-build}
 failed=0
@@ -14,5 +15,7 @@ one 'JSON: ns per KB' "$build/bench_json"
 one 'HTTP heads: ns' "$build/bench_http"
 one 'counting: ns' "$build/bench_metric"
 one 'access log: ns per line' "$build/bench_log"
+one 'BM25 beside FTS5, 300,000 passages' "$build/bench_bm25"
+[ -z "$IR" ] || one 'BM25 on the judged collections in $IR' "$build/bench_ir" "$IR"
 one 'gateway beside nginx' node bench/gateway.mjs --build "$build"
 exit $failed

@@ -24,6 +24,7 @@ static void part_unref(struct part *p)
     segment_unref(p->segment);
     mem_free(p->dead);
     mem_free(p->df);
+    mem_free(p->fresh);
     mem_free(p);
 }
 
@@ -160,13 +161,19 @@ static struct part *writable(struct bm25 *ix, uint32_t i)
         copy->n_live = p->n_live;
         copy->length = p->length;
         memcpy(copy->by_lang, p->by_lang, sizeof(copy->by_lang));
+        if (p->df)
+            copy->df = mem_copy(p->df, s->n_terms * sizeof(*p->df));
         ix->part[i] = copy;
         part_unref(p);
         p = copy;
     }
     if (!p->dead)
         p->dead = mem_array(words_of(s->n_passages), sizeof(uint64_t));
-    p->stale = true;
+    if (!p->fresh) {
+        p->fresh = mem_array(words_of(s->n_passages), sizeof(uint64_t));
+        p->from = UINT32_MAX;
+        p->to = 0;
+    }
     return p;
 }
 
@@ -186,8 +193,12 @@ static bool remove_from(struct bm25 *ix, uint32_t i, int64_t document)
     if (!d || (ix->part[i]->dead && bit(ix->part[i]->dead, d->first)))
         return false;
     struct part *p = writable(ix, i);
-    for (uint32_t k = d->first; k < d->first + d->n; k++)
+    for (uint32_t k = d->first; k < d->first + d->n; k++) {
         p->dead[k / 64] |= UINT64_C(1) << k % 64;
+        p->fresh[k / 64] |= UINT64_C(1) << k % 64;
+    }
+    p->from = d->first < p->from ? d->first : p->from;
+    p->to = d->first + d->n > p->to ? d->first + d->n : p->to;
     count_out(p, d);
     return true;
 }
@@ -208,16 +219,26 @@ void bm25_clear(struct bm25 *ix)
     drop_parts(ix);
 }
 
+/* Takes those that have died out of df. Only blocks that reach into their range are looked at: for
+ * one document that is little more than a walk over the heads of the blocks. */
 static void count_df(struct part *p)
 {
     const struct segment *s = p->segment;
-    mem_free(p->df);
-    p->df = mem_array(s->n_terms, sizeof(*p->df));
+    if (!p->df) {
+        p->df = mem_array(s->n_terms, sizeof(*p->df));
+        for (uint32_t t = 0; t < s->n_terms; t++)
+            p->df[t] = segment_postings(s, t);
+    }
     for (uint32_t t = 0; t < s->n_terms; t++)
-        for (uint32_t k = s->term_block[t]; k < s->term_block[t + 1]; k++)
-            for (uint32_t at = s->block[k].at; at < s->block[k + 1].at; at++)
-                p->df[t] += !bit(p->dead, s->block[k].base + s->distance[at]);
-    p->stale = false;
+        for (uint32_t k = s->term_block[t]; k < s->term_block[t + 1]; k++) {
+            const struct segment_block *b = &s->block[k];
+            if (b->last < p->from || b->base >= p->to)
+                continue;
+            for (uint32_t at = b->at; at < b[1].at; at++)
+                p->df[t] -= bit(p->fresh, b->base + s->distance[at]);
+        }
+    mem_free(p->fresh);
+    p->fresh = NULL;
 }
 
 /* Joins the parts [from, to) into one. */
@@ -276,7 +297,7 @@ void bm25_commit(struct bm25 *ix)
         const struct part *p = ix->part[i];
         if (p->n_live < p->segment->n_passages / 4 * 3) /* a quarter is dead weight */
             merge(ix, i, i + 1);
-        else if (p->stale)
+        else if (p->fresh)
             count_df(ix->part[i]);
     }
     publish(ix);
@@ -371,8 +392,12 @@ static struct part *load_part(struct bm25 *ix, struct str *in, struct segment_ho
     for (uint32_t d = 0; p->dead && d < s->n_documents; d++)
         if (bit(p->dead, s->document[d].first))
             count_out(p, &s->document[d]);
-    if (p->dead)
+    if (p->dead) {
+        p->fresh = mem_copy(p->dead, need);
+        p->from = 0;
+        p->to = s->n_passages;
         count_df(p);
+    }
     return p;
 }
 

@@ -48,8 +48,8 @@ void bm25_free(struct bm25 *ix);
  * before. */
 void bm25_add(struct bm25 *ix, int64_t document, enum lang lang, int64_t key, uint64_t *term,
               size_t n, uint32_t length);
-/* Drops all passages of a document, staged ones too. False when there is none. Costs one pass over
- * the postings of the segments concerned at the next commit: remove many, then commit. */
+/* Drops all passages of a document, staged ones too. False when there is none. The next commit
+ * goes once over the segments concerned: remove many, then commit. */
 bool bm25_remove(struct bm25 *ix, int64_t document);
 void bm25_clear(struct bm25 *ix); /* drops everything */
 void bm25_commit(struct bm25 *ix);

@@ -12,7 +12,9 @@ struct part {
     uint64_t length;              /* of the living */
     uint32_t by_lang[LANG_COUNT]; /* living passages in each language */
     /* writer only */
-    bool published, stale; /* stale: df is to be counted */
+    bool published;
+    uint64_t *fresh;   /* passages that died since df was counted; NULL: none */
+    uint32_t from, to; /* all of them are in [from, to) */
 };
 
 struct bm25_view {

@@ -68,7 +68,7 @@ static bool head_fits(struct head *head, struct str content, struct str id, stru
 bool snapshot_decode(struct bm25 *ix, int64_t *seq, struct str content, struct str id,
                      struct arena *holder, struct err *e)
 {
-    struct head head;
+    struct head head = {0};
     if (!head_fits(&head, content, id, e)) {
         arena_free(holder);
         return false;

@@ -137,7 +137,7 @@ static bool scale_of(const struct vector_index *ix, const float *v, float *scale
 bool vector_add(struct vector_index *ix, int64_t document, int64_t key, const float *v,
                 struct err *e)
 {
-    float scale;
+    float scale = 1;
     if (!scale_of(ix, v, &scale, e))
         return false;
     append(ix, document, key, v, scale);
@@ -267,7 +267,7 @@ static void search_view(const struct vector_index *ix, const struct view *v,
 bool vector_search(struct vector_index *ix, const struct vector_query *q, struct hit *hit, size_t k,
                    size_t *n, struct err *e)
 {
-    float scale;
+    float scale = 1;
     *n = 0;
     if (!scale_of(ix, q->v, &scale, e))
         return false;
