@@ -157,7 +157,7 @@ void json_next(struct json_iter *it)
     it->i = doc->node[it->i].next;
 }
 
-static struct json_value member(struct json_value object, struct str name)
+struct json_value json_member(struct json_value object, struct str name)
 {
     if (!json_is(object, JSON_OBJECT))
         return nothing;
@@ -171,11 +171,6 @@ static struct json_value member(struct json_value object, struct str name)
             return (struct json_value){object.doc, i + 1};
     }
     return nothing;
-}
-
-struct json_value json_get(struct json_value object, const char *name)
-{
-    return member(object, str_from(name));
 }
 
 struct json_value json_at(struct json_value array, uint32_t index)
@@ -195,7 +190,7 @@ struct json_value json_path(struct json_value v, const char *path)
     while (str_split(&rest, '.', &part)) {
         uint64_t index;
         if (!json_is(v, JSON_ARRAY))
-            v = member(v, part);
+            v = json_member(v, part);
         else if (str_to_u64(part, &index) && index < UINT32_MAX)
             v = json_at(v, (uint32_t)index);
         else

@@ -70,7 +70,12 @@ const char *
 json_type_name(enum json_type type); /* "string", "array", ... as error messages say it */
 enum json_type json_type(struct json_value v);
 
-struct json_value json_get(struct json_value object, const char *name); /* a member, or not there */
+/* A member, or not there; by a literal its length is known when this is compiled. */
+struct json_value json_member(struct json_value object, struct str name);
+static inline struct json_value json_get(struct json_value object, const char *name)
+{
+    return json_member(object, str_from(name));
+}
 struct json_value json_path(struct json_value v,
                             const char *path); /* "usage.prompt_tokens", "choices.0.delta" */
 struct json_value json_at(struct json_value array, uint32_t index);

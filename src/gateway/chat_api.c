@@ -15,7 +15,7 @@ enum { ANSWER_MAX = 64 << 20 };
 struct chat_writer {
     struct chat_sink sink;
     struct request *r;
-    char id[RANDOM_ID_SIZE];
+    char id[RANDOM_ID_SIZE]; /* by answer_id */
     int64_t created_s;
     struct buf text; /* of an answer that is not streamed */
     struct str raw;  /* a whole answer in the client's dialect */
@@ -63,13 +63,21 @@ static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
     return true;
 }
 
+/* Made when it is first wanted: an answer in the client's dialect has its own. */
+static const char *answer_id(struct chat_writer *w)
+{
+    if (!w->id[0])
+        random_id(w->id, "chatcmpl-");
+    return w->id;
+}
+
 static void chunk_begin(struct chat_writer *w, struct json_writer *j, struct buf *b)
 {
     buf_init(b, ANSWER_MAX);
     buf_add(b, STR("data: "));
     json_begin(j, b);
     json_object(j);
-    json_kv_text(j, "id", w->id);
+    json_kv_text(j, "id", answer_id(w));
     json_kv_text(j, "object", "chat.completion.chunk");
     json_kv_int(j, "created", w->created_s);
     json_kv_str(j, "model", w->r->call.req.model);
@@ -218,7 +226,6 @@ static struct chat_sink *make_sink(struct request *r)
     w->sink.event = on_event;
     w->r = r;
     w->created_s = clock_wall_s();
-    random_id(w->id, "chatcmpl-");
     buf_init(&w->text, ANSWER_MAX);
     buf_init(&w->annotations, ANSWER_MAX);
     arena_defer(r->call.arena, free_writer, w);
@@ -267,7 +274,7 @@ static bool end_whole(struct chat_writer *w, struct err *e)
     buf_init(&b, 2 * ANSWER_MAX);
     json_begin(&j, &b);
     json_object(&j);
-    json_kv_text(&j, "id", w->id);
+    json_kv_text(&j, "id", answer_id(w));
     json_kv_text(&j, "object", "chat.completion");
     json_kv_int(&j, "created", w->created_s);
     json_kv_str(&j, "model", r->call.req.model);

@@ -116,10 +116,14 @@ void routes_init(void)
 }
 
 static struct metric *series(_Atomic(struct metric *) *slot, struct metric_family *f,
-                             const struct str *label)
+                             const struct request *r)
 {
     struct metric *m = atomic_load_explicit(slot, memory_order_acquire);
     if (!m) {
+        char status[12];
+        snprintf(status, sizeof(status), "%d", r->http->status);
+        const struct str label[] = {str_from(r->route ? r->route->path : "other"),
+                                    str_from(status)};
         m = metric_with(f, label); /* finding it twice at once gives the same one */
         atomic_store_explicit(slot, m, memory_order_release);
     }
@@ -130,12 +134,9 @@ __attribute__((noinline)) static void count(const struct request *r, int64_t now
 {
     size_t i = r->route ? (size_t)(r->route - routes) : COUNT(routes);
     int status = r->http->status;
-    char text[12];
-    snprintf(text, sizeof(text), "%d", status);
-    struct str label[] = {str_from(r->route ? r->route->path : "other"), str_from(text)};
     if (status >= STATUS_FIRST && status < STATUS_MAX)
-        metric_add(series(&metrics[i].status[status - STATUS_FIRST], requests, label), 1);
-    metric_observe(series(&metrics[i].seconds, seconds, label), now - r->call.start_ns);
+        metric_add(series(&metrics[i].status[status - STATUS_FIRST], requests, r), 1);
+    metric_observe(series(&metrics[i].seconds, seconds, r), now - r->call.start_ns);
 }
 
 __attribute__((noinline)) static void access_line(const struct request *r, const struct err *why,
