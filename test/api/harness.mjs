@@ -54,6 +54,7 @@ export class Service {
         const url = /listening on (\S+)/.exec(out);
         if (url) resolve(url[1]);
       });
+      this.child.on("error", reject);
       this.child.on("exit", (code) => reject(new Error(`penstock ended with ${code}: ${this.log}${out}`)));
     });
     this.url = await ready;
