@@ -50,15 +50,16 @@ struct arena *arena_new(void)
 
 struct arena *arena_on(void *space, size_t size)
 {
-    struct on {
-        struct arena arena;
-        struct block first;
-    } *on = space;
-    CHECK((uintptr_t)space % ALIGN == 0 && size >= sizeof(*on));
-    *on = (struct on){{.last = &on->first, .borrowed = true}, {.size = size - sizeof(*on)}};
-    on->arena.held = size;
-    ASAN_POISON(on->first.data, on->first.size);
-    return &on->arena;
+    const size_t head = (sizeof(struct arena) + ALIGN - 1) / ALIGN * ALIGN;
+    struct arena *a = space;
+    struct block *first = (struct block *)((char *)space + head);
+    CHECK((uintptr_t)space % ALIGN == 0 && size >= head + sizeof(*first));
+    *a = (struct arena){.last = first, .held = size, .borrowed = true};
+    first->prev = NULL;
+    first->used = 0;
+    first->size = size - head - sizeof(*first);
+    ASAN_POISON(first->data, first->size);
+    return a;
 }
 
 static void block_pop(struct arena *a)

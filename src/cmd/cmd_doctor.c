@@ -70,8 +70,11 @@ static struct finding check_directory(struct doctor *d)
     double gb = (double)fs.f_bavail * (double)fs.f_frsize / 1e9;
     struct str what = arena_printf(d->arena, "%s, %.1f GB free", dir, gb);
     if (st.st_mode & 077)
-        return (struct finding){WARNING, what, arena_printf(d->arena, "others can look into it: "
-                                                            "chmod 700 '%s'", dir)};
+        return (struct finding){WARNING, what,
+                                arena_printf(d->arena,
+                                             "others can look into it: "
+                                             "chmod 700 '%s'",
+                                             dir)};
     if (gb < 1)
         return (struct finding){WARNING, what, STR("make room: under 1 GB is little")};
     return good(what);
@@ -85,8 +88,9 @@ static struct finding check_store(struct doctor *d)
     if (local_running(socket.p + 5))
         return good(STR("a service is using it and answers"));
     if (!service_open(&s, &d->opt, &e))
-        return failed(d, &e, e.code == ERR_CORRUPT ? "restore the data directory from a backup"
-                                                   : "see the message");
+        return failed(d, &e,
+                      e.code == ERR_CORRUPT ? "restore the data directory from a backup"
+                                            : "see the message");
     bool whole = db_check(s->db, &e);
     size_t keys = key_count(s->keys);
     service_close(s);
@@ -115,8 +119,9 @@ static struct finding check_reader(struct doctor *d)
     extract_close(x);
     close(fd);
     if (!read)
-        return failed(d, &e, "install penstock-reader beside penstock, or name it in the "
-                             "configuration as ingest.reader");
+        return failed(d, &e,
+                      "install penstock-reader beside penstock, or name it in the "
+                      "configuration as ingest.reader");
     return good(STR("reads documents in its sandbox"));
 }
 
@@ -128,7 +133,8 @@ static struct finding check_descriptors(struct doctor *d)
     uint64_t wanted = d->config ? (uint64_t)d->config->limits.connections * 2 : 0;
     if (r.rlim_max < wanted)
         return (struct finding){WARNING, what,
-                                arena_printf(d->arena, "for limits.connections = %jd allow %ju: "
+                                arena_printf(d->arena,
+                                             "for limits.connections = %jd allow %ju: "
                                              "LimitNOFILE in systemd, or ulimit -n",
                                              (intmax_t)d->config->limits.connections,
                                              (uintmax_t)wanted)};
@@ -155,7 +161,8 @@ static int ping_fiber(void *arg)
         q->found = failed(q->d, &e, "check the url, the network, and tls.ca");
     } else {
         int status = x->head.status;
-        struct str what = arena_printf(a, "%.*s answers with status %d", STR_FMT(q->p->url), status);
+        struct str what =
+            arena_printf(a, "%.*s answers with status %d", STR_FMT(q->p->url), status);
         q->found = status == 401 || status == 403
                        ? (struct finding){BAD, what, STR("its key is refused: check 'key'")}
                        : good(what);
@@ -252,7 +259,8 @@ static int run(int argc, char **argv)
     return code;
 }
 
-const struct command cmd_doctor = {"doctor", "doctor [options]",
-                                   "Check everything that the service needs and say what to mend.\n\n"
-                                   "Exit code 1 when something is bad.",
-                                   run};
+const struct command cmd_doctor = {
+    "doctor", "doctor [options]",
+    "Check everything that the service needs and say what to mend.\n\n"
+    "Exit code 1 when something is bad.",
+    run};

@@ -52,8 +52,8 @@ bool local_start(struct local *l, const char *method, struct str path, struct st
     const struct http_deadlines d = {
         .connect_ms = 5000, .first_byte_ms = 3600 * 1000, .idle_ms = 3600 * 1000};
     struct str type = body.len ? STR("Content-Type: application/json\r\n") : STR_NONE;
-    if (!http_exchange_start(x, l->client, l->arena, l->arena, &l->origin, str_from(method), path, type,
-                             &body, body.len ? 1 : 0, &d, e))
+    if (!http_exchange_start(x, l->client, l->arena, l->arena, &l->origin, str_from(method), path,
+                             type, &body, body.len ? 1 : 0, &d, e))
         return false;
     return (*x)->head.status < 400 || refused(l, *x, e);
 }

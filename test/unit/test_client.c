@@ -185,8 +185,8 @@ static bool post(struct http_exchange **x, struct http_client *c, struct arena *
                  const struct http_origin *o, const struct http_deadlines *d, struct err *e)
 {
     static const struct str parts[] = {{"{\"a\":", 5}, {"", 0}, {"1}", 2}};
-    return http_exchange_start(x, c, a, a, o, STR("POST"), STR("/chat"), STR("X-Key: k\r\n"), parts, 3,
-                               d, e);
+    return http_exchange_start(x, c, a, a, o, STR("POST"), STR("/chat"), STR("X-Key: k\r\n"), parts,
+                               3, d, e);
 }
 
 /* ---- The table ---- */
@@ -282,7 +282,8 @@ static void test_request(void *arg)
     close(p.listener);
     mem_free(p.request);
 
-    ok(!http_exchange_start(&x, c, a, a, &o, STR("GET"), STR("/a b"), STR_NONE, NULL, 0, NULL, &e) &&
+    ok(!http_exchange_start(&x, c, a, a, &o, STR("GET"), STR("/a b"), STR_NONE, NULL, 0, NULL,
+                            &e) &&
            e.code == ERR_INVALID,
        "%s", e.msg);
     o.https = true;

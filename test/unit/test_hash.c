@@ -20,6 +20,7 @@ int main(void)
     ok(differ == 1000 && wide == 1000, "texts of other lengths have others");
     ok(hash64(STR("penstock")) != hash_stable(STR("penstock")), "the process has a key of its own");
     ok(hash_stable(STR("")) == UINT64_C(0x2d06800538d394c2), "the stable hash is XXH3 (empty)");
-    ok(hash_stable(STR("penstock")) == UINT64_C(0xfb5a0b813e4c7327), "the stable hash is XXH3 (text)");
+    ok(hash_stable(STR("penstock")) == UINT64_C(0xfb5a0b813e4c7327),
+       "the stable hash is XXH3 (text)");
     return tap_done();
 }

@@ -86,8 +86,9 @@ static bool exchange(struct http_client *c, struct arena *a, const struct http_o
     struct http_exchange *x = NULL;
     struct str body = STR_NONE;
     const struct http_deadlines d = {.first_byte_ms = 5000};
-    bool good = http_exchange_start(&x, c, a, a, o, STR("GET"), STR("/"), STR_NONE, NULL, 0, &d, e) &&
-                http_exchange_body(x, &body, 100, e) && str_eq(body, STR("hello"));
+    bool good =
+        http_exchange_start(&x, c, a, a, o, STR("GET"), STR("/"), STR_NONE, NULL, 0, &d, e) &&
+        http_exchange_body(x, &body, 100, e) && str_eq(body, STR("hello"));
     http_exchange_end(x);
     return good;
 }
