@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -65,11 +66,41 @@ struct db {
 
 /* ---- One process per directory ---- */
 
+enum { ORPHAN_TRIES = 200 }; /* every 10 ms */
+
+static struct str read_pid(int fd, char *pid, size_t size)
+{
+    ssize_t n = pread(fd, pid, size, 0);
+    return str_trim((struct str){pid, n > 0 ? (size_t)n : 0});
+}
+
+static bool is_alive(int fd)
+{
+    char text[32];
+    uint64_t pid;
+    return !str_to_u64(read_pid(fd, text, sizeof(text)), &pid) || kill((pid_t)pid, 0) == 0 ||
+           errno != ESRCH;
+}
+
+/* A process that was killed leaves the lock for a moment with a child that it had forked and that
+ * has not started its program yet: worth a little patience, as its number is in the file. */
+static bool take_lock(int fd)
+{
+    const struct timespec pause = {.tv_nsec = 10 * NS_PER_MS};
+    for (int i = 0; i < ORPHAN_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK || is_alive(fd))
+            break;
+        nanosleep(&pause, NULL);
+    }
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 static bool held_by(int fd, const char *dir, struct err *e)
 {
     char pid[32];
-    ssize_t n = pread(fd, pid, sizeof(pid), 0);
-    struct str s = str_trim((struct str){pid, n > 0 ? (size_t)n : 0});
+    struct str s = read_pid(fd, pid, sizeof(pid));
     return err_set(e, ERR_UNAVAILABLE,
                    "data directory '%s' is in use by process %.*s: stop it, or choose another one",
                    dir, s.len ? (int)s.len : 7, s.len ? s.p : "unknown");
@@ -88,7 +119,7 @@ static bool lock_dir(struct db *d, const char *dir, struct err *e)
                        "cannot write in data directory '%s' (it must exist and be writable for "
                        "this user, or choose another one)",
                        dir);
-    if (flock(d->dir_lock, LOCK_EX | LOCK_NB) < 0)
+    if (!take_lock(d->dir_lock))
         return errno == EWOULDBLOCK ? held_by(d->dir_lock, dir, e)
                                     : err_sys(e, ERR_IO, "cannot lock '%s/lock'", dir);
     char pid[32];
