@@ -7,6 +7,7 @@ struct asking {
     const char *question, *model;
     bool stream, json;
     int citations;
+    struct buf sources; /* a line for each */
 };
 
 static struct str body(struct arena *a, const struct asking *q)
@@ -32,29 +33,36 @@ static struct str body(struct arena *a, const struct asking *q)
 }
 
 /* [1] manual.md, Install > From source, lines 12-18 */
-static void print_citation(struct json_value c, struct arena *a, int number)
+static void note_citation(struct asking *q, struct json_value c, struct arena *a)
 {
+    struct buf *b = &q->sources;
     int64_t page = 0, from = 0, to = 0;
     struct str section = json_text(json_get(c, "section"), a);
-    printf("%s[%d] %.*s", cli_dim(), number, STR_FMT(json_text(json_get(c, "filename"), a)));
+    buf_printf(b, "[%d] %.*s", ++q->citations, STR_FMT(json_text(json_get(c, "filename"), a)));
     if (section.len)
-        printf(", %.*s", STR_FMT(section));
+        buf_printf(b, ", %.*s", STR_FMT(section));
     if (json_int(json_get(c, "page"), &page))
-        printf(", page %jd", (intmax_t)page);
-    if (json_int(json_get(c, "line_start"), &from) && json_int(json_get(c, "line_end"), &to))
-        from == to ? printf(", line %jd", (intmax_t)from)
-                   : printf(", lines %jd-%jd", (intmax_t)from, (intmax_t)to);
-    printf("%s\n", cli_plain());
+        buf_printf(b, ", page %jd", (intmax_t)page);
+    if (json_int(json_get(c, "line_start"), &from) && json_int(json_get(c, "line_end"), &to)) {
+        if (from == to)
+            buf_printf(b, ", line %jd", (intmax_t)from);
+        else
+            buf_printf(b, ", lines %jd-%jd", (intmax_t)from, (intmax_t)to);
+    }
+    buf_char(b, '\n');
 }
 
-static void print_citations(struct asking *q, struct json_value list, struct arena *a)
+/* Sources stand below the answer, also when it comes in pieces. */
+static void note_citations(struct asking *q, struct json_value list, struct arena *a)
 {
-    json_each(it, list)
-    {
-        if (q->citations++ == 0)
-            printf("\n\n");
-        print_citation(it.value, a, q->citations);
-    }
+    json_each(it, list) note_citation(q, it.value, a);
+}
+
+static void print_sources(const struct asking *q)
+{
+    printf("\n");
+    if (q->citations)
+        printf("\n%s%.*s%s", cli_dim(), STR_FMT(buf_str(&q->sources)), cli_plain());
 }
 
 static bool on_chunk(void *ctx, const struct json *chunk, struct err *e)
@@ -68,7 +76,7 @@ static bool on_chunk(void *ctx, const struct json *chunk, struct err *e)
     } else {
         struct str text = json_text(json_get(delta, "content"), a);
         fwrite(text.p, 1, text.len, stdout);
-        print_citations(q, json_get(delta, "annotations"), a);
+        note_citations(q, json_get(delta, "annotations"), a);
     }
     fflush(stdout);
     arena_free(a);
@@ -81,8 +89,8 @@ static bool ask_stream(struct local *l, struct asking *q, struct err *e)
     if (!local_start(l, "POST", STR("/v1/chat/completions"), body(local_arena(l), q), &x, e) ||
         !local_events(x, on_chunk, q, e))
         return false;
-    if (!q->json && !q->citations)
-        printf("\n");
+    if (!q->json)
+        print_sources(q);
     return true;
 }
 
@@ -98,9 +106,8 @@ static bool ask_whole(struct local *l, struct asking *q, struct err *e)
     }
     struct json_value message = json_path(json_root(&answer), "choices.0.message");
     printf("%.*s", STR_FMT(json_text(json_get(message, "content"), a)));
-    print_citations(q, json_get(message, "annotations"), a);
-    if (!q->citations)
-        printf("\n");
+    note_citations(q, json_get(message, "annotations"), a);
+    print_sources(q);
     return true;
 }
 
@@ -130,9 +137,11 @@ static int run(int argc, char **argv)
         code = cli_usage_error(&cmd_ask, argc ? "put the question in quotes" : "which question?");
     if (code < 0) {
         q.question = argv[0];
+        buf_init(&q.sources, 4 << 20);
         code = cli_data_dir(data, a, &opt.data_dir, &e) ? local_run(&opt, ask_fiber, &q)
                                                         : cli_fail(&e);
     }
+    buf_fini(&q.sources);
     arena_free(a);
     return code;
 }
