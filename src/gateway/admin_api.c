@@ -108,11 +108,12 @@ static void free_failures(struct failure *f)
     }
 }
 
-static bool send_event(struct request *r, struct buf *b, struct err *e)
+static bool send_event(struct request *r, struct buf *b, bool last, struct err *e)
 {
     buf_add(b, STR("\n\n"));
     struct str event = buf_str(b);
-    bool sent = http_reply_write(r->http, &event, 1, e);
+    bool sent =
+        last ? http_reply_end(r->http, &event, 1, e) : http_reply_write(r->http, &event, 1, e);
     buf_fini(b);
     return sent;
 }
@@ -139,7 +140,7 @@ static bool send_progress(struct request *r, struct ingest_job *j, struct err *e
     put_failures(&w, failed);
     free_failures(failed);
     json_end(&w);
-    return send_event(r, &b, e);
+    return send_event(r, &b, false, e);
 }
 
 static bool send_outcome(struct request *r, struct ingest_job *j, struct err *e)
@@ -156,7 +157,7 @@ static bool send_outcome(struct request *r, struct ingest_job *j, struct err *e)
     } else {
         reply_error_json(&w, &j->e);
     }
-    return send_event(r, &b, e);
+    return send_event(r, &b, true, e);
 }
 
 static bool follow(struct request *r, struct ingest_job *j, struct err *e)
@@ -169,7 +170,7 @@ static bool follow(struct request *r, struct ingest_job *j, struct err *e)
         good = fiber_sleep(100 * NS_PER_MS, e) && send_progress(r, j, e);
     atomic_store(&j->cancelled, !good);
     fiber_group_fini(&g);
-    return good && send_progress(r, j, e) && send_outcome(r, j, e) && http_reply_end(r->http, e);
+    return good && send_progress(r, j, e) && send_outcome(r, j, e);
 }
 
 static bool read_paths(struct request *r, struct json_value root, struct ingest_job *j,

@@ -315,8 +315,7 @@ static bool end_stream(struct chat_writer *w, struct err *e)
                 return false;
         }
     }
-    return start_stream(w, e) && http_reply_write(r->http, &done, 1, e) &&
-           http_reply_end(r->http, e);
+    return start_stream(w, e) && http_reply_end(r->http, &done, 1, e);
 }
 
 static bool end(struct request *r, struct err *e)
@@ -338,7 +337,7 @@ static void fail(struct request *r, const struct err *why)
     reply_error_json(&j, why);
     buf_add(&b, STR("\n\n"));
     struct str event = buf_str(&b);
-    if (!http_reply_write(r->http, &event, 1, &ignored) || !http_reply_end(r->http, &ignored))
+    if (!http_reply_end(r->http, &event, 1, &ignored))
         http_reply_abort(r->http);
     buf_fini(&b);
 }

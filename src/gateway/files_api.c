@@ -185,7 +185,7 @@ static bool send_content(struct request *r, int fd, uint64_t bytes, struct err *
         if (!http_reply_write(r->http, &piece, 1, e))
             return false;
     }
-    return http_reply_end(r->http, e);
+    return http_reply_end(r->http, NULL, 0, e);
 }
 
 struct opening {

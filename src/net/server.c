@@ -184,6 +184,14 @@ void http_request_release(struct http_request *pub)
     pub->early = NULL;
 }
 
+void http_request_outlive(struct http_request *pub, bool on)
+{
+    struct http_conn *c = pub->conn;
+    c->conn.io.owner = on ? NULL : c->fiber;
+    if (!on && c->conn.io.gone)
+        fiber_cancel(c->fiber);
+}
+
 /* Answers what no handler will see. */
 static void refuse(struct server_request *r, const struct err *e)
 {

@@ -72,6 +72,10 @@ struct http_request {
  * is still to come. */
 void http_request_release(struct http_request *r);
 
+/* While on, a client that leaves does not cancel the fiber, as others may wait for the answer too;
+ * what is written to it fails. Switching it off cancels the fiber when the client has left. */
+void http_request_outlive(struct http_request *r, bool on);
+
 /* All of the body in one piece, in `early`; once. ERR_TOO_LARGE, ERR_INVALID
  * (malformed, or it came too slowly: nothing for body_timeout_ms, or less than 1 KB/s on average
  * behind twice that), ERR_CANCELLED when it was cut short. */
@@ -86,13 +90,14 @@ ssize_t http_request_read(struct http_request *r, void *to, size_t n, struct err
  * write closes the connection. */
 bool http_reply(struct http_request *r, int status, const struct http_header *headers, size_t n,
                 const struct str *body_parts, size_t n_parts, struct err *e);
-/* An answer in pieces: chunked (or until close for 1.0). http_reply_end sends the last piece; a
- * handler that returns without it has aborted. */
+/* An answer in pieces: chunked (or until close for 1.0). A handler that returns without
+ * http_reply_end has aborted. */
 bool http_reply_start(struct http_request *r, int status, const struct http_header *headers,
                       size_t n, struct err *e);
 /* One chunk, written before this returns. The head goes out together with the first piece, so that
  * both are one system call. No bytes: only the head, if it has not gone yet. */
 bool http_reply_write(struct http_request *r, const struct str *parts, size_t n, struct err *e);
-bool http_reply_end(struct http_request *r, struct err *e);
+/* The last piece, which may be empty, and the end of the body in one system call. */
+bool http_reply_end(struct http_request *r, const struct str *parts, size_t n, struct err *e);
 /* Breaks the connection off, so that a client sees that the answer is not whole. */
 void http_reply_abort(struct http_request *r);

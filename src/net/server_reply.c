@@ -12,6 +12,13 @@ enum {
 
 /* ---- Writing ---- */
 
+/* The client has left; a request that outlives it has no owner that would have been cancelled. */
+static bool gone(const struct http_conn *c, struct err *e)
+{
+    return (c->broken || (c->conn.io.gone && !c->conn.io.owner)) &&
+           !err_set(e, ERR_CANCELLED, "the client's connection is broken");
+}
+
 static bool write_slice(struct http_conn *c, struct iovec *iov, int n, struct err *e)
 {
     int64_t deadline = clock_after(loop_now(), c->server->opt.write_timeout_ms);
@@ -27,8 +34,8 @@ static bool write_slice(struct http_conn *c, struct iovec *iov, int n, struct er
  * a client that does not read. Uses iov up. */
 static bool write_all(struct http_conn *c, struct iovec *iov, int n, struct err *e)
 {
-    if (c->broken)
-        return err_set(e, ERR_CANCELLED, "the client's connection is broken");
+    if (gone(c, e))
+        return false;
     while (n > 0) {
         size_t room = SLICE;
         int k = 0;
@@ -164,7 +171,7 @@ bool http_reply_start(struct http_request *pub, int status, const struct http_he
     r->chunks = pub->head.minor == 1 && status_has_body(status);
     r->close |= pub->head.minor == 0 && !r->head_only;
     r->head = build_head(r, status, headers, n, NULL);
-    return !pub->conn->broken || err_set(e, ERR_CANCELLED, "the client's connection is broken");
+    return !gone(pub->conn, e);
 }
 
 /* At most GROUP parts, as one chunk. `last`: and the end of the body. */
@@ -196,21 +203,26 @@ static bool write_chunk(struct server_request *r, const struct str *part, size_t
     return true;
 }
 
-bool http_reply_write(struct http_request *pub, const struct str *parts, size_t n, struct err *e)
+static bool write_pieces(struct http_request *pub, const struct str *parts, size_t n, bool last,
+                         struct err *e)
 {
     struct server_request *r = request_of(pub);
     CHECK(pub->streaming && !r->ended);
     for (; n > GROUP; parts += GROUP, n -= GROUP)
         if (!write_chunk(r, parts, GROUP, false, e))
             return false;
-    return write_chunk(r, parts, n, false, e);
+    return write_chunk(r, parts, n, last, e);
 }
 
-bool http_reply_end(struct http_request *pub, struct err *e)
+bool http_reply_write(struct http_request *pub, const struct str *parts, size_t n, struct err *e)
+{
+    return write_pieces(pub, parts, n, false, e);
+}
+
+bool http_reply_end(struct http_request *pub, const struct str *parts, size_t n, struct err *e)
 {
     struct server_request *r = request_of(pub);
-    CHECK(pub->streaming && !r->ended);
-    r->ended = write_chunk(r, NULL, 0, true, e);
+    r->ended = write_pieces(pub, parts, n, true, e);
     return r->ended;
 }
 

@@ -89,8 +89,7 @@ static void handle_stream(struct http_request *r)
                                  STR("f"), STR("g"), STR("h"), STR("i"), STR("j"),
                                  STR("k"), STR("l"), STR("m"), STR("n")};
     bool good = http_reply_start(r, 200, text_type, 1, NULL) && http_reply_write(r, one, 2, NULL) &&
-                http_reply_write(r, none, 1, NULL) && http_reply_write(r, many, 14, NULL) &&
-                http_reply_end(r, NULL);
+                http_reply_write(r, none, 1, NULL) && http_reply_end(r, many, 14, NULL);
     (void)good; /* the client sees */
 }
 
@@ -109,7 +108,7 @@ static void handle_long(struct http_request *r)
         good = http_reply_write(r, &one, 1, NULL);
     atomic_store(&long_kept, good && !r->early && arena_used(r->arena) == used &&
                                  str_eq(r->head.method, STR("POST")));
-    good = good && http_reply_end(r, NULL);
+    good = good && http_reply_end(r, NULL, 0, NULL);
 }
 
 static void handle_flood(struct http_request *r)
@@ -134,7 +133,7 @@ static void handle_wait(struct http_request *r)
     leave(e.code);
 }
 
-static void handle_gate(struct http_request *r)
+static void wait_for_gate(void)
 {
     gate_fiber = fiber_self();
     gate_open = false;
@@ -142,7 +141,34 @@ static void handle_gate(struct http_request *r)
     while (!gate_open && fiber_wait(CLOCK_NEVER) == FIBER_WOKEN)
         ;
     gate_fiber = NULL;
+}
+
+static void handle_gate(struct http_request *r)
+{
+    wait_for_gate();
     reply_text(r, 200, STR("through"));
+}
+
+static atomic_bool outlived; /* the fiber was cancelled only when it asked for that again */
+
+static void handle_outlive(struct http_request *r)
+{
+    struct err e = {0};
+    http_request_outlive(r, true);
+    wait_for_gate();
+    bool alive = !fiber_cancelled() && !http_reply_start(r, 200, text_type, 1, &e) &&
+                 e.code == ERR_CANCELLED;
+    http_request_outlive(r, false);
+    atomic_store(&outlived, alive && fiber_cancelled());
+    leave(e.code);
+}
+
+/* Its client stays: nothing is different. */
+static void handle_stay(struct http_request *r)
+{
+    http_request_outlive(r, true);
+    http_request_outlive(r, false);
+    handle_wait(r);
 }
 
 static void handler(struct http_request *r, void *ctx)
@@ -163,6 +189,10 @@ static void handler(struct http_request *r, void *ctx)
         handle_wait(r);
     else if (str_eq(p, STR("/gate")))
         handle_gate(r);
+    else if (str_eq(p, STR("/outlive")))
+        handle_outlive(r);
+    else if (str_eq(p, STR("/stay")))
+        handle_stay(r);
     else if (str_eq(p, STR("/abort"))) {
         const struct str part = STR("half");
         if (http_reply_start(r, 200, text_type, 1, NULL))
@@ -695,6 +725,29 @@ static void test_client_leaves(void)
        "leaving in the middle of a body is told to the handler");
 }
 
+static void look_around(void)
+{
+}
+
+static void test_outlive(void)
+{
+    struct client *c = client_open(main_port);
+    client_send(c, GET("/outlive"));
+    ok(patient(&entered), "a request whose answer others want too");
+    client_free(c);
+    for (int i = 0; i < 3; i++) /* turns of the loop, in which it sees that the client has gone */
+        on_loop(look_around);
+    on_loop(open_gate);
+    ok(patient(&left) && atomic_load(&outlived) && atomic_load(&outcome) == ERR_CANCELLED,
+       "outlives its client, cannot write to it, and is cancelled when nobody else waits");
+
+    c = client_open(main_port);
+    client_send(c, GET("/stay"));
+    ok(patient(&entered), "a request that no longer outlives its client");
+    client_free(c);
+    ok(patient(&left) && atomic_load(&outcome) == ERR_CANCELLED, "ends when it leaves");
+}
+
 static void test_client_never_reads(void)
 {
     struct client *c = client_open(main_port), *other;
@@ -911,6 +964,7 @@ static void *clients(void *arg)
     test_expect();
     test_streams();
     test_client_leaves();
+    test_outlive();
     test_client_never_reads();
     test_half_open();
     test_slow();
