@@ -15,6 +15,11 @@ int64_t clock_now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
 int64_t clock_wall_ms(void)
 {
     return read_clock(CLOCK_REALTIME) / NS_PER_MS;

@@ -15,6 +15,7 @@
 #define NS_PER_S INT64_C(1000000000)
 
 int64_t clock_now(void);        /* monotonic ns */
+int64_t clock_wall_ns(void);    /* Unix time in nanoseconds */
 int64_t clock_wall_ms(void);    /* Unix time in milliseconds */
 int64_t clock_wall_s(void);     /* Unix time in seconds */
 int64_t clock_thread_cpu(void); /* ns of CPU that this thread has used */

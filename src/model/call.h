@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "model/account.h"
 #include "model/chat.h"
+#include "obs/trace.h"
 #include "store/journal.h"
 #include "tenant/key.h"
 
@@ -22,6 +23,7 @@ struct call {
     int64_t start_ns;           /* when the first byte was seen */
     int64_t deadline_ns;
     struct spans spans;
+    struct trace *trace; /* NULL: nobody asks, the usual case */
 
     struct chat_request req;
     struct chat_usage usage; /* of the attempt that answered */
