@@ -15,6 +15,7 @@
 enum {
     PROBES_TO_CLOSE = 2,
     PROBE_PATIENCE_S = 5, /* a probe that takes longer does not keep out the next one */
+    ASK_AGAIN_MS = 1000,  /* when nobody knows */
     SLICES = 6,           /* of the window over which shares of faults are taken */
     SLICE_S = 5,
     EJECT_IN_ROW = 5,
@@ -50,9 +51,9 @@ struct peers {
  */
 struct health {
     /* set once */
-    struct str provider, place, model;
+    struct str provider, endpoint, model;
     uint64_t hash;
-    struct endpoint *endpoint;
+    struct endpoint *at;
     struct peers *peers;
     struct metric *state_shown, *changes[3], *ejected;
 
@@ -80,6 +81,7 @@ static struct {
     /* under lock */
     struct map places, endpoints, peers; /* by their names */
     struct health_options opt;
+    _Atomic int failures; /* as in opt */
 } all = {.lock = LOCK_INIT};
 
 #define X(name, text) [BREAKER_##name] = text,
@@ -93,7 +95,7 @@ const char *breaker_state_name(enum breaker_state s)
 
 /* ---- Settings and places ---- */
 
-static struct health_options with_defaults(const struct health_options *opt)
+static void configure_locked(const struct health_options *opt)
 {
     struct health_options o = opt ? *opt : (struct health_options){0};
     o.failures = o.failures > 0 ? o.failures : 10;
@@ -103,13 +105,14 @@ static struct health_options with_defaults(const struct health_options *opt)
     o.cooldown_most_ms = o.cooldown_most_ms > 0 ? o.cooldown_most_ms : 15000;
     if (o.cooldown_most_ms < o.cooldown_ms)
         o.cooldown_most_ms = o.cooldown_ms;
-    return o;
+    all.opt = o;
+    atomic_store(&all.failures, o.failures);
 }
 
 void health_configure(const struct health_options *opt)
 {
     lock_take(&all.lock);
-    all.opt = with_defaults(opt);
+    configure_locked(opt);
     lock_drop(&all.lock);
 }
 
@@ -151,7 +154,7 @@ static struct str keep(struct str s)
 
 static void find_series(struct health *h)
 {
-    struct str names[] = {h->provider, h->place, h->model, STR_NONE};
+    struct str names[] = {h->provider, h->endpoint, h->model, STR_NONE};
     h->state_shown = metric_with(
         metric_family("penstock_breaker_state", METRIC_GAUGE, "provider,endpoint,model",
                       "Circuit breaker of an endpoint and model: 0 closed, 1 probe, 2 open."),
@@ -173,13 +176,13 @@ static void find_series(struct health *h)
 static void fill_locked(struct health *h, const struct str *name)
 {
     h->provider = keep(name[0]);
-    h->place = keep(name[1]);
+    h->endpoint = keep(name[1]);
     h->model = keep(name[2]);
     struct buf key;
     put_names(&key, name, 3);
     h->hash = hash_stable(buf_str(&key));
     buf_fini(&key);
-    h->endpoint = endpoint_locked(h->provider, h->place);
+    h->at = endpoint_locked(h->provider, h->endpoint);
     h->peers = find_locked(&all.peers, (struct str[]){h->provider, h->model}, 2, sizeof(*h->peers));
     if (!h->peers->places.next)
         list_init(&h->peers->places);
@@ -192,7 +195,7 @@ struct health *health_get(struct str provider, struct str endpoint, struct str m
     const struct str name[] = {provider, endpoint, model};
     lock_take(&all.lock);
     if (all.opt.failures == 0)
-        all.opt = with_defaults(NULL);
+        configure_locked(NULL);
     struct health *h = find_locked(&all.places, name, 3, sizeof(*h));
     if (!h->peers)
         fill_locked(h, name);
@@ -221,7 +224,7 @@ static void count(struct health *h, bool fault, int64_t now_ns)
     uint64_t old = atomic_load_explicit(s, memory_order_relaxed), new;
     do {
         new = old >> 2 * COUNT_BITS == number ? old : number << 2 * COUNT_BITS;
-        if ((new >> COUNT_BITS &COUNT_MOST) == COUNT_MOST)
+        if (((new >> COUNT_BITS) & COUNT_MOST) == COUNT_MOST)
             return; /* a million calls within a slice say enough */
         new += (UINT64_C(1) << COUNT_BITS) + fault;
     } while (!atomic_compare_exchange_weak(s, &old, new));
@@ -234,7 +237,7 @@ static struct tally tally(const struct health *h, int64_t now_ns)
     for (int i = 0; i < SLICES; i++) {
         uint64_t s = atomic_load_explicit(&h->slice[i], memory_order_relaxed);
         if (((number - (s >> 2 * COUNT_BITS)) & 0xffffff) < SLICES) {
-            t.calls += (int64_t)(s >> COUNT_BITS & COUNT_MOST);
+            t.calls += (int64_t)((s >> COUNT_BITS) & COUNT_MOST);
             t.faults += (int64_t)(s & COUNT_MOST);
         }
     }
@@ -273,18 +276,28 @@ static void change_locked(struct health *h, enum breaker_state to, int64_t now_n
         atomic_store(&h->open_until_ns, now_ns + cooldown_ns_locked(h));
     } else if (to == BREAKER_CLOSED) {
         forget(h);
+        atomic_store(&h->ejected_until_ns, 0);
+        h->ejections = 0;
     }
     atomic_store(&h->state, to);
     metric_set(h->state_shown, to);
     metric_add(h->changes[to], 1);
-    log_warn("breaker", kv("provider", h->provider), kv("endpoint", h->place),
+    log_warn("breaker", kv("provider", h->provider), kv("endpoint", h->endpoint),
              kv("model", h->model), kv("from", state_names[from]), kv("to", state_names[to]),
              kv("retry_ms", health_retry_in_ms(h, now_ns)));
 }
 
+/* An ejected place that is back and still does not answer is no outlier: it is dead. */
+static bool back_and_bad(const struct health *h, int64_t now_ns)
+{
+    int64_t back_ns = now_ns - atomic_load(&h->ejected_until_ns);
+    return atomic_load(&h->faults_in_row) > EJECT_IN_ROW && back_ns >= 0 &&
+           back_ns < FORGIVE_S * NS_PER_S && h->ejections > 0;
+}
+
 static bool too_many_faults_locked(const struct health *h, int64_t now_ns)
 {
-    if (atomic_load(&h->faults_in_row) >= all.opt.failures)
+    if (atomic_load(&h->faults_in_row) >= all.opt.failures || back_and_bad(h, now_ns))
         return true;
     struct tally t = tally(h, now_ns);
     return t.calls >= all.opt.min_calls &&
@@ -318,7 +331,7 @@ static void eject_if_outlier_locked(struct health *h, int64_t now_ns)
     list_each (node, &h->peers->places) {
         const struct health *o = list_entry(node, struct health, peer);
         bool is_out = ejected(o, now_ns) || atomic_load(&o->state) != BREAKER_CLOSED ||
-                      atomic_load(&o->endpoint->down);
+                      atomic_load(&o->at->down);
         if (now_ns - atomic_load(&o->used_at_ns) < IN_USE_S * NS_PER_S) {
             in_use++;
             out += is_out;
@@ -340,7 +353,7 @@ static void eject_if_outlier_locked(struct health *h, int64_t now_ns)
     int64_t s = h->ejections * EJECT_S < EJECT_MOST_S ? h->ejections * EJECT_S : EJECT_MOST_S;
     atomic_store(&h->ejected_until_ns, now_ns + s * NS_PER_S);
     metric_add(h->ejected, 1);
-    log_warn("ejected", kv("provider", h->provider), kv("endpoint", h->place),
+    log_warn("ejected", kv("provider", h->provider), kv("endpoint", h->endpoint),
              kv("model", h->model), kv("seconds", s));
 }
 
@@ -348,7 +361,7 @@ static void eject_if_outlier_locked(struct health *h, int64_t now_ns)
 
 static bool down(const struct health *h)
 {
-    return atomic_load_explicit(&h->endpoint->down, memory_order_relaxed);
+    return atomic_load_explicit(&h->at->down, memory_order_relaxed);
 }
 
 /* One probe at a time; true: it is this one. */
@@ -367,20 +380,26 @@ static void begin_probing(struct health *h, int64_t now_ns)
     lock_drop(&all.lock);
 }
 
+/* Something was answered since the faults that would open a breaker. */
+static bool half_alive(const struct health *h)
+{
+    return atomic_load(&h->faults_in_row) <
+               atomic_load_explicit(&all.failures, memory_order_relaxed) &&
+           !down(h);
+}
+
 /* Into a place that something keeps calls away from. An open breaker that has to let its only
  * caller try stays open until one was answered: it would change with each call otherwise. */
 static enum health_pass enter_carefully(struct health *h, bool only_choice, int64_t now_ns)
 {
     enum breaker_state state = atomic_load(&h->state);
-    if (!only_choice && (down(h) || ejected(h, now_ns)))
-        return HEALTH_REFUSED;
     if (state == BREAKER_CLOSED && !down(h))
-        return HEALTH_CALL;
-    bool due = !down(h) && now_ns >= atomic_load(&h->open_until_ns);
-    if (state == BREAKER_OPEN && !due && !only_choice)
+        return only_choice || !ejected(h, now_ns) ? HEALTH_CALL : HEALTH_REFUSED;
+    bool due = !down(h) && (state == BREAKER_PROBE || now_ns >= atomic_load(&h->open_until_ns));
+    if (!due && !only_choice)
         return HEALTH_REFUSED;
     if (!take_probe(h, now_ns))
-        return HEALTH_REFUSED;
+        return only_choice && half_alive(h) ? HEALTH_CALL : HEALTH_REFUSED;
     if (state == BREAKER_OPEN && due)
         begin_probing(h, now_ns);
     return HEALTH_PROBE;
@@ -485,17 +504,14 @@ static int64_t ms_until(int64_t at_ns, int64_t now_ns)
 int64_t health_retry_in_ms(const struct health *h, int64_t now_ns)
 {
     if (down(h))
-        return 1000; /* nobody knows; checks are seconds apart */
-    int64_t ms = ms_until(atomic_load_explicit(&h->ejected_until_ns, memory_order_relaxed), now_ns);
+        return ASK_AGAIN_MS;
     enum breaker_state state = atomic_load_explicit(&h->state, memory_order_relaxed);
     if (state == BREAKER_CLOSED)
-        return ms;
-    if (state == BREAKER_OPEN) {
-        int64_t open_ms = ms_until(atomic_load(&h->open_until_ns), now_ns);
-        ms = open_ms > ms ? open_ms : ms;
-    }
-    int64_t probe_ms = ms_until(atomic_load(&h->probing_until_ns), now_ns);
-    return probe_ms > ms ? probe_ms : ms;
+        return ms_until(atomic_load_explicit(&h->ejected_until_ns, memory_order_relaxed), now_ns);
+    int64_t ms = state == BREAKER_OPEN ? ms_until(atomic_load(&h->open_until_ns), now_ns) : 0;
+    if (ms == 0 && atomic_load(&h->probing_until_ns) > now_ns)
+        return ASK_AGAIN_MS;
+    return ms;
 }
 
 enum breaker_state health_state(const struct health *h)
@@ -532,7 +548,7 @@ void health_endpoint_up(struct str provider, struct str endpoint, bool up, int64
     if (up && was_down)
         map_each (slot, &all.places) {
             struct health *h = slot->value;
-            if (h->endpoint == at) {
+            if (h->at == at) {
                 atomic_store(&h->open_until_ns, now_ns);
                 atomic_store(&h->ejected_until_ns, now_ns);
             }

@@ -10,12 +10,14 @@
  *   that has recovered is back in use after at most 30 seconds, if it is asked for.
  * - an ejection, among several endpoints of one provider and model. One with faults in a row, or
  *   with a share of faults that is above that of its peers beyond chance, is left out for ten
- *   seconds, and longer each time; never more than half of those in use. It comes back by itself.
+ *   seconds, and longer each time; never more than half of those in use. It comes back by itself;
+ *   when it has not recovered by then, its breaker opens.
  * - an active check (health_endpoint_up) that found the endpoint down.
  *
- * A caller that has nowhere else to go says so: calls then go to an ejected place, and one at a
- * time also to a place whose breaker is open or whose endpoint is down. So the only provider there
- * is is never locked out when it could answer, and a load on a dead one is refused at once.
+ * A caller that has nowhere else to go says so. It gets into an ejected place, and into one whose
+ * breaker is open if anything was answered there lately; else, and when the endpoint is down, one
+ * call at a time may try. So the only provider there is is never locked out when it could answer,
+ * and a load on a dead one is refused at once.
  *
  * Source:  the breaker is Michael Nygard's ("Release It!", 2007); ejecting those that differ from
  *          their peers is what Envoy calls outlier detection. Ours compares two proportions (a

@@ -129,6 +129,22 @@ static void test_only_choice(void)
     ok(health_state(h) == BREAKER_CLOSED, "and the second one closes it");
 }
 
+static void test_half_alive(void)
+{
+    struct health *h = health_get(prov, STR("e"), STR("half"));
+    int64_t t = clock_now();
+    for (int i = 0; i < 30; i++)
+        calls(h, 1, i % 2 ? HEALTH_FAULT : HEALTH_GOOD, false, t);
+    ok(health_state(h) == BREAKER_OPEN, "half of the calls fail: open");
+    enum health_pass a = health_enter(h, true, t), b = health_enter(h, true, t);
+    ok(a == HEALTH_PROBE && b == HEALTH_CALL,
+       "but whoever has no other choice gets in, many at a time");
+    ok(health_enter(h, false, t) == HEALTH_REFUSED, "and nobody else");
+    health_leave(h, b, HEALTH_FAULT, 0, t);
+    health_leave(h, a, HEALTH_GOOD, 0, t);
+    ok(health_state(h) == BREAKER_PROBE && health_in_flight(h) == 0, "it comes back like any");
+}
+
 static void test_late_calls(void)
 {
     struct health *h = health_get(prov, STR("e"), STR("late"));
@@ -173,7 +189,9 @@ static void test_ejection(void)
     t += 11 * NS_PER_S;
     ok(health_usable(h[0], t) && health_usable(h[1], t), "they come back by themselves");
     calls(h[1], 1, HEALTH_FAULT, false, t);
-    ok(health_retry_in_ms(h[1], t) > 19000, "and go for longer when they still fail");
+    ok(health_state(h[1]) == BREAKER_OPEN, "who still fails then opens its breaker");
+    ok(calls(h[1], 5, HEALTH_GOOD, false, t + 2 * NS_PER_S) == 5 && health_usable(h[1], t),
+       "and is back within seconds of its recovery");
 
     t += 400 * NS_PER_S;
     for (int i = 0; i < 4; i++)
@@ -185,6 +203,12 @@ static void test_ejection(void)
     ok(!health_usable(h[3], t) && health_state(h[3]) == BREAKER_CLOSED,
        "a share of faults that stands out from its peers': left out");
     ok(health_usable(h[0], t), "the others stay");
+    t += 11 * NS_PER_S;
+    for (int i = 0; i < 3; i++) {
+        calls(h[3], 4, HEALTH_FAULT, false, t);
+        calls(h[3], 1, HEALTH_GOOD, false, t);
+    }
+    ok(health_retry_in_ms(h[3], t) > 19000, "the second time for longer");
 
     struct health *alone = health_get(prov, STR("e1"), STR("no peers"));
     calls(alone, 9, HEALTH_FAULT, false, t);
@@ -291,6 +315,7 @@ int main(void)
     test_cooldown_grows();
     test_opens_by_ratio();
     test_only_choice();
+    test_half_alive();
     test_late_calls();
     test_ejection();
     test_endpoint();
