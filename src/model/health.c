@@ -33,6 +33,7 @@ static const double outlier_z = 3.0, outlier_margin = 0.2;
 /* What several places have in common. */
 struct endpoint {
     atomic_bool down;
+    struct metric *shown; /* under lock: NULL: not checked so far */
 };
 
 /* Places of one provider and model at several endpoints. */
@@ -545,6 +546,12 @@ void health_endpoint_up(struct str provider, struct str endpoint, bool up, int64
     lock_take(&all.lock);
     struct endpoint *at = endpoint_locked(provider, endpoint);
     bool was_down = atomic_exchange(&at->down, !up);
+    if (!at->shown)
+        at->shown =
+            metric_with(metric_family("penstock_endpoint_up", METRIC_GAUGE, "provider,endpoint",
+                                      "Whether an endpoint answers: 1, or does not: 0."),
+                        (struct str[]){provider, endpoint});
+    metric_set(at->shown, up);
     if (up && was_down)
         map_each (slot, &all.places) {
             struct health *h = slot->value;
