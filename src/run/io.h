@@ -1,4 +1,4 @@
-/* io.h - a descriptor that fibers wait on.
+/* io.h - a descriptor that fibers wait on; writing is for sockets.
  *
  * Registered once with EPOLLIN | EPOLLRDHUP, level-triggered; waiting costs no system call. Events
  * that come while no fiber waits go to `idle` if there is one (a listener, an idle connection),
