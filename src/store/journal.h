@@ -2,7 +2,7 @@
  *
  * A row is copied into a file mapped into memory, so it is in the kernel's hands before the reply
  * that it accounts for is final, without a system call or a wait. A background thread moves rows to
- * the SQL table `usage` in groups, as real rows that can be queried, and frees their space. At
+ * SQL in groups, where the view `usage` shows them to queries, and frees their space. At
  * start what a killed process left is moved first; a row has a number of its own, so moving it
  * twice does nothing.
  *

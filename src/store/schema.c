@@ -122,8 +122,9 @@ static const char *const step_1[] = {
     "create index changes_collection on changes (collection, seq)",
     "create index changes_document on changes (document)",
 
-    /* The ledger. An id begins with the time (store/journal.c), so a span of time is a span of
-     * ids and needs no index of its own; nothing here refers to rows that may be deleted. */
+    /* The ledger, as it was before step 2. An id begins with the time (store/journal.c), so a span
+     * of time is a span of ids and needs no index of its own; nothing here refers to rows that may
+     * be deleted. */
     "create table usage ("
     " id " INT64 " primary key,"
     " at_ms " INT64 " not null,"
@@ -148,7 +149,55 @@ static const char *const step_1[] = {
     NULL,
 };
 
-static const char *const *const steps[SCHEMA_VERSION] = {step_1};
+/* The ledger in less: rows of numbers, and what many rows have in common once, as a label. The view
+ * has the columns of the table that was there before, so queries stay as they are. A row does not
+ * reference its label, as that would be checked for each row. */
+#define LABEL_COLUMNS                                                                              \
+    "key, tenant, model, provider, upstream_model, attempt, status, error, counted, streamed"
+static const char *const step_2[] = {
+    "create table usage_labels ("
+    " id " IDENTITY ","
+    " key text not null,"
+    " tenant text not null,"
+    " model text not null,"
+    " provider text not null,"
+    " upstream_model text not null,"
+    " attempt " INT64 " not null,"
+    " status " INT64 " not null,"
+    " error text not null,"
+    " counted " INT64 " not null,"
+    " streamed " INT64 " not null,"
+    " unique (" LABEL_COLUMNS "))",
+    "create table usage_rows ("
+    " id " INT64 " primary key,"
+    " at_ms " INT64 " not null,"
+    " label " INT64 " not null,"
+    " request text not null,"
+    " input_tokens " INT64 " not null,"
+    " output_tokens " INT64 " not null,"
+    " cached_tokens " INT64 " not null,"
+    " reasoning_tokens " INT64 " not null,"
+    " cost_microusd " INT64 " not null,"
+    " latency_us " INT64 " not null,"
+    " first_token_us " INT64 " not null)",
+    "insert into usage_labels (" LABEL_COLUMNS ") select distinct " LABEL_COLUMNS " from usage",
+    "insert into usage_rows"
+    " select u.id, u.at_ms, l.id, u.request, u.input_tokens, u.output_tokens, u.cached_tokens,"
+    " u.reasoning_tokens, u.cost_microusd, u.latency_us, u.first_token_us"
+    " from usage u join usage_labels l on l.key = u.key and l.tenant = u.tenant"
+    " and l.model = u.model and l.provider = u.provider and l.upstream_model = u.upstream_model"
+    " and l.attempt = u.attempt and l.status = u.status and l.error = u.error"
+    " and l.counted = u.counted and l.streamed = u.streamed",
+    "drop table usage",
+    "create view usage as"
+    " select r.id, r.at_ms, r.request, l.key, l.tenant, l.model, l.provider, l.upstream_model,"
+    " l.attempt, l.status, l.error, r.input_tokens, r.output_tokens, r.cached_tokens,"
+    " r.reasoning_tokens, r.cost_microusd, r.latency_us, r.first_token_us, l.counted, l.streamed"
+    " from usage_rows r join usage_labels l on l.id = r.label",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2};
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
 {

@@ -409,6 +409,72 @@ static void test_killed(void)
     ok(lost == 0, "killed %d times: %d rows, none lost, none twice", ROUNDS, next);
 }
 
+/* ---- Labels, and the ledger as it was before there were any ---- */
+
+static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
+{
+    static const char *const sql[] = {
+        "create table old as select * from usage",
+        "drop view usage",
+        "drop table usage_rows",
+        "drop table usage_labels",
+        "alter table old rename to usage",
+        "delete from schema_version where version > 1",
+    };
+    (void)arg;
+    for (size_t i = 0; i < COUNT(sql); i++)
+        if (!db_exec_values(tx, err, sql[i], NULL, 0))
+            return false;
+    return true;
+}
+
+static bool count_labels(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, err, "select count(*) from usage_labels"))
+        return false;
+    int *n = arg;
+    *n = db_step(rows, err) > 0 ? (int)db_int(rows, 0) : -1;
+    db_done(rows);
+    return true;
+}
+
+static void test_labels(void)
+{
+    int n = 0;
+    open_both(1);
+    for (int i = 0; i < 20000; i++) { /* more labels than are remembered, each of them twice */
+        struct usage_row row = {.at_ms = clock_wall_ms(), .input_tokens = i, .status = 200};
+        snprintf(row.key, sizeof(row.key), "key_%d", i % 10000);
+        while (!journal_add(journal_of(s, 0), &row, &e))
+            journal_flush(s, &e);
+    }
+    ok(journal_flush(s, &e) && exactly(20000), "rows of ten thousand keys");
+    ok(db_read(d, count_labels, &n, &e) && n == 10000, "a label for each, once: %d", n);
+    close_both();
+    open_both(1);
+    ok(add(0, 20000) && journal_flush(s, &e) && exactly(20001), "after a start");
+    close_both();
+}
+
+static void test_migration(void)
+{
+    bool good = false;
+    int n = 0;
+    open_both(1);
+    for (int i = 0; i < 100; i++)
+        add(0, i);
+    ok(journal_flush(s, &e), "a hundred rows");
+    journal_close(s);
+    ok(db_write(d, rewind_schema, NULL, &e), "put back to the first schema: %s", e.msg);
+    db_close(d);
+    ok(open_both(1) && exactly(100), "all of them are there behind the step");
+    ok(db_read(d, fields_tx, &good, &e) && good, "with their fields");
+    ok(add(0, 100) && journal_flush(s, &e) && exactly(101), "and more come");
+    ok(db_read(d, count_labels, &n, &e) && n == 1, "under the label of the old ones");
+    close_both();
+}
+
 static void in_new_dir(void (*test)(void))
 {
     tempdir_make(dir);
@@ -426,5 +492,7 @@ int main(void)
     in_new_dir(test_moved_twice);
     in_new_dir(test_torn);
     in_new_dir(test_no_space);
+    in_new_dir(test_labels);
+    in_new_dir(test_migration);
     return tap_done();
 }
