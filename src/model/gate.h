@@ -37,8 +37,8 @@ struct gate *gate_get(struct str provider);
 void gate_configure(struct gate *g, const struct gate_options *opt);
 
 /* Waits for a place, at most until `deadline_ns`, what the queue allows, or the fiber's deadline.
- * True: gate_leave must follow. ERR_RATE: the queue is full; ERR_UNAVAILABLE: waited too long; both
- * with retry_after_ms. ERR_CANCELLED. */
+ * One that has passed: enters only when that takes no wait. True: gate_leave must follow. ERR_RATE:
+ * the queue is full; ERR_UNAVAILABLE: waited too long; both with retry_after_ms. ERR_CANCELLED. */
 bool gate_enter(struct gate *g, int64_t deadline_ns, struct err *e);
 /* entered_ns: when gate_enter returned, by loop_now or clock_now. */
 void gate_leave(struct gate *g, enum gate_verdict v, int64_t entered_ns);

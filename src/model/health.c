@@ -417,12 +417,6 @@ enum health_pass health_enter(struct health *h, bool only_choice, int64_t now_ns
     return pass;
 }
 
-void health_answering(struct health *h, enum health_pass pass)
-{
-    if (pass == HEALTH_PROBE)
-        atomic_store(&h->probing_until_ns, 0);
-}
-
 static void note_latency(struct health *h, int64_t ns, int64_t now_ns)
 {
     int64_t old = atomic_load_explicit(&h->latency_ns, memory_order_relaxed);
@@ -471,7 +465,8 @@ void health_leave(struct health *h, enum health_pass pass, enum health_verdict v
     atomic_fetch_sub_explicit(&h->in_flight, 1, memory_order_relaxed);
     atomic_store_explicit(&h->used_at_ns, now_ns, memory_order_relaxed);
     if (v == HEALTH_IGNORED) {
-        health_answering(h, pass); /* it said nothing, and the next may try */
+        if (pass == HEALTH_PROBE) /* it said nothing: the next may try */
+            atomic_store(&h->probing_until_ns, 0);
         return;
     }
     bool good = v == HEALTH_GOOD;

@@ -62,8 +62,6 @@ struct health *health_get(struct str provider, struct str endpoint, struct str m
 
 /* May a call go there now? If so it counts as in flight until health_leave, which must follow. */
 enum health_pass health_enter(struct health *h, bool only_choice, int64_t now_ns);
-/* The probe is being answered: the next one need not wait for its end. Optional; for streams. */
-void health_answering(struct health *h, enum health_pass pass);
 /* first_byte_ns: how long the first byte of the answer took; 0: not known. */
 void health_leave(struct health *h, enum health_pass pass, enum health_verdict v,
                   int64_t first_byte_ns, int64_t now_ns);

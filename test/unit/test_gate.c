@@ -89,6 +89,7 @@ static void test_leaving_the_queue(void)
     ok(!gate_enter(g, loop_now() + NS_PER_MS, &e) && e.code == ERR_UNAVAILABLE &&
            e.retry_after_ms > 0,
        "the deadline ends the wait: %s, come back in %d ms", e.msg, (int)e.retry_after_ms);
+    ok(!gate_enter(g, 0, &e) && e.code == ERR_UNAVAILABLE, "one that has passed is no wait");
     gate_configure(g, &(struct gate_options){.most = 1, .queue_timeout_ms = 1});
     ok(!gate_enter(g, CLOCK_NEVER, &e) && e.code == ERR_UNAVAILABLE, "so does the queue's own");
     gate_configure(g, &(struct gate_options){.most = 1});
