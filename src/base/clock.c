@@ -27,7 +27,7 @@ int64_t clock_wall_ms(void)
 
 int64_t clock_wall_s(void)
 {
-    return read_clock(CLOCK_REALTIME) / NS_PER_S;
+    return read_clock(CLOCK_REALTIME_COARSE) / NS_PER_S; /* a fifth of the cost */
 }
 
 int64_t clock_thread_cpu(void)

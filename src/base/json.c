@@ -109,16 +109,6 @@ struct json_value json_root(const struct json *doc)
     return (struct json_value){doc, 0};
 }
 
-bool json_exists(struct json_value v)
-{
-    return v.doc != NULL;
-}
-
-bool json_is(struct json_value v, enum json_type type)
-{
-    return v.doc && node_of(v)->type == type;
-}
-
 enum json_type json_type(struct json_value v)
 {
     return v.doc ? (enum json_type)node_of(v)->type : JSON_NULL;
@@ -162,11 +152,14 @@ struct json_value json_member(struct json_value object, struct str name)
     if (!json_is(object, JSON_OBJECT))
         return nothing;
     const struct json_node *node = object.doc->node;
-    for (uint32_t i = object.i + 1; i < node[object.i].next; i = node[i + 1].next) {
-        struct str raw = {object.doc->text.p + node[i].at + 1, node[i].end - node[i].at - 2};
-        bool same = raw.len == name.len && memcmp(raw.p, name.p, raw.len) == 0;
-        if (node[i].escaped)
+    const char *text = object.doc->text.p;
+    for (uint32_t i = object.i + 1, end = node[object.i].next; i < end; i = node[i + 1].next) {
+        bool same;
+        if (__builtin_expect(node[i].escaped, 0))
             same = json_text_is_str((struct json_value){object.doc, i}, name);
+        else /* most names differ in length, so most looks end here */
+            same = node[i].end - node[i].at == name.len + 2 &&
+                   memcmp(text + node[i].at + 1, name.p, name.len) == 0;
         if (same)
             return (struct json_value){object.doc, i + 1};
     }

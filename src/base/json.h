@@ -64,8 +64,14 @@ enum json_flags { JSON_UNIQUE = 1 };
 bool json_parse(struct json *out, struct arena *a, struct str text, unsigned flags, struct err *e);
 
 struct json_value json_root(const struct json *doc);
-bool json_exists(struct json_value v);
-bool json_is(struct json_value v, enum json_type type);
+static inline bool json_exists(struct json_value v)
+{
+    return v.doc != NULL;
+}
+static inline bool json_is(struct json_value v, enum json_type type)
+{
+    return v.doc && v.doc->node[v.i].type == type;
+}
 const char *
 json_type_name(enum json_type type); /* "string", "array", ... as error messages say it */
 enum json_type json_type(struct json_value v);

@@ -37,7 +37,7 @@ bool str_istarts(struct str s, struct str prefix)
     if (s.len < prefix.len)
         return false;
     for (size_t i = 0; i < prefix.len; i++)
-        if (lower(s.p[i]) != lower(prefix.p[i]))
+        if (s.p[i] != prefix.p[i] && lower(s.p[i]) != lower(prefix.p[i]))
             return false;
     return true;
 }

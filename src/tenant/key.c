@@ -41,7 +41,7 @@ struct table {
 struct key_ring {
     /* set once */
     struct db *db;
-    char secret[SECRET_SIZE];
+    struct digest_key secret;
     /* atomic */
     _Atomic(struct table *) table;
     atomic_size_t valid;
@@ -149,7 +149,7 @@ const struct key_info *key_check(const struct key_ring *r, struct str key)
 {
     uint8_t hash[SHA256_SIZE];
     bool whole = key.len == TEXT_LEN;
-    digest_hmac((struct str){r->secret, SECRET_SIZE}, whole ? key : STR("-"), hash);
+    digest_keyed(&r->secret, whole ? key : STR("-"), hash);
     const struct table *t = atomic_load_explicit(&r->table, memory_order_acquire);
     for (uint64_t at = place_of(hash);; at++) {
         const struct entry *en =
@@ -233,7 +233,7 @@ bool key_create(struct key_ring *r, struct str tenant, struct str name, enum key
     copy(en->info.hint, sizeof(en->info.hint), str_from(text + TEXT_LEN - 4));
     en->info.role = role;
     en->info.created_s = clock_wall_s();
-    digest_hmac((struct str){r->secret, SECRET_SIZE}, (struct str){text, TEXT_LEN}, en->hash);
+    digest_keyed(&r->secret, (struct str){text, TEXT_LEN}, en->hash);
     if (!db_write(r->db, create_tx, en, e)) {
         mem_free(en);
         return false;
@@ -340,11 +340,12 @@ static bool open_secret(struct key_ring *r, const char *dir, struct err *e)
 {
     struct arena *a = arena_new();
     const char *path = arena_printf(a, "%s/secret", dir).p;
+    char secret[SECRET_SIZE] = {0};
     struct str text;
     bool good;
     if (file_exists(path)) {
         good = file_read(&text, a, path, 4096, e) &&
-               (digest_from_hex(r->secret, str_trim(text), SECRET_SIZE) ||
+               (digest_from_hex(secret, str_trim(text), SECRET_SIZE) ||
                 err_set(e, ERR_CORRUPT, "'%s' is damaged: restore it from a backup", path));
     } else if (r->n) {
         good =
@@ -354,10 +355,11 @@ static bool open_secret(struct key_ring *r, const char *dir, struct err *e)
                     path);
     } else {
         char hex[2 * SECRET_SIZE + 1];
-        random_bytes(r->secret, SECRET_SIZE);
-        digest_to_hex(hex, r->secret, SECRET_SIZE);
+        random_bytes(secret, SECRET_SIZE);
+        digest_to_hex(hex, secret, SECRET_SIZE);
         good = file_replace(path, arena_printf(a, "%s\n", hex), 0600, e);
     }
+    digest_key_init(&r->secret, (struct str){secret, SECRET_SIZE});
     arena_free(a);
     return good;
 }
