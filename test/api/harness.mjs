@@ -6,6 +6,7 @@ import http from "node:http";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 
 export const build = process.env.PENSTOCK_BUILD ?? path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../../build");
@@ -62,6 +63,7 @@ export class Service {
     this.port = Number(new URL(this.url).port);
     this.key = /admin key[^:]*: (\S+)/.exec(out)?.[1] ?? this.key;
     this.client = new OpenAI({ baseURL: this.url, apiKey: this.key, maxRetries: 0, timeout: 20000 });
+    this.anthropic = new Anthropic({ baseURL: this.origin, apiKey: this.key, maxRetries: 0, timeout: 20000 });
   }
 
   get state() {
@@ -114,6 +116,65 @@ export function chunk(delta, finish = null, extra = {}) {
   })}\n\n`;
 }
 
+/** An answer in Anthropic's protocol; `content` is a text or a list of blocks. */
+export function message(content, extra = {}) {
+  return {
+    id: "msg_upstream",
+    type: "message",
+    role: "assistant",
+    model: "upstream-model",
+    content: typeof content === "string" ? [{ type: "text", text: content }] : content,
+    stop_reason: "end_turn",
+    stop_sequence: null,
+    usage: { input_tokens: 7, output_tokens: 3, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
+    ...extra,
+  };
+}
+
+/** An event of Anthropic's streams. */
+export function event(type, fields = {}) {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
+}
+
+const deltas = {
+  text: (b) => [{ type: "text_delta", text: b.text }],
+  tool_use: (b) => [{ type: "input_json_delta", partial_json: JSON.stringify(b.input) }],
+  thinking: (b) => [{ type: "thinking_delta", thinking: b.thinking }, { type: "signature_delta", signature: b.signature }],
+  redacted_thinking: () => [],
+};
+const empty = {
+  text: { text: "" },
+  tool_use: { input: {} },
+  thinking: { thinking: "", signature: "" },
+  redacted_thinking: {},
+};
+
+/** The same answer as the events of a stream, in order. */
+export function messageEvents(whole) {
+  const { content, stop_reason, stop_sequence, usage, ...head } = whole;
+  const begun = { ...head, content: [], stop_reason: null, stop_sequence: null, usage: { ...usage, output_tokens: 1 } };
+  const events = [event("message_start", { message: begun })];
+  content.forEach((block, index) => {
+    events.push(event("content_block_start", { index, content_block: { ...block, ...empty[block.type] } }));
+    for (const delta of deltas[block.type](block)) events.push(event("content_block_delta", { index, delta }));
+    events.push(event("content_block_stop", { index }));
+  });
+  events.push(event("message_delta", { delta: { stop_reason, stop_sequence }, usage: { output_tokens: usage.output_tokens } }));
+  events.push(event("message_stop"));
+  return events;
+}
+
+/** Answers a request in Anthropic's protocol with this message, as the request wants it. */
+export function answerMessage(res, body, whole) {
+  if (!JSON.parse(body).stream) {
+    res.setHeader("content-type", "application/json");
+    return res.end(JSON.stringify(whole));
+  }
+  res.setHeader("content-type", "text/event-stream");
+  for (const piece of messageEvents(whole)) res.write(piece);
+  res.end();
+}
+
 /** A provider in the outside world. `answer(request, response, body)` decides what it does. */
 export class Provider {
   static async start(answer) {
@@ -156,6 +217,16 @@ export class Provider {
     res.end("data: [DONE]\n\n");
   }
 
+  /** As friendly, in Anthropic's protocol. */
+  static claude(req, res, body) {
+    const asked = JSON.parse(body);
+    if (req.url.endsWith("/count_tokens")) {
+      res.setHeader("content-type", "application/json");
+      return res.end(JSON.stringify({ input_tokens: 42 }));
+    }
+    answerMessage(res, body, message("Hello there.", { model: asked.model }));
+  }
+
   async stop() {
     for (const s of this.open) s.destroy();
     this.server.close();
@@ -163,13 +234,17 @@ export class Provider {
   }
 }
 
-/** A service in front of a provider, with model "m" (upstream "upstream-model"). */
-export async function withProvider(answer, { provider = "", model = "", rest = "" } = {}) {
-  const p = await Provider.start(answer);
+/** A service in front of a provider, with model "m" (upstream "upstream-model"). `type` is the
+ *  vendor: "anthropic" for one that speaks Anthropic's protocol. */
+export async function withProvider(answer, { type, provider = "", model = "", rest = "" } = {}) {
+  const claude = type === "anthropic";
+  const p = await Provider.start(answer ?? (claude ? Provider.claude : undefined));
+  if (claude) p.url = `http://127.0.0.1:${p.port}`;
   const s = await Service.start({
     config: `providers:
   - name: mock
     url: ${p.url}
+${type ? `    type: ${type}` : ""}
     key: upstream-secret
     first_byte_timeout: 2s
     idle_timeout: 1s
