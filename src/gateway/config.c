@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "gateway/fields.h"
 
+#include <stdlib.h>
+
 /* clang-format off */
 #define AT(type, member) offsetof(struct type, member)
 
@@ -17,6 +19,16 @@ static const struct field log_field[] = {
     {"file", FIELD_TEXT, AT(config_log, file), .doc = "Where JSON lines go; standard error when not given."},
 };
 static const struct fields log_fields = {"log", sizeof(struct config_log), log_field, COUNT(log_field)};
+
+static const struct field tracing_field[] = {
+    {"endpoint", FIELD_TEXT, AT(config_tracing, endpoint), .doc = "Base URL of a collector that speaks OTLP over HTTP, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it. When not given, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` (the whole URL) or `OTEL_EXPORTER_OTLP_ENDPOINT` from the environment; without any of them nothing is traced."},
+    {"headers", FIELD_TEXTS, AT(config_tracing, headers), .doc = "Header lines for the collector, such as `Authorization: Bearer ${TOKEN}`."},
+    {"ca", FIELD_TEXT, AT(config_tracing, ca), .doc = "PEM file of authorities to trust instead of the system's."},
+    {"service_name", FIELD_TEXT, AT(config_tracing, service_name), .doc = "`service.name` of the spans; when not given, `OTEL_SERVICE_NAME` from the environment, else `penstock`."},
+    {"sample", FIELD_REAL, AT(config_tracing, sample), "1", "Share of the traces that begin here, from 0 to 1. A request that brings a `traceparent` is recorded when that says so."},
+    {"content", FIELD_BOOL, AT(config_tracing, content), "false", "Export prompts and answers too."},
+};
+static const struct fields tracing_fields = {"tracing", sizeof(struct config_tracing), tracing_field, COUNT(tracing_field)};
 
 static const struct field limits_field[] = {
     {"body", FIELD_BYTES, AT(config_limits, body_bytes), "64 MB", "Largest body of a request; over it 413.", .least = 1024, .most = INT64_C(1) << 30},
@@ -78,6 +90,7 @@ static const struct field root_field[] = {
     {"workers", FIELD_COUNT, AT(config, workers), "0", "Worker threads; 0 is one for each core, at least 2.", .least = 0, .most = 1024},
     {"tls", FIELD_STRUCT, AT(config, tls), .doc = "TLS in front; plain HTTP when not given.", .inner = &tls_fields},
     {"log", FIELD_STRUCT, AT(config, log), .doc = "The log.", .inner = &log_fields},
+    {"tracing", FIELD_STRUCT, AT(config, tracing), .doc = "Where traces go.", .inner = &tracing_fields},
     {"limits", FIELD_STRUCT, AT(config, limits), .doc = "What one client may ask for.", .inner = &limits_fields},
     {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &retrieval_fields},
     {"ingest", FIELD_STRUCT, AT(config, ingest), .doc = "How documents are read.", .inner = &ingest_fields},
@@ -171,6 +184,27 @@ static bool build_model(struct config *c, struct config_model *model, const char
     return true;
 }
 
+/* OpenTelemetry's own variables stand in for what the file does not say. */
+static bool build_tracing(struct config *c, const char *file, struct err *e)
+{
+    struct config_tracing *t = &c->tracing;
+    struct str whole = str_from(getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"));
+    if (!t->endpoint.len && !whole.len)
+        t->endpoint = str_from(getenv("OTEL_EXPORTER_OTLP_ENDPOINT"));
+    while (str_ends(t->endpoint, STR("/")))
+        t->endpoint.len--;
+    if (t->endpoint.len)
+        t->url = arena_printf(c->arena, "%.*s/v1/traces", STR_FMT(t->endpoint));
+    else
+        t->url = arena_copy(c->arena, whole);
+    if (!t->service_name.len)
+        t->service_name = arena_copy(c->arena, str_from(getenv("OTEL_SERVICE_NAME")));
+    if (!t->service_name.len)
+        t->service_name = STR("penstock");
+    return (t->sample >= 0 && t->sample <= 1) ||
+           err_set(e, ERR_INVALID, "%s: 'sample' must lie between 0 and 1", file);
+}
+
 static bool build(struct config *c, const struct yaml *root, const char *file, struct err *e)
 {
     enum log_level level;
@@ -188,6 +222,8 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
     if (c->retrieval.chunk_overlap > c->retrieval.chunk_tokens / 2)
         return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
                        file);
+    if (!build_tracing(c, file, e))
+        return false;
     for (size_t i = 0; i < c->n_providers; i++)
         if (!build_provider(c, &c->provider[i], file, line_of(root, "providers", i), e))
             return false;

@@ -22,6 +22,16 @@ struct config_log {
     struct str level, file;
 };
 
+struct config_tracing {
+    struct str endpoint;
+    struct str *headers; /* "name: value" */
+    size_t n_headers;
+    struct str ca, service_name;
+    double sample;
+    bool content;
+    struct str url; /* of the traces; "" = nobody collects */
+};
+
 struct config_limits {
     int64_t body_bytes, header_bytes;
     int64_t request_timeout_ms;
@@ -66,6 +76,7 @@ struct config {
     int64_t loops, workers;
     struct config_tls tls;
     struct config_log log;
+    struct config_tracing tracing;
     struct config_limits limits;
     struct config_retrieval retrieval;
     struct config_ingest ingest;

@@ -40,6 +40,7 @@ struct request {
     const struct config *config; /* the snapshot that this request keeps */
     const struct route *route;
     struct str param[REQUEST_PARAMS]; /* the segments that stand for {} */
+    const char *client_id; /* the x-request-id that the client sent, NULL = none: for the log */
     struct call call;
     struct limit_slot *limit; /* taken at the door, NULL = none */
 

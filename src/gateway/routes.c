@@ -139,30 +139,49 @@ __attribute__((noinline)) static void count(const struct request *r, int64_t now
     metric_observe(series(&metrics[i].seconds, seconds, r), now - r->call.start_ns);
 }
 
+/* What a model call adds. */
+static size_t call_fields(struct log_field *f, const struct call *c)
+{
+    size_t n = 0;
+    f[n++] = kv("model", c->req.model);
+    f[n++] = kv("provider", c->provider);
+    f[n++] = kv("upstream", c->upstream_model);
+    f[n++] = kv("tier", c->tier);
+    f[n++] = kv("attempts", c->attempts);
+    f[n++] = kv("tokens_in", c->usage.input);
+    f[n++] = kv("tokens_out", c->usage.output);
+    if (c->account)
+        f[n++] = kv("usd", (double)account_cost(c->account, &c->usage) * 1e-6);
+    return n;
+}
+
 __attribute__((noinline)) static void access_line(const struct request *r, const struct err *why,
                                                   int64_t now)
 {
     const struct call *c = &r->call;
-    struct log_field f[16];
+    struct log_field f[24];
     size_t n = 0;
     if (!log_wants(LOG_INFO))
         return;
     f[n++] = kv("id", c->id);
+    if (r->client_id)
+        f[n++] = kv("client_id", r->client_id);
+    if (c->trace)
+        f[n++] = kv("trace", trace_id(c->trace));
     f[n++] = kv("peer", r->http->peer);
     f[n++] = kv("method", r->http->head.method);
     f[n++] = kv("route", r->route ? r->route->path : "other");
     f[n++] = kv("status", r->http->status);
     f[n++] = kv("us", (now - c->start_ns) / NS_PER_US);
+    if (r->http->first_byte_ns)
+        f[n++] = kv("first_us", (r->http->first_byte_ns - c->start_ns) / NS_PER_US);
     f[n++] = kv("bytes", r->http->sent);
-    if (c->key)
+    if (c->key) {
         f[n++] = kv("key", c->key->id);
-    if (c->attempts) {
-        f[n++] = kv("model", c->req.model);
-        f[n++] = kv("provider", c->provider);
-        f[n++] = kv("attempts", c->attempts);
-        f[n++] = kv("tokens_in", c->usage.input);
-        f[n++] = kv("tokens_out", c->usage.output);
+        f[n++] = kv("tenant", c->key->tenant);
     }
+    if (c->attempts)
+        n += call_fields(f + n, c);
     if (why)
         f[n++] = kv("error", err_name(why->code));
     log_write(LOG_INFO, "request", f, n);
@@ -175,7 +194,43 @@ __attribute__((noinline)) static void tell_failure(const struct request *r, cons
                  kv("message", why->msg));
 }
 
+/* ---- Traces. Probes are not traced: they would bury the rest. ---- */
+
+__attribute__((noinline)) static void begin_trace(struct request *r)
+{
+    const struct config_tracing *t = &r->config->tracing;
+    const struct trace_options opt = {
+        .to = r->service->otlp, .sample = t->sample, .content = t->content};
+    r->call.trace = trace_begin(r->call.arena, &r->http->head.headers, r->http->path, &opt);
+}
+
+__attribute__((noinline)) static void end_trace(const struct request *r, const struct err *why,
+                                                int64_t now)
+{
+    const struct trace_request how = {
+        .id = r->call.id,
+        .method = r->http->head.method,
+        .route = r->route ? r->route->path : NULL,
+        .status = r->http->status,
+        .error = why ? err_name(why->code) : NULL,
+        .failed = why && err_status(why->code) >= 500,
+        .spans = &r->call.spans,
+        .start_ns = r->call.start_ns,
+        .end_ns = now,
+    };
+    trace_end(r->call.trace, &how);
+}
+
 /* ---- */
+
+enum { CLIENT_ID_MOST = 128 };
+
+__attribute__((noinline)) static void note_client_id(struct request *r)
+{
+    struct str id;
+    if (http_header_get(&r->http->head.headers, STR("x-request-id"), &id))
+        r->client_id = arena_text(r->call.arena, str_head(id, CLIENT_ID_MOST));
+}
 
 static void unref_config(void *config)
 {
@@ -185,6 +240,8 @@ static void unref_config(void *config)
 static bool serve(struct request *r, struct err *e)
 {
     r->route = find(r, e);
+    if (!r->route || !r->route->open)
+        begin_trace(r);
     return r->route && (r->route->open || stages_enter(r, e)) && r->route->handle(r, e);
 }
 
@@ -204,6 +261,7 @@ void routes_handle(struct http_request *http, void *ctx)
         .http = l->http,
     };
     random_id(r->call.id, "req_");
+    note_client_id(r);
     span_init(&r->call.spans, http->arena);
     span_open(&r->call.spans, "request", http->accepted_ns);
     fiber_deadline(r->call.deadline_ns);
@@ -219,6 +277,8 @@ void routes_handle(struct http_request *http, void *ctx)
     metric_add(in_flight, -1);
     count(r, now);
     access_line(r, good ? NULL : &why, now);
+    if (r->call.trace)
+        end_trace(r, good ? NULL : &why, now);
     if (!good)
         tell_failure(r, &why);
 }

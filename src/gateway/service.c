@@ -6,12 +6,16 @@
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 #include "gateway/store_jobs.h"
+#include "obs/otlp.h"
 #include "run/fiber.h"
 #include "run/work.h"
 #include "store/doc.h"
 
+#include <build_info.h>
 #include <sched.h>
 #include <stdio.h>
+
+enum { LAST_SPANS_MS = 2000 }; /* for what is still to be exported when the service ends */
 
 /* ---- Opening: everything that needs no thread of a loop ---- */
 
@@ -239,16 +243,38 @@ static bool start_loop(struct service *s, unsigned i, struct err *e)
     return false;
 }
 
-static void stop_loops(struct service *s)
+/* What the last requests leave is sent before the workers go, which look names up. */
+static void stop_all(struct service *s)
 {
     for (unsigned i = 0; i < s->n_loops; i++)
         stop_loop(&s->loop[i]);
+    otlp_close(s->otlp, LAST_SPANS_MS);
+    s->otlp = NULL;
+    work_stop();
+}
+
+static bool start_tracing(struct service *s, struct err *e)
+{
+    const struct config_tracing *t = &s->config->tracing;
+    const struct otlp_options opt = {
+        .url = t->url,
+        .ca = t->ca,
+        .header = t->headers,
+        .n_headers = t->n_headers,
+        .service = t->service_name,
+        .version = STR(BUILD_VERSION),
+    };
+    return !t->url.len || s->opt.private_only || otlp_open(&s->otlp, &opt, e);
 }
 
 bool service_start(struct service *s, struct err *e)
 {
     if (!work_start((unsigned)s->config->workers, e))
         return false;
+    if (!start_tracing(s, e)) {
+        work_stop();
+        return false;
+    }
     s->loop = mem_array(s->n_loops, sizeof(*s->loop));
     for (unsigned i = 0; i < s->n_loops; i++)
         if (!start_loop(s, i, e))
@@ -261,8 +287,7 @@ bool service_start(struct service *s, struct err *e)
     return true;
 
 fail:
-    stop_loops(s);
-    work_stop();
+    stop_all(s);
     return false;
 }
 
@@ -302,9 +327,12 @@ bool service_reload(struct service *s, struct err *e)
     if (!same_texts(next->listen, next->n_listen, old->listen, old->n_listen) ||
         next->loops != old->loops || next->workers != old->workers ||
         !str_eq(next->tls.certificate, old->tls.certificate) ||
-        !str_eq(next->tls.key, old->tls.key))
-        log_warn("reload", kv("message", "listen, loops, workers and the paths in tls change only "
-                                         "with a restart"));
+        !str_eq(next->tls.key, old->tls.key) || !str_eq(next->tracing.url, old->tracing.url) ||
+        !str_eq(next->tracing.service_name, old->tracing.service_name) ||
+        !same_texts(next->tracing.headers, next->tracing.n_headers, old->tracing.headers,
+                    old->tracing.n_headers))
+        log_warn("reload", kv("message", "listen, loops, workers, the paths in tls, and where "
+                                         "traces go change only with a restart"));
     for (unsigned i = 0; i < s->n_loops; i++) {
         struct new_config *n = mem_new(sizeof(*n));
         *n = (struct new_config){&s->loop[i], config_ref(next)};
@@ -343,6 +371,5 @@ void service_drain(struct service *s, int64_t timeout_ms)
     for (unsigned i = 0; i < s->n_loops; i++)
         while (!ask(&s->loop[i], drained) && clock_now() < deadline)
             nanosleep(&pause, NULL);
-    stop_loops(s);
-    work_stop();
+    stop_all(s);
 }

@@ -46,6 +46,9 @@ struct service {
     unsigned n_loops;
     struct service_loop *loop; /* [n_loops] */
 
+    /* set once, by service_start */
+    struct otlp *otlp; /* NULL: nobody collects traces */
+
     /* atomic */
     _Atomic int state; /* enum service_state */
 };

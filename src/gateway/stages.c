@@ -76,7 +76,11 @@ void stages_leave(struct request *r)
 
 static bool validate(struct request *r, struct err *e)
 {
-    return r->codec->read(r, e);
+    if (!r->codec->read(r, e))
+        return false;
+    if (trace_recorded(r->call.trace))
+        trace_asked(r->call.trace, json_root(&r->call.req.body));
+    return true;
 }
 
 /* ---- route ---- */

@@ -23,7 +23,8 @@ struct call {
     int64_t start_ns;           /* when the first byte was seen */
     int64_t deadline_ns;
     struct spans spans;
-    struct trace *trace; /* NULL: nobody asks, the usual case */
+    struct trace *trace;          /* NULL: nobody asks, the usual case */
+    struct trace_attempt *traced; /* the attempt that runs; NULL: not recorded */
 
     struct chat_request req;
     struct chat_usage usage; /* of the attempt that answered */

@@ -14,6 +14,7 @@
 #include "model/provider.h"
 #include "model/refusal.h"
 #include "model/splice.h"
+#include "model/traced.h"
 #include "net/sse.h"
 #include "text/token.h"
 
@@ -187,6 +188,7 @@ static bool send_event(struct reading *r, const struct chat_event *ev, struct er
 static bool send_whole(struct reading *r, const struct json *doc, struct err *e)
 {
     struct json_value root = json_root(doc);
+    traced_answer(r->c, root);
     if (!r->decode) {
         struct splice s;
         splice_init(&s, doc);
@@ -368,6 +370,7 @@ static bool look(struct reading *r, const struct sse_event *ev, struct str piece
         return refusal_in_answer(r->p->name, c.error, e);
     if (json_is(c.usage, JSON_OBJECT))
         read_usage(r, c.usage);
+    traced_answer(r->c, json_root(&doc));
     if (!read_choices(r, c.choices))
         return malformed(r, "sent a choice that was not asked for", e);
 
@@ -483,7 +486,9 @@ static bool openai_chat(const struct provider *p, struct call *c, struct str ups
     const struct str *part = body_parts(c, upstream_model, &n);
     r.decode = c->req.grounded;
     if (!http_exchange_start(&x, c->http, c->arena, c->early, &p->origin, STR("POST"),
-                             STR("/chat/completions"), p->request_lines, part, n, &p->deadlines, e))
+                             STR("/chat/completions"),
+                             trace_lines(c->trace, c->traced, c->early, p->request_lines), part, n,
+                             &p->deadlines, e))
         return broke_off(&r, e);
     c->provider_status = x->head.status;
     bool good = x->head.status != 200 ? read_refusal(&r, x, e)

@@ -1,6 +1,8 @@
 #include "model/provider.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/failure.h"
+#include "model/traced.h"
 #include "run/fiber.h"
 
 enum { ATTEMPTS = 3, BUDGET_MS = 3000, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 2000 };
@@ -40,6 +42,7 @@ bool provider_init(struct provider *p, struct arena *a, struct str name,
     p->request_lines = arena_printf(a, "Content-Type: application/json\r\n%s%.*s%s",
                                     api_key.len ? "Authorization: Bearer " : "", STR_FMT(api_key),
                                     api_key.len ? "\r\n" : "");
+    failure_init(name);
     struct metric_family *attempts =
         metric_family("penstock_provider_attempts_total", METRIC_COUNTER, "provider,outcome",
                       "Attempts at providers by how they ended.");
@@ -121,8 +124,10 @@ static bool attempt(const struct provider *p, struct call *c, struct str upstrea
     c->usage = (struct chat_usage){0};
     c->first_token_ns = 0;
     c->provider_status = 0;
+    c->traced = traced_begin(c, p, upstream_model);
     t.good = p->kind->chat(p, c, upstream_model, sink, &t.committed, e);
     t.end_ns = clock_now();
+    traced_end(c, t.end_ns, t.good ? NULL : e);
     *committed = t.committed;
 
     metric_add(p->attempts[t.good                     ? PROVIDER_ANSWERED
@@ -133,8 +138,10 @@ static bool attempt(const struct provider *p, struct call *c, struct str upstrea
         *committed = true; /* whatever it was, another attempt would go unrecorded too */
         return false;
     }
-    if (!t.good)
+    if (!t.good) {
+        failure_count(p->name, e->code);
         tell(p, c, &t, e);
+    }
     return t.good;
 }
 

@@ -61,6 +61,7 @@ struct http_request {
     const char *peer;       /* "127.0.0.1", "unix" */
     bool local;             /* came over a unix socket from the same user or root */
     int64_t accepted_ns;    /* when the first byte of the request was seen */
+    int64_t first_byte_ns;  /* when the head of a stream went out, 0 = not yet, or no stream */
     struct http_conn *conn; /* private */
     int status;             /* of the answer, 0 = none yet */
     uint64_t sent;          /* body bytes sent */

@@ -184,9 +184,11 @@ static bool write_chunk(struct server_request *r, const struct str *part, size_t
     size_t len = 0;
     for (size_t i = 0; i < n; i++)
         len += part[i].len;
-    if (r->head.len)
+    if (r->head.len) {
         iov[k++] = iov_of(r->head);
-    r->head = STR_NONE;
+        r->head = STR_NONE;
+        r->pub.first_byte_ns = clock_now();
+    }
     if (len && !r->head_only) {
         if (r->chunks)
             iov[k++] = (struct iovec){size, chunk_line(size, len)};

@@ -14,6 +14,7 @@ struct trace {
     struct trace_options opt;
     uint64_t span; /* the request's */
     struct arena *arena;
+    struct str path;
     struct str asked; /* attributes, encoded, with commas between them */
     struct str input, output;
     struct trace_attempt *first, **end;
@@ -44,7 +45,7 @@ static bool chosen(double sample)
     return (double)(random_u64() >> 11) * 0x1p-53 < sample;
 }
 
-struct trace *trace_begin(struct arena *a, const struct http_headers *headers,
+struct trace *trace_begin(struct arena *a, const struct http_headers *headers, struct str path,
                           const struct trace_options *opt)
 {
     struct traceparent parent = {0};
@@ -67,6 +68,8 @@ struct trace *trace_begin(struct arena *a, const struct http_headers *headers,
             (struct traceparent){.trace = {new_id(), new_id()}, .flags = TRACEPARENT_SAMPLED};
         t->recorded = true;
     }
+    if (t->recorded)
+        t->path = arena_copy(a, str_head(path, TEXT_MOST));
     return t;
 }
 
@@ -352,7 +355,7 @@ static void put_request(struct encoding *c, const struct trace_request *how)
     begin_span(c, c->t->span, c->t->parent.span, SERVER, name, how->start_ns, how->end_ns);
     put_str(&c->w, "http.request.method", method);
     put_text(&c->w, "http.route", how->route);
-    put_str(&c->w, "url.path", str_head(how->path, TEXT_MOST));
+    put_str(&c->w, "url.path", c->t->path);
     if (how->status)
         put_int(&c->w, "http.response.status_code", how->status);
     put_text(&c->w, "error.type", how->error);
@@ -388,9 +391,9 @@ static void put_attempt(struct encoding *c, const struct trace_attempt *at, int6
         put_int(w, "server.port", at->port);
     put_str(w, "gen_ai.response.id", at->response_id);
     put_str(w, "gen_ai.response.model", at->response_model);
-    if (at->finish) {
+    if (at->finish.len) {
         begin_list(w, "gen_ai.response.finish_reasons");
-        put_item(w, str_from(at->finish));
+        put_item(w, at->finish);
         end_list(w);
     }
     if (at->first_token_ns)

@@ -50,7 +50,7 @@ struct trace_attempt {
     int status;             /* the provider's, 0 = no answer came */
     const char *error;      /* what kind of failure; NULL = it was good */
     struct str response_id, response_model;
-    const char *finish; /* why the answer ended, as OpenAI names it */
+    struct str finish; /* why the answer ended, in the word of whoever gave it */
     bool usage_known;
     int64_t input_tokens, output_tokens, cached_tokens;
 };
@@ -64,7 +64,8 @@ struct trace_options {
     bool content;    /* prompts and answers too */
 };
 
-struct trace *trace_begin(struct arena *a, const struct http_headers *headers,
+/* Headers and path are only looked at. */
+struct trace *trace_begin(struct arena *a, const struct http_headers *headers, struct str path,
                           const struct trace_options *opt);
 /* "4bf92f3577b34da6a3ce929d0e0e4736"; "" for NULL. */
 struct str trace_id(const struct trace *t);
@@ -91,7 +92,7 @@ static inline struct str trace_lines(const struct trace *t, const struct trace_a
 /* How the request went. */
 struct trace_request {
     const char *id; /* x-request-id */
-    struct str method, path;
+    struct str method;
     const char *route; /* template, NULL = no such path */
     int status;
     const char *error;         /* kind of failure, NULL = good */

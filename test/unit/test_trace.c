@@ -16,7 +16,7 @@ static struct trace *begin(struct arena *a, const char *parent, const char *stat
     struct http_header h[2] = {{STR("TraceParent"), str_from(parent)},
                                {STR("tracestate"), str_from(state)}};
     struct http_headers headers = {h, state ? 2 : parent ? 1 : 0};
-    return trace_begin(a, &headers, opt);
+    return trace_begin(a, &headers, STR("/v1/chat/completions"), opt);
 }
 
 static void test_who(struct arena *a)
@@ -42,7 +42,8 @@ static void test_who(struct arena *a)
 
     struct http_header twice[2] = {{STR("traceparent"), STR(PARENT)},
                                    {STR("traceparent"), STR(UNSAMPLED)}};
-    ok(!trace_begin(a, &(struct http_headers){twice, 2}, &off), "two of them are as none");
+    ok(!trace_begin(a, &(struct http_headers){twice, 2}, STR("/"), &off),
+       "two of them are as none");
     ok(trace_id(NULL).len == 0 && !trace_recorded(NULL) && !trace_content(NULL) &&
            !trace_attempt(NULL) && trace_lines(NULL, NULL, a, STR("x")).len == 1,
        "no trace at all");
@@ -99,7 +100,7 @@ static void fill(struct trace *t)
     two->end_ns = NS_PER_S;
     two->response_id = STR("msg_1");
     two->response_model = STR("claude-1");
-    two->finish = "stop";
+    two->finish = STR("stop");
     two->usage_known = true;
     two->input_tokens = 11;
     two->output_tokens = 5;
@@ -123,7 +124,6 @@ static void test_spans(struct arena *a)
     const struct trace_request how = {
         .id = "req_1",
         .method = STR("POST"),
-        .path = STR("/v1/chat/completions"),
         .route = "/v1/chat/completions",
         .status = 200,
         .spans = &stages,
@@ -196,7 +196,7 @@ static void test_unknown(struct arena *a)
     buf_init(&b, 1 << 20);
     trace_encode(begin(a, NULL, NULL, &all),
                  &(struct trace_request){.method = STR("BREW"),
-                                         .path = STR("/pot"),
+
                                          .spans = &none,
                                          .status = 404,
                                          .start_ns = 9,
