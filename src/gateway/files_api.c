@@ -215,13 +215,11 @@ bool files_content(struct request *r, struct err *e)
         return false;
     }
     /* Never as something that a browser would run. */
-    const struct http_header h[] = {
-        {STR("Content-Type"), STR("application/octet-stream")},
-        {STR("Content-Disposition"), STR("attachment")},
-        {STR("X-Content-Type-Options"), STR("nosniff")},
-        {STR("x-request-id"), str_from(r->call.id)},
-    };
-    bool sent = http_reply_start(r->http, 200, h, COUNT(h), e) && send_content(r, o.fd, o.bytes, e);
+    struct http_header h[REPLY_HEADERS + 2];
+    size_t n = reply_headers(r, "application/octet-stream", h);
+    h[n++] = (struct http_header){STR("Content-Disposition"), STR("attachment")};
+    h[n++] = (struct http_header){STR("X-Content-Type-Options"), STR("nosniff")};
+    bool sent = http_reply_start(r->http, 200, h, n, e) && send_content(r, o.fd, o.bytes, e);
     close(o.fd);
     if (!sent)
         http_reply_abort(r->http);

@@ -5,13 +5,11 @@
 
 static bool probe(struct request *r, bool good, struct err *e)
 {
-    const struct http_header h[] = {
-        {STR("Content-Type"), STR("text/plain")},
-        {STR("Cache-Control"), STR("no-store")},
-        {STR("x-request-id"), str_from(r->call.id)},
-    };
+    struct http_header h[REPLY_HEADERS + 1];
+    size_t n = reply_headers(r, "text/plain", h);
+    h[n++] = (struct http_header){STR("Cache-Control"), STR("no-store")};
     struct str body = good ? STR("ok\n") : STR("not ready\n");
-    return http_reply(r->http, good ? 200 : 503, h, COUNT(h), &body, 1, e);
+    return http_reply(r->http, good ? 200 : 503, h, n, &body, 1, e);
 }
 
 /* That this is answered at all says that the loop runs. */
@@ -40,8 +38,9 @@ bool probe_metrics(struct request *r, struct err *e)
     struct buf b;
     buf_init(&b, 16 << 20);
     work_run(render, &b); /* reads /proc */
-    bool sent = buf_ok(&b) ? reply_text(r, 200, "text/plain; version=0.0.4", buf_str(&b), e)
-                           : err_set(e, ERR_INTERNAL, "there are more metrics than fit");
+    bool sent = buf_ok(&b)
+                    ? reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b), e)
+                    : err_set(e, ERR_INTERNAL, "there are more metrics than fit");
     buf_fini(&b);
     return sent;
 }

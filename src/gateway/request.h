@@ -57,7 +57,11 @@ struct request {
 
 struct str request_tenant(const struct request *r);
 
-/* Answers. All of them carry x-request-id; grounded ones Server-Timing, by stage. */
+/* Answers. All of them carry x-request-id; those of a model also who answered, after how many
+ * attempts (x-penstock-*), and Server-Timing. */
+enum { REPLY_HEADERS = 8 };
+size_t reply_headers(const struct request *r, const char *content_type,
+                     struct http_header h[REPLY_HEADERS]);
 bool reply_json(struct request *r, int status, struct buf *body, struct err *e); /* frees body */
 bool reply_text(struct request *r, int status, const char *content_type, struct str body,
                 struct err *e);

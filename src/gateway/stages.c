@@ -185,6 +185,8 @@ static bool settle(struct request *r, struct err *e)
 
 /* ---- the table ---- */
 
+const char stage_invoke[] = "invoke";
+
 static struct metric_family *seconds; /* set once, by stages_init */
 
 static struct stage {
@@ -200,7 +202,7 @@ static struct stage {
 },
   call[] = {
       {"validate", validate, NULL}, {"route", route, NULL}, {"ground", ground, NULL},
-      {"invoke", invoke, NULL},     {"cite", NULL, cite},   {"settle", settle, NULL},
+      {stage_invoke, invoke, NULL}, {"cite", NULL, cite},   {"settle", settle, NULL},
 };
 
 static void add_series(struct stage *stage, size_t n)

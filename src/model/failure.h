@@ -2,8 +2,9 @@
  * be alerted on: nobody but the operator can mend those.
  *
  *     penstock_provider_errors_total{provider,kind}         kind: a name of base/err.h
- *     penstock_provider_auth_failures_total{provider}       from 0 on, so that a rate sees the
- * first
+ *     penstock_provider_auth_failures_total{provider}
+ *
+ * The usual ones are there from 0 on, so that a rate sees the first.
  *
  * Threads: any.
  */

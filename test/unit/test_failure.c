@@ -20,7 +20,9 @@ int main(void)
     ok(shows("penstock_provider_auth_failures_total{provider=\"p\"} 0\n"),
        "refused keys are there from the start");
     failure_count(STR("p"), ERR_CANCELLED);
-    ok(!shows("penstock_provider_errors_total"), "a client that left is no failure");
+    ok(!shows("cancelled"), "a client that left is no failure");
+    ok(shows("penstock_provider_errors_total{provider=\"p\",kind=\"timeout\"} 0\n"),
+       "the usual kinds too");
     failure_count(STR("p"), ERR_TIMEOUT);
     failure_count(STR("p"), ERR_UPSTREAM_AUTH);
     failure_count(STR("p"), ERR_UPSTREAM_AUTH);
