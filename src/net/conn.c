@@ -45,6 +45,22 @@ ssize_t conn_read_now(struct conn *c, void *to, size_t n, struct err *e)
     return TLS_FAILED;
 }
 
+ssize_t conn_write_now(struct conn *c, const void *p, size_t n, struct err *e)
+{
+    if (c->tls)
+        return tls_write(c->tls, p, n, e);
+    ssize_t put;
+    do
+        put = send(c->io.fd, p, n, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    if (put >= 0)
+        return put;
+    if (errno == EAGAIN)
+        return TLS_WANT_WRITE;
+    err_sys(e, ERR_UPSTREAM, "cannot write to the peer");
+    return TLS_FAILED;
+}
+
 bool conn_wait(struct conn *c, ssize_t want, int64_t deadline_ns, struct err *e)
 {
     CHECK(want == TLS_WANT_READ || want == TLS_WANT_WRITE);

@@ -26,6 +26,8 @@ bool conn_write(struct conn *c, struct str s, int64_t deadline_ns, struct err *e
 /* Reading without waiting, for those who hold no buffer while they wait: bytes, 0 at the end,
  * TLS_FAILED, or what to wait for with conn_wait before trying again. */
 ssize_t conn_read_now(struct conn *c, void *to, size_t n, struct err *e);
+/* The same for writing: bytes, maybe fewer than n, never 0. */
+ssize_t conn_write_now(struct conn *c, const void *p, size_t n, struct err *e);
 bool conn_wait(struct conn *c, ssize_t want, int64_t deadline_ns, struct err *e);
 
 /* TLS on top of a plain connection. */

@@ -1,15 +1,14 @@
 /* Connections: accepting, idling, running a request's fiber, closing.
  *
- * All that a request does runs on its fiber, from the first byte of its head: one path, whether the
- * head comes in one piece or in a thousand, plain or by TLS. Reading is in server_request.c,
- * answering in server_reply.c.
+ * With HTTP/1.1 (server_http1.c) all that a request does runs on its fiber, from the first byte of
+ * its head: one path, whether the head comes in one piece or in a thousand, plain or by TLS. With
+ * HTTP/2 (server_http2.c) a connection has no fiber, its streams have. What handlers call is in
+ * server_request.c.
  */
 #include "net/server_conn.h"
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "net/iobuf.h"
 #include "run/fiber.h"
 
@@ -20,10 +19,8 @@
 #include <unistd.h>
 
 enum {
-    ACCEPT_BATCH = 64,       /* per event, so that connections that exist get their turn */
-    ACCEPT_PAUSE_MS = 100,   /* when descriptors or memory have run out */
-    LINGER_MAX = 512 * 1024, /* read behind an early answer, so that it is not lost by a reset */
-    LINGER_MS = 2000
+    ACCEPT_BATCH = 64,    /* per event, so that connections that exist get their turn */
+    ACCEPT_PAUSE_MS = 100 /* when descriptors or memory have run out */
 };
 
 static void on_readable(struct io *io, uint32_t events);
@@ -51,10 +48,12 @@ static void server_free(struct http_server *s)
     mem_free(s);
 }
 
-static void conn_close(struct http_conn *c)
+void server_conn_close(struct http_conn *c)
 {
     struct http_server *s = c->server;
     list_remove(&c->node);
+    if (c->http2)
+        server_http2_end(c);
     conn_fini(&c->conn);
     buf_fini(&c->held);
     mem_free(c);
@@ -72,7 +71,7 @@ static bool evict_idle(struct http_server *s)
 {
     struct http_conn *c = oldest_idle(s);
     if (c)
-        conn_close(c);
+        server_conn_close(c);
     return c != NULL;
 }
 
@@ -82,17 +81,33 @@ static void sweep(void *arg)
     int64_t limit = s->opt.idle_timeout_ms * NS_PER_MS;
     struct http_conn *c;
     while ((c = oldest_idle(s)) && loop_now() - c->idle_since_ns >= limit)
-        conn_close(c);
+        server_conn_close(c);
     if (c)
         loop_timer_start(&s->sweep, c->idle_since_ns + limit, sweep, s);
+}
+
+void server_conn_busy(struct http_conn *c)
+{
+    list_remove(&c->node);
+    list_add(&c->server->busy, &c->node);
+}
+
+void server_conn_idle(struct http_conn *c)
+{
+    struct http_server *s = c->server;
+    list_remove(&c->node);
+    list_add(&s->idle, &c->node);
+    c->idle_since_ns = loop_now();
+    if (s->sweep.heap_i == 0)
+        loop_timer_start(&s->sweep, c->idle_since_ns + s->opt.idle_timeout_ms * NS_PER_MS, sweep,
+                         s);
 }
 
 static void serve(void *arg);
 
 static void make_busy(struct http_conn *c)
 {
-    list_remove(&c->node);
-    list_add(&c->server->busy, &c->node);
+    server_conn_busy(c);
     c->conn.io.idle = NULL;
     c->conn.io.owner = c->fiber = fiber_go(serve, c, "request");
 }
@@ -125,20 +140,16 @@ static void make_idle(struct http_conn *c)
     if (more_at_hand(c)) {
         make_busy(c);
     } else if (s->draining || !io_idle(&c->conn.io, on_readable)) {
-        conn_close(c);
+        server_conn_close(c);
     } else {
-        list_remove(&c->node);
-        list_add(&s->idle, &c->node);
-        c->idle_since_ns = loop_now();
-        if (s->sweep.heap_i == 0)
-            loop_timer_start(&s->sweep, c->idle_since_ns + s->opt.idle_timeout_ms * NS_PER_MS,
-                             sweep, s);
+        server_conn_idle(c);
     }
 }
 
 /* ---- A request, from its first byte to the next one's ---- */
 
-static struct server_request *request_new(struct http_conn *c, struct arena *a)
+static struct server_request *request_new(struct http_conn *c, struct http2_stream *stream,
+                                          struct arena *a)
 {
     struct http_server *s = c->server;
     struct server_request *r = arena_struct(a, struct server_request);
@@ -148,10 +159,12 @@ static struct server_request *request_new(struct http_conn *c, struct arena *a)
     r->pub.local = c->local;
     r->pub.accepted_ns = loop_now();
     r->pub.peer = c->peer;
+    r->stream = stream;
+    r->protocol = stream ? &server_http2 : &server_http1;
     return r;
 }
 
-static void give_early(struct http_server *s, struct arena *a)
+void server_give_early(struct http_server *s, struct arena *a)
 {
     if (a && s->n_arenas < ARENAS_KEPT) {
         arena_reset(a);
@@ -161,177 +174,46 @@ static void give_early(struct http_server *s, struct arena *a)
     }
 }
 
-/* What came behind the request is the next one's. */
-static void keep_rest(struct server_request *r)
-{
-    if (r->rest.len)
-        CHECK(buf_add(&r->pub.conn->held, r->rest));
-    r->rest = STR_NONE;
-}
-
-void http_request_release(struct http_request *pub)
-{
-    struct server_request *r = request_of(pub);
-    struct http_head *h = &pub->head;
-    CHECK(pub->streaming && r->head.len == 0);
-    if (!r->body_done || !pub->early)
-        return;
-    keep_rest(r);
-    h->method = arena_copy(pub->arena, h->method);
-    h->target = pub->path = pub->query = STR_NONE;
-    h->headers = (struct http_headers){0};
-    give_early(pub->conn->server, pub->early);
-    pub->early = NULL;
-}
-
-void http_request_outlive(struct http_request *pub, bool on)
-{
-    struct http_conn *c = pub->conn;
-    c->conn.io.owner = on ? NULL : c->fiber;
-    if (!on && c->conn.io.gone)
-        fiber_cancel(c->fiber);
-}
-
-/* Answers what no handler will see. */
-static void refuse(struct server_request *r, const struct err *e)
-{
-    char id[RANDOM_ID_SIZE];
-    bool slow = e->code == ERR_TIMEOUT;
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, 4096);
-    json_begin(&w, &b);
-    json_object(&w);
-    json_key(&w, "error");
-    json_object(&w);
-    json_kv_text(&w, "message", slow ? "the request did not come in time" : e->msg);
-    json_kv_text(&w, "type", slow ? "invalid_request_error" : err_api_type(e->code));
-    json_key(&w, "param");
-    json_put_null(&w);
-    json_kv_text(&w, "code", slow ? "request_timeout" : err_api_code(e->code));
-    json_end(&w);
-    json_end(&w);
-    struct str body = arena_copy(r->pub.early, buf_str(&b));
-    buf_fini(&b); /* nothing on the heap across a wait */
-
-    random_id(id, "req_");
-    const struct http_header h[] = {{STR("Content-Type"), STR("application/json")},
-                                    {STR("X-Request-Id"), str_from(id)}};
-    r->close = true;
-    http_reply(&r->pub, slow ? 408 : err_status(e->code), h, COUNT(h), &body, 1, NULL);
-}
-
-/* Reads a head and makes the request ready for its handler; false when there is nothing to handle.
- * On its own so that *e is not on the stack while the handler waits. */
-__attribute__((noinline)) static bool receive(struct server_request *r)
-{
-    struct err e = {0};
-    int got = request_read_head(r, &e);
-    if (got == HEAD_GONE) {
-        r->pub.conn->broken = true;
-        return false;
-    }
-    if (got == HEAD_GOOD) {
-        r->left = r->pub.head.content_length;
-        r->body_done = r->pub.head.framing == HTTP_NO_BODY;
-        r->pub.head.expect_continue &= r->pub.head.minor == 1;
-        if (http_target_split(r->pub.head.target, r->pub.early, &r->pub.path, &r->pub.query, &e))
-            return true;
-    }
-    refuse(r, &e);
-    return false;
-}
-
-/* Skips what the handler has not read of a small body. */
-static bool skip_body(struct server_request *r)
-{
-    bool good = true;
-    while (good && !r->body_done) {
-        char part[1024];
-        good = http_request_read(&r->pub, part, sizeof(part), NULL) > 0;
-    }
-    return good;
-}
-
-/* Closing a socket with unread bytes in it makes the kernel send a reset, which can overtake the
- * answer. So the answer is ended, and what the client is still sending is read for a while. */
-static void linger(struct http_conn *c)
-{
-    struct io *io = &c->conn.io;
-    int64_t deadline = clock_after(loop_now(), LINGER_MS);
-    shutdown(io->fd, SHUT_WR);
-    for (size_t total = 0; total < LINGER_MAX;) {
-        char part[1024];
-        ssize_t n = io_read(io, part, sizeof(part), deadline, NULL);
-        if (n <= 0)
-            return;
-        total += (size_t)n;
-    }
-}
-
-/* A handler that returns without an answer to a client that is still there is a fault of ours. */
-__attribute__((noinline)) static void settle(struct server_request *r)
-{
-    struct err e;
-    if (r->pub.status == 0 && !r->pub.conn->broken && !fiber_cancelled()) {
-        err_set(&e, ERR_INTERNAL, "the request was not answered");
-        refuse(r, &e);
-    }
-    if (!r->ended)
-        http_reply_abort(&r->pub);
-}
-
-/* Returns whether the connection goes on. Its buffers are not on the stack while the handler
- * waits. */
-__attribute__((noinline)) static bool finish(struct server_request *r)
-{
-    struct http_conn *c = r->pub.conn;
-    settle(r);
-    if (c->broken)
-        return false;
-    if (!r->close && request_body_skippable(r) && skip_body(r)) {
-        keep_rest(r);
-        return true;
-    }
-    if (!r->body_done || r->rest.len || c->held.len)
-        linger(c);
-    return false;
-}
-
 static bool handshake(struct http_conn *c)
 {
     const struct http_server_options *opt = &c->server->opt;
-    return !opt->tls || c->conn.tls ||
-           conn_tls_accept(&c->conn, opt->tls, clock_after(loop_now(), opt->head_timeout_ms), NULL);
+    return conn_tls_accept(&c->conn, opt->tls, clock_after(loop_now(), opt->head_timeout_ms), NULL);
 }
 
 /* The request lives on the fiber's stack, as long as it stays small. */
-static bool one_request(struct http_conn *c)
+enum server_next server_run(struct http_conn *c, struct http2_stream *stream)
 {
     _Alignas(max_align_t) char space[REQUEST_SPACE];
     struct arena *a = arena_on(space, sizeof(space));
-    struct server_request *r = request_new(c, a);
-    if (receive(r))
+    struct server_request *r = request_new(c, stream, a);
+    if (r->protocol->receive(r))
         c->server->opt.handler(&r->pub, c->server->opt.ctx);
     fiber_deadline(CLOCK_NEVER); /* the handler's is over */
-    bool keep = finish(r);
+    enum server_next next = r->protocol->finish(r);
     struct arena *early = r->pub.early;
     arena_free(a);
-    give_early(c->server, early);
-    return keep;
+    server_give_early(c->server, early);
+    return next;
+}
+
+/* A fresh connection with TLS is idle behind its handshake, or speaks HTTP/2. */
+static enum server_next one_turn(struct http_conn *c)
+{
+    if (!c->server->opt.tls || c->conn.tls)
+        return server_run(c, NULL);
+    if (!handshake(c))
+        return SERVER_CLOSE;
+    return tls_http2(c->conn.tls) ? SERVER_HTTP2 : SERVER_KEEP;
 }
 
 static void serve(void *arg)
 {
     struct http_conn *c = arg;
-    bool fresh_tls = c->server->opt.tls && !c->conn.tls;
-    bool keep = handshake(c);
-    if (keep && !fresh_tls)
-        keep = one_request(c);
-    if (keep)
-        make_idle(c);
-    else
-        conn_close(c);
+    switch (one_turn(c)) {
+    case SERVER_KEEP: make_idle(c); break;
+    case SERVER_HTTP2: server_http2_begin(c); break;
+    case SERVER_CLOSE: server_conn_close(c); break;
+    }
 }
 
 /* ---- Accepting ---- */
@@ -474,6 +356,11 @@ void http_server_drain(struct http_server *s)
     while (evict_idle(s))
         ;
     loop_timer_stop(&s->sweep);
+    list_each (node, &s->busy) {
+        struct http_conn *c = list_entry(node, struct http_conn, node);
+        if (c->http2)
+            server_http2_drain(c);
+    }
 }
 
 bool http_server_drained(const struct http_server *s)
@@ -492,9 +379,14 @@ void http_server_close(struct http_server *s)
         return;
     http_server_drain(s);
     s->closing = true;
+    s->n_conns++; /* the last connection to go frees the server: not in the middle of this */
     list_each (node, &s->busy) {
-        fiber_cancel(list_entry(node, struct http_conn, node)->fiber);
+        struct http_conn *c = list_entry(node, struct http_conn, node);
+        if (c->http2)
+            server_http2_cancel(c);
+        else
+            fiber_cancel(c->fiber);
     }
-    if (s->n_conns == 0)
+    if (--s->n_conns == 0)
         server_free(s);
 }

@@ -1,15 +1,21 @@
-/* server.h - the HTTP/1.1 server: connections in, one fiber per request, answers out.
+/* server.h - the HTTP server: connections in, one fiber per request, answers out.
  *
- * An idle connection costs its struct and no fiber. When bytes come, a fiber starts, reads the head
- * and runs the handler; pipelined requests are answered in order, one at a time. A client that
- * leaves (or closes its sending side) cancels the fiber of its request. A client that does not read
- * slows its writer down; nothing piles up. Slow senders are bounded by deadlines for the head, for
- * each wait for a piece of a body, and for the body as a whole (see http_request_body).
+ * Clients speak HTTP/1.1, or HTTP/2 where TLS chose it (ALPN) or where they begin with its preface;
+ * a handler sees no difference.
+ *
+ * An idle connection costs its struct and no fiber (and a session with HTTP/2, some 10 KB). When
+ * bytes come, a fiber starts, reads the head and runs the handler; pipelined requests are answered
+ * in order, one at a time, streams of HTTP/2 side by side, up to 128 on a connection. A client that
+ * resets its stream, leaves (or closes its sending side) cancels the fiber of its request. A client
+ * that does not read slows its writer down; nothing piles up. Slow senders are bounded by deadlines
+ * for the head, for each wait for a piece of a body, and for the body as a whole (see
+ * http_request_body).
  *
  * A request that cannot be read (see net/http.h) is answered by the server itself: 4xx, the OpenAI
- * error object, an x-request-id of its own, Connection: close.
+ * error object, an x-request-id of its own, Connection: close (of HTTP/2: the stream alone ends).
  *
- * Draining: stop accepting, finish what runs, close idle connections, answer `Connection: close`.
+ * Draining: stop accepting, finish what runs, close idle connections, answer `Connection: close` or
+ * send GOAWAY.
  *
  * Memory:  a request has two arenas. `early` holds what leads to the answer: head and body as they
  *          came, and what the handler makes of them. A handler whose answer streams for long gives
@@ -36,7 +42,7 @@ struct http_server_options {
     int64_t idle_timeout_ms;   /* between requests; default 75 s */
     int64_t write_timeout_ms; /* a client that reads nothing for so long is cut off; default 60 s */
     uint32_t max_connections; /* per loop; over it the oldest idle one goes, else the new one is
-                                 refused with 503; default 20000 */
+                                 refused with 503; as many streams of HTTP/2; default 20000 */
     struct tls_server *tls;   /* NULL = plain */
     http_handler *handler;
     void *ctx;
@@ -91,8 +97,8 @@ ssize_t http_request_read(struct http_request *r, void *to, size_t n, struct err
  * write closes the connection. */
 bool http_reply(struct http_request *r, int status, const struct http_header *headers, size_t n,
                 const struct str *body_parts, size_t n_parts, struct err *e);
-/* An answer in pieces: chunked (or until close for 1.0). A handler that returns without
- * http_reply_end has aborted. */
+/* An answer in pieces: chunked (until close for 1.0; frames of HTTP/2). A handler that returns
+ * without http_reply_end has aborted. */
 bool http_reply_start(struct http_request *r, int status, const struct http_header *headers,
                       size_t n, struct err *e);
 /* One chunk, written before this returns. The head goes out together with the first piece, so that
@@ -100,5 +106,6 @@ bool http_reply_start(struct http_request *r, int status, const struct http_head
 bool http_reply_write(struct http_request *r, const struct str *parts, size_t n, struct err *e);
 /* The last piece, which may be empty, and the end of the body in one system call. */
 bool http_reply_end(struct http_request *r, const struct str *parts, size_t n, struct err *e);
-/* Breaks the connection off, so that a client sees that the answer is not whole. */
+/* Breaks the connection (of HTTP/2: the stream) off, so that a client sees that the answer is not
+ * whole. */
 void http_reply_abort(struct http_request *r);

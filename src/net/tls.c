@@ -80,11 +80,11 @@ static int no_password(char *to, int size, int rwflag, void *arg)
     return 0;
 }
 
-static int choose_http11(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                         const unsigned char *in, unsigned in_len, void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *in, unsigned in_len, void *arg)
 {
     (void)ssl, (void)arg;
-    static const unsigned char ours[] = "\x08http/1.1";
+    static const unsigned char ours[] = "\x02h2\x08http/1.1"; /* best first */
     unsigned char *chosen;
     int got = SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len);
     *out = chosen;
@@ -111,7 +111,7 @@ static bool server_ctx(SSL_CTX **out, const struct tls_server *s, struct err *e)
     CHECK(ctx);
     configure(ctx);
     SSL_CTX_set_default_passwd_cb(ctx, no_password);
-    SSL_CTX_set_alpn_select_cb(ctx, choose_http11, NULL);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     /* Tickets hold the session, encrypted with a key of this context: nothing is kept here. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"penstock", 8);
@@ -399,6 +399,14 @@ ssize_t tls_write(struct tls *t, const void *p, size_t n, struct err *e)
         return TLS_FAILED;
     }
     return got;
+}
+
+bool tls_http2(const struct tls *t)
+{
+    const unsigned char *name;
+    unsigned len;
+    SSL_get0_alpn_selected(t->ssl, &name, &len);
+    return len == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 bool tls_resumed(const struct tls *t)

@@ -48,6 +48,7 @@ int tls_handshake(struct tls *t, struct err *e);                          /* 1 =
 ssize_t tls_read(struct tls *t, void *to, size_t n, struct err *e);       /* > 0; 0 = the end */
 ssize_t tls_write(struct tls *t, const void *p, size_t n, struct err *e); /* > 0, maybe < n */
 
+bool tls_http2(const struct tls *t);   /* did the handshake choose HTTP/2? */
 bool tls_resumed(const struct tls *t); /* was the handshake short? */
 /* Are there bytes of the peer that were read from the socket and by nobody yet? */
 bool tls_pending(const struct tls *t);

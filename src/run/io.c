@@ -28,7 +28,7 @@ static bool watch(struct loop *l, struct io *io, uint32_t mask, struct err *e)
     return true;
 }
 
-/* Asking for less needs no memory, so it cannot fail. */
+/* Changing what is watched already needs no memory, so it cannot fail. */
 static void watch_less(struct io *io, uint32_t mask)
 {
     CHECK(watch(loop_self(), io, mask, NULL));
@@ -78,9 +78,15 @@ bool io_idle(struct io *io, void (*idle)(struct io *, uint32_t))
     io->owner = NULL;
     if (io->gone)
         return false;
-    if (idle) /* changing a mask needs no memory either */
+    if (idle)
         watch_less(io, EPOLLIN | EPOLLRDHUP);
     return true;
+}
+
+void io_idle_writable(struct io *io, bool on)
+{
+    CHECK(io->idle);
+    watch_less(io, EPOLLIN | EPOLLRDHUP | (on ? EPOLLOUT : 0));
 }
 
 void io_event(struct io *io, uint32_t events)

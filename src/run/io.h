@@ -39,6 +39,9 @@ void io_close(struct io *io); /* deregisters and closes fd; harmless twice; no f
  * left something behind. To start a request set io->idle = NULL and io->owner. */
 bool io_idle(struct io *io, void (*idle)(struct io *, uint32_t));
 
+/* For an io with a callback: call it when the descriptor can be written, too. */
+void io_idle_writable(struct io *io, bool on);
+
 /* Waits for EPOLLIN, EPOLLOUT or either of both; a reset ends the wait too and shows in the next
  * read or write. May return early: try, and wait again. One fiber at a time. */
 bool io_wait(struct io *io, uint32_t want, int64_t deadline_ns, struct err *e);

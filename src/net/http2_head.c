@@ -1,0 +1,167 @@
+#include "net/http2_head.h"
+
+enum pseudo { METHOD, SCHEME, PATH, AUTHORITY };
+
+static const struct str pseudo_name[] = {
+    [METHOD] = {":method", 7},
+    [SCHEME] = {":scheme", 7},
+    [PATH] = {":path", 5},
+    [AUTHORITY] = {":authority", 10},
+};
+
+void http2_head_init(struct http2_head *h, const struct http_limits *lim)
+{
+    *h = (struct http2_head){0};
+    buf_init(&h->text, (size_t)lim->line + lim->headers);
+    buf_init(&h->fields, lim->headers);
+}
+
+void http2_head_fini(struct http2_head *h)
+{
+    buf_fini(&h->text);
+    buf_fini(&h->fields);
+}
+
+static struct str value_of(const struct http2_head *h, enum pseudo p)
+{
+    return (struct str){h->text.p + h->at[p], h->len[p]};
+}
+
+static bool has(const struct http2_head *h, enum pseudo p)
+{
+    return h->seen & 1u << p;
+}
+
+static bool holds(struct str s, bool (*what)(char c))
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (what(s.p[i]))
+            return true;
+    return false;
+}
+
+static bool ends_word(char c)
+{
+    return c == ' ' || http_is_control(c);
+}
+
+static bool ends_text(char c)
+{
+    return c != '\t' && http_is_control(c);
+}
+
+static bool ends_name(char c)
+{
+    return c == ':' || (c >= 'A' && c <= 'Z');
+}
+
+/* Each returns what is wrong, NULL = nothing. */
+static const char *add_pseudo(struct http2_head *h, struct str name, struct str value)
+{
+    unsigned p = 0;
+    while (p < COUNT(pseudo_name) && !str_eq(name, pseudo_name[p]))
+        p++;
+    if (p == COUNT(pseudo_name))
+        return "unknown pseudo-header field";
+    if (h->regular)
+        return "pseudo-header field behind others";
+    if (has(h, p))
+        return "pseudo-header field there twice";
+    if (value.len == 0 || holds(value, ends_word))
+        return "malformed pseudo-header field";
+    h->seen |= 1u << p;
+    h->at[p] = h->text.len;
+    h->len[p] = value.len;
+    buf_add(&h->text, value);
+    return NULL;
+}
+
+static bool of_connection(struct str name, struct str value)
+{
+    static const struct str names[] = {
+        {"connection", 10},        {"keep-alive", 10}, {"proxy-connection", 16},
+        {"transfer-encoding", 17}, {"upgrade", 7},
+    };
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (str_eq(name, names[i]))
+            return true;
+    return str_eq(name, STR("te")) && !str_ieq(value, STR("trailers"));
+}
+
+static const char *add_regular(struct http2_head *h, struct str name, struct str value)
+{
+    h->regular = true;
+    if (holds(name, ends_name))
+        return "header name, which must be a token in lower case";
+    if (holds(value, ends_text))
+        return "control character in a header";
+    if (of_connection(name, value))
+        return "header that is only for HTTP/1.1 connections";
+    if (str_eq(name, STR("host")) && has(h, AUTHORITY))
+        return str_eq(value, value_of(h, AUTHORITY)) ? NULL : "Host is not the :authority";
+    buf_add(&h->fields, name);
+    buf_add(&h->fields, STR(": "));
+    buf_add(&h->fields, value);
+    buf_add(&h->fields, STR("\r\n"));
+    return NULL;
+}
+
+void http2_head_add(struct http2_head *h, struct str name, struct str value)
+{
+    if (h->fault || !buf_ok(&h->text) || !buf_ok(&h->fields))
+        return;
+    h->fault =
+        name.len && name.p[0] == ':' ? add_pseudo(h, name, value) : add_regular(h, name, value);
+}
+
+static bool complete(const struct http2_head *h, const struct http_limits *lim, struct err *e)
+{
+    if (h->fault)
+        return err_set(e, ERR_INVALID, "malformed HTTP message: %s", h->fault);
+    if (!buf_ok(&h->text) || !buf_ok(&h->fields))
+        return err_set(e, ERR_HEADERS, "head is over the limit of %u bytes", lim->headers);
+    if (!has(h, METHOD) || !has(h, SCHEME) || !has(h, PATH))
+        return err_set(e, ERR_INVALID,
+                       "malformed HTTP message: :method, :scheme or :path is missing");
+    return true;
+}
+
+static char *put(char *to, struct str s)
+{
+    if (s.len)
+        memcpy(to, s.p, s.len);
+    return to + s.len;
+}
+
+bool http2_head_parse(const struct http2_head *h, struct http_head *out, struct http_header *space,
+                      bool body, const struct http_limits *lim, struct arena *a, struct err *e)
+{
+    *out = (struct http_head){0};
+    if (!complete(h, lim, e))
+        return false;
+    char *from = arena_bytes(a, h->text.len + h->fields.len + 32), *p = from;
+    p = put(p, value_of(h, METHOD));
+    p = put(p, STR(" "));
+    p = put(p, value_of(h, PATH));
+    p = put(p, STR(" HTTP/1.1\r\n"));
+    if (has(h, AUTHORITY)) {
+        p = put(p, STR("Host: "));
+        p = put(p, value_of(h, AUTHORITY));
+        p = put(p, STR("\r\n"));
+    }
+    p = put(p, buf_str(&h->fields));
+    p = put(p, STR("\r\n"));
+    if (http_parse_request(out, space, str_span(from, p), lim, e) <= 0) {
+        *out = (struct http_head){0};
+        return false;
+    }
+    struct http_header *kept = arena_array(a, struct http_header, out->headers.n);
+    for (uint32_t i = 0; i < out->headers.n; i++)
+        kept[i] = space[i];
+    out->headers.h = kept;
+    struct str length;
+    if (body && out->framing == HTTP_NO_BODY &&
+        !http_header_get(&out->headers, STR("content-length"), &length))
+        out->framing = HTTP_CHUNKED;
+    return true;
+}
