@@ -7,6 +7,7 @@
 enum {
     ALIGN = 16,
     BLOCK_MAX = 1 << 20, /* blocks double up to here */
+    SPILL = 512,         /* from the heap, of a borrowed arena that proves a little too small */
     RED_ZONE = ASAN_ON ? ALIGN : 0,
 };
 
@@ -104,13 +105,20 @@ void arena_reset(struct arena *a)
     ASAN_POISON(a->last->data, a->last->size);
 }
 
+static size_t next_size(const struct arena *a)
+{
+    if (a->borrowed && !a->last->prev)
+        return SPILL - sizeof(struct block);
+    return size_min(a->last->size * 2, BLOCK_MAX);
+}
+
 char *arena_bytes(struct arena *a, size_t n)
 {
     CHECK(n < SIZE_MAX / 2);
     size_t need = ((n + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + RED_ZONE;
     struct block *b = a->last;
     if (b->size - b->used < need)
-        b = block_new(a, size_max(need, size_min(b->size * 2, BLOCK_MAX)));
+        b = block_new(a, size_max(need, next_size(a)));
     char *p = b->data + b->used;
     b->used += need;
     ASAN_UNPOISON(p, n);
