@@ -141,40 +141,45 @@ static struct finding check_descriptors(struct doctor *d)
     return good(what);
 }
 
+/* One question to one address with one key. */
 struct ping {
     struct doctor *d;
-    const struct config_provider *p;
+    const struct provider *p;
+    size_t endpoint, key;
     struct finding found;
 };
 
 static int ping_fiber(void *arg)
 {
     struct ping *q = arg;
-    const struct provider *p = &q->p->provider;
+    const struct provider_endpoint *at = &q->p->endpoint[q->endpoint];
     const struct http_deadlines limit = {.connect_ms = 5000, .first_byte_ms = 5000};
     struct http_client *client = http_client_new(NULL);
     struct http_exchange *x;
     struct err e;
     struct arena *a = q->d->arena;
-    if (!http_exchange_start(&x, client, a, a, &p->origin, STR("GET"), STR("/models"),
-                             p->request_lines, NULL, 0, &limit, &e)) {
-        q->found = failed(q->d, &e, "check the url, the network, and tls.ca");
+    const char *path = q->p->vendor->models ? q->p->vendor->models : "/";
+    if (!http_exchange_start(&x, client, a, a, &at->origin, STR("GET"), str_from(path),
+                             q->p->key[q->key].lines, NULL, 0, &limit, &e)) {
+        q->found = failed(q->d, &e, "check the url, the network, and ca");
     } else {
         int status = x->head.status;
-        struct str what =
-            arena_printf(a, "%.*s answers with status %d", STR_FMT(q->p->url), status);
-        q->found = status == 401 || status == 403
-                       ? (struct finding){BAD, what, STR("its key is refused: check 'key'")}
-                       : good(what);
+        struct str what = arena_printf(a, "%.*s answers with status %d", STR_FMT(at->url), status);
+        q->found =
+            status == 401 || status == 403
+                ? (struct finding){BAD, what,
+                                   arena_printf(a, "its key number %zu is refused: check 'key'",
+                                                q->key + 1)}
+                : good(what);
         http_exchange_end(x);
     }
     http_client_free(client);
     return CLI_OK;
 }
 
-static struct finding check_provider(struct doctor *d, const struct config_provider *p)
+static struct finding ping(struct doctor *d, const struct provider *p, size_t endpoint, size_t key)
 {
-    struct ping q = {.d = d, .p = p};
+    struct ping q = {.d = d, .p = p, .endpoint = endpoint, .key = key};
     if (local_fiber(ping_fiber, &q) != CLI_OK && !q.found.what.p)
         q.found = (struct finding){BAD, STR("could not be asked"), STR("see the message above")};
     return q.found;
@@ -210,6 +215,14 @@ static const struct {
     {"reader", check_reader},        {"descriptors", check_descriptors},
 };
 
+/* Every address and every key, each at least once. */
+static void check_provider(struct doctor *d, const struct provider *p)
+{
+    size_t n = p->n_endpoints ? size_max(p->n_endpoints, p->n_keys) : 0;
+    for (size_t i = 0; i < n; i++)
+        tell(d, arena_text(d->arena, p->name), ping(d, p, i % p->n_endpoints, i % p->n_keys));
+}
+
 static void examine(struct doctor *d)
 {
     struct buf b;
@@ -222,8 +235,7 @@ static void examine(struct doctor *d)
     for (size_t i = 0; i < COUNT(checks); i++)
         tell(d, checks[i].name, checks[i].run(d));
     for (size_t i = 0; d->config && i < d->config->n_providers; i++)
-        tell(d, arena_text(d->arena, d->config->provider[i].name),
-             check_provider(d, &d->config->provider[i]));
+        check_provider(d, &d->config->provider[i].provider);
     if (d->json) {
         json_end(&w);
         printf("%.*s\n", STR_FMT(buf_str(&b)));

@@ -55,8 +55,8 @@ static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
     }
     if (!start_stream(w, e) || !http_reply_write(w->r->http, &raw, 1, e))
         return false;
-    if (!w->raw_stream) {
-        w->raw_stream = true;
+    w->raw_stream = true;
+    if (call_may_release(&w->r->call)) {
         call_release_early(&w->r->call);
         http_request_release(w->r->http);
     }
@@ -209,8 +209,8 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
     case CHAT_RAW: return send_raw(w, ev->raw, e);
     case CHAT_CITATION: return send_citation(w, ev->citation, e);
     case CHAT_FINISH: w->finish = ev->finish; return true;
+    default: return true;
     }
-    return true;
 }
 
 static void free_writer(void *arg)

@@ -59,27 +59,46 @@ static const struct fields ingest_fields = {"ingest", sizeof(struct config_inges
 
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
-    {"type", FIELD_TEXT, AT(config_provider, type), "openai", "`openai`: any server that speaks OpenAI's protocol."},
-    {"url", FIELD_TEXT, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`.", .required = true},
-    {"key", FIELD_SECRET, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`; sent as a bearer token."},
+    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`, `ollama`, `vllm`, `llama.cpp`, `lmstudio`, `tgi`, `mistral`, `groq`, `openrouter`, `deepseek`, `cohere`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
+    {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; each type that is a service or a local server has its own for when it is not given."},
+    {"key", FIELD_SECRETS, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`, or a list of keys that are used in turn."},
+    {"api_version", FIELD_TEXT, AT(config_provider, api_version), .doc = "Azure's `api-version`."},
+    {"text", FIELD_TEXT, AT(config_provider, text), .doc = "What a `static` provider answers."},
     {"ca", FIELD_TEXT, AT(config_provider, ca), .doc = "PEM file of authorities to trust instead of the system's."},
     {"insecure", FIELD_BOOL, AT(config_provider, insecure), "false", "Accept any certificate. Only for tests."},
     {"connect_timeout", FIELD_DURATION, AT(config_provider, connect_timeout_ms), "5s", "To connect, TLS included.", .least = 1, .most = 600000},
     {"first_byte_timeout", FIELD_DURATION, AT(config_provider, first_byte_timeout_ms), "60s", "From the request sent to the first byte of the answer.", .least = 1, .most = 3600000},
     {"idle_timeout", FIELD_DURATION, AT(config_provider, idle_timeout_ms), "60s", "Between pieces of the answer.", .least = 1, .most = 3600000},
-    {"attempts", FIELD_COUNT, AT(config_provider, attempts), "3", "How often one request is tried at most.", .least = 1, .most = 6},
-    {"retry_budget", FIELD_DURATION, AT(config_provider, retry_budget_ms), "3s", "From the first attempt to the start of the last.", .least = 1, .most = 600000},
+    {"concurrency", FIELD_COUNT, AT(config_provider, concurrency), "0", "Calls at the same time at most; 0 is only the limit that is found when the provider is overloaded.", .least = 0, .most = 1000000},
+    {"queue", FIELD_COUNT, AT(config_provider, queue), "1000", "Calls that may wait for their turn; over it 429.", .least = 1, .most = 1000000},
+    {"queue_timeout", FIELD_DURATION, AT(config_provider, queue_timeout_ms), "10s", "How long a call may wait for its turn.", .least = 1, .most = 600000},
 };
 static const struct fields provider_fields = {"a provider", sizeof(struct config_provider), provider_field, COUNT(provider_field)};
+
+static const struct field target_field[] = {
+    {"provider", FIELD_TEXT, AT(config_target, provider), .doc = "Name of a provider.", .required = true},
+    {"upstream", FIELD_TEXT, AT(config_target, upstream), .doc = "The provider's name for the model, when it differs."},
+    {"weight", FIELD_COUNT, AT(config_target, weight), "1", "Its share.", .least = 1, .most = 1000000},
+};
+static const struct fields target_fields = {"a target", sizeof(struct config_target), target_field, COUNT(target_field)};
 
 static const struct field model_field[] = {
     {"name", FIELD_TEXT, AT(config_model, name), .doc = "What clients ask for.", .required = true},
     {"provider", FIELD_TEXT, AT(config_model, provider), "extractive", "Name of a provider, or `extractive`: the built-in engine that quotes the best sentences."},
     {"upstream", FIELD_TEXT, AT(config_model, upstream), .doc = "The provider's name for it, when it differs."},
+    {"targets", FIELD_STRUCTS, AT(config_model, target), .doc = "Several providers that serve the same model, in place of `provider` and `upstream`.", .inner = &target_fields},
+    {"balance", FIELD_TEXT, AT(config_model, balance), "weighted", "How calls are shared among targets and addresses: `weighted`, `least` (outstanding calls), `latency`, or `hash` (a conversation stays where its beginning is cached)."},
+    {"fallback", FIELD_TEXTS, AT(config_model, fallback), .doc = "Models that are asked in this order when this one fails."},
     {"knowledge", FIELD_TEXTS, AT(config_model, knowledge), .doc = "Collections whose passages ground every answer of this model."},
     {"context", FIELD_COUNT, AT(config_model, context_tokens), "8192", "The model's window in tokens.", .least = 512, .most = 100000000},
+    {"attempts", FIELD_COUNT, AT(config_model, attempts), "4", "How often providers are asked for one answer at most.", .least = 1, .most = 6},
+    {"retry_budget", FIELD_DURATION, AT(config_model, retry_budget_ms), "3s", "How long the pauses before further attempts may take in all.", .least = 0, .most = 600000},
+    {"first_token_timeout", FIELD_DURATION, AT(config_model, first_token_timeout_ms), "0s", "A stream that has not said a word by then is given up for the next target; 0 is the provider's own times alone.", .least = 0, .most = 3600000},
+    {"hold_back", FIELD_DURATION, AT(config_model, hold_back_ms), "0s", "The first words of a stream are held so long, so that an answer that breaks off early can begin anew.", .least = 0, .most = 60000},
+    {"prefill", FIELD_TEXT, AT(config_model, prefill), "auto", "Can the model continue an answer that the request has begun? Such a one takes up streams that break off. `auto`: where it is known."},
     {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in."},
     {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`."},
+    {"price_cache_write", FIELD_REAL, AT(config_model, price_cache_write), "-1", "Dollars for a million tokens in that the provider put into its cache; -1 is the same as `price_input`."},
     {"price_output", FIELD_REAL, AT(config_model, price_output), "0", "Dollars for a million tokens out."},
 };
 static const struct fields model_fields = {"a model", sizeof(struct config_model), model_field, COUNT(model_field)};
@@ -109,34 +128,67 @@ static int line_of(const struct yaml *root, const char *list, size_t i)
     return y ? y->line : 1;
 }
 
-static bool build_provider(struct config *c, struct config_provider *p, const char *file, int line,
-                           struct err *e)
+/* Names the place in the file in front of the message. */
+static bool at_line(const char *file, int line, const char *what, struct str name, struct err *e)
+{
+    return err_prefix(e, "%s:%d: %s '%.*s': ", file, line, what, STR_FMT(name));
+}
+
+static bool add_endpoint(struct config *c, struct config_provider *p, struct str url, struct err *e)
+{
+    struct provider_endpoint *to = &p->provider.endpoint[p->provider.n_endpoints++];
+    to->url = url;
+    if (!http_origin_parse(&to->origin, c->arena, url, e))
+        return false;
+    if (!to->origin.https)
+        return true;
+    const char *ca = p->ca.len ? arena_text(c->arena, p->ca) : NULL;
+    if (!p->tls && !tls_client_new(&p->tls, ca, p->insecure, e))
+        return false;
+    to->origin.tls = p->tls;
+    return true;
+}
+
+/* What the vendor needs, and no more. */
+static bool check_provider(const struct config_provider *p, const struct vendor *v, struct err *e)
+{
+    bool local = !v->path[OP_CHAT];
+    if (str_eq(p->name, STR("extractive")))
+        return err_set(e, ERR_INVALID, "this name is the built-in provider's; choose another");
+    if (!local && !p->n_urls && !v->url)
+        return err_set(e, ERR_INVALID, "'url' is missing");
+    if (local && p->n_urls)
+        return err_set(e, ERR_INVALID, "a provider of type '%s' has no 'url'", v->name);
+    if ((v->kind == &provider_static) != (p->text.len > 0))
+        return err_set(e, ERR_INVALID, "'text' is for providers of type 'static', which need it");
+    if ((v->query != NULL) != (p->api_version.len > 0))
+        return err_set(e, ERR_INVALID,
+                       "'api_version' is for providers of type 'azure', which need it");
+    return true;
+}
+
+static bool make_provider(struct config *c, struct config_provider *p, struct err *e)
 {
     struct provider *to = &p->provider;
-    const struct provider_kind *kind = provider_kind_find(p->type);
-    if (!kind)
-        return err_set(e, ERR_INVALID, "%s:%d: provider '%.*s' has the unknown type '%.*s'", file,
-                       line, STR_FMT(p->name), STR_FMT(p->type));
-    if (str_eq(p->name, STR("extractive")))
-        return err_set(e, ERR_INVALID,
-                       "%s:%d: 'extractive' is the built-in provider; choose "
-                       "another name",
-                       file, line);
-    if (!provider_init(to, c->arena, p->name, kind, p->key, e))
-        return err_prefix(e, "%s:%d: ", file, line);
-    if (!http_origin_parse(&to->origin, c->arena, p->url, e))
-        return err_prefix(e, "%s:%d: provider '%.*s': ", file, line, STR_FMT(p->name));
-    if (to->origin.https) {
-        const char *ca = p->ca.len ? arena_text(c->arena, p->ca) : NULL;
-        if (!tls_client_new(&p->tls, ca, p->insecure, e))
-            return err_prefix(e, "%s:%d: provider '%.*s': ", file, line, STR_FMT(p->name));
-        to->origin.tls = p->tls;
-    }
+    const struct vendor *v = vendor_find(p->type);
+    if (!v)
+        return err_set(e, ERR_INVALID, "the type '%.*s' is unknown", STR_FMT(p->type));
+    if (!check_provider(p, v, e) || !provider_init(to, c->arena, p->name, v, p->key, p->n_keys, e))
+        return false;
+    size_t n = p->n_urls ? p->n_urls : v->url ? 1 : 0;
+    to->endpoint = arena_array(c->arena, struct provider_endpoint, n);
+    for (size_t i = 0; i < n; i++)
+        if (!add_endpoint(c, p, p->n_urls ? p->url[i] : str_from(v->url), e))
+            return false;
     to->deadlines = (struct http_deadlines){.connect_ms = p->connect_timeout_ms,
                                             .first_byte_ms = p->first_byte_timeout_ms,
                                             .idle_ms = p->idle_timeout_ms};
-    to->max_attempts = (int)p->attempts;
-    to->retry_budget_ms = p->retry_budget_ms;
+    to->api_version = p->api_version;
+    to->text = p->text;
+    if (to->gate)
+        gate_configure(to->gate, &(struct gate_options){.most = p->concurrency,
+                                                        .queue_length = p->queue,
+                                                        .queue_timeout_ms = p->queue_timeout_ms});
     return true;
 }
 
@@ -145,7 +197,7 @@ static const struct provider *provider_find(const struct config *c, struct str n
     for (size_t i = 0; i < c->n_providers; i++)
         if (str_eq(c->provider[i].name, name))
             return &c->provider[i].provider;
-    return str_eq(name, STR("extractive")) ? &c->extractive : NULL;
+    return str_eq(name, STR("extractive")) ? &c->extractive.provider : NULL;
 }
 
 const struct config_model *config_model_find(const struct config *c, struct str name)
@@ -156,31 +208,37 @@ const struct config_model *config_model_find(const struct config *c, struct str 
     return NULL;
 }
 
-/* Dollars for a million tokens to nano-dollars for one. */
-static int64_t nusd(double dollars)
+/* Dollars for a million tokens to nano-dollars for one; below zero: as for other input. */
+static int64_t nusd(double dollars, int64_t otherwise)
 {
-    return (int64_t)(dollars * 1000 + 0.5);
+    return dollars < 0 ? otherwise : (int64_t)(dollars * 1000 + 0.5);
 }
 
-static bool build_model(struct config *c, struct config_model *model, const char *file, int line,
-                        struct err *e)
+static void make_account(const struct config_model *m, struct account *a)
 {
-    if (config_model_find(c, model->name) != model)
-        return err_set(e, ERR_INVALID, "%s:%d: there are two models '%.*s'", file, line,
-                       STR_FMT(model->name));
-    model->via = provider_find(c, model->provider);
-    if (!model->via)
-        return err_set(e, ERR_INVALID,
-                       "%s:%d: model '%.*s' names the provider '%.*s', which is "
-                       "not configured",
-                       file, line, STR_FMT(model->name), STR_FMT(model->provider));
-    if (!model->upstream.len)
-        model->upstream = model->name;
-    account_init(&model->account, model->name);
-    model->account.input_nusd = model->account.cached_nusd = nusd(model->price_input);
-    model->account.output_nusd = nusd(model->price_output);
-    if (model->price_cached >= 0)
-        model->account.cached_nusd = nusd(model->price_cached);
+    account_init(a, m->name);
+    a->input_nusd = nusd(m->price_input, 0);
+    a->cached_nusd = nusd(m->price_cached, a->input_nusd);
+    a->cache_write_nusd = nusd(m->price_cache_write, a->input_nusd);
+    a->output_nusd = nusd(m->price_output, 0);
+}
+
+static bool make_target(const struct config *c, const struct config_model *m,
+                        const struct config_target *from, struct target *to, struct err *e)
+{
+    *to = (struct target){
+        .provider = provider_find(c, from->provider),
+        .upstream = from->upstream.len ? from->upstream : m->name,
+        .weight = (uint32_t)from->weight,
+        .context_tokens = m->context_tokens,
+        .account = &m->model.account,
+    };
+    if (!to->provider)
+        return err_set(e, ERR_INVALID, "the provider '%.*s' is not configured",
+                       STR_FMT(from->provider));
+    to->prefill = str_eq(m->prefill, STR("auto"))
+                      ? vendor_prefills(to->provider->vendor, to->upstream)
+                      : str_eq(m->prefill, STR("true"));
     return true;
 }
 
@@ -205,13 +263,97 @@ static bool build_tracing(struct config *c, const char *file, struct err *e)
            err_set(e, ERR_INVALID, "%s: 'sample' must lie between 0 and 1", file);
 }
 
+static bool make_model(struct config *c, struct config_model *m, struct err *e)
+{
+    struct model *to = &m->model;
+    const struct config_target alone = {m->provider, m->upstream, 1};
+    const struct config_target *from = m->n_targets ? m->target : &alone;
+    *to = (struct model){
+        .name = m->name,
+        .n_targets = m->n_targets ? m->n_targets : 1,
+        .context_tokens = m->context_tokens,
+        .max_attempts = (int)m->attempts,
+        .retry_budget_ms = m->retry_budget_ms,
+        .first_token_ms = m->first_token_timeout_ms,
+        .hold_back_ms = m->hold_back_ms,
+    };
+    make_account(m, &to->account);
+    if (!str_eq(m->prefill, STR("auto")) && !str_eq(m->prefill, STR("true")) &&
+        !str_eq(m->prefill, STR("false")))
+        return err_set(e, ERR_INVALID, "'prefill' must be auto, true or false");
+    while (to->balance < BALANCE_COUNT && !str_eq(m->balance, str_from(balance_name(to->balance))))
+        to->balance++;
+    if (to->balance == BALANCE_COUNT)
+        return err_set(e, ERR_INVALID, "'balance' must be weighted, least, latency or hash");
+    to->target = arena_array(c->arena, struct target, to->n_targets);
+    for (size_t i = 0; i < to->n_targets; i++)
+        if (!make_target(c, m, &from[i], &to->target[i], e))
+            return false;
+    return model_places(to, c->arena, e);
+}
+
+/* A model's own fallbacks are not asked on behalf of another. */
+static bool link_fallbacks(struct config *c, struct config_model *m, struct err *e)
+{
+    m->model.fallback = arena_array(c->arena, const struct model *, m->n_fallback);
+    for (size_t i = 0; i < m->n_fallback; i++) {
+        const struct config_model *f = config_model_find(c, m->fallback[i]);
+        if (!f && str_eq(m->fallback[i], c->extractive_model.name))
+            f = &c->extractive_model;
+        if (!f || f == m)
+            return err_set(e, ERR_INVALID, "the fallback '%.*s' is not another model",
+                           STR_FMT(m->fallback[i]));
+        m->model.fallback[m->model.n_fallback++] = &f->model;
+    }
+    return true;
+}
+
+static bool build_providers(struct config *c, const struct yaml *root, const char *file,
+                            struct err *e)
+{
+    for (size_t i = 0; i < c->n_providers; i++) {
+        struct config_provider *p = &c->provider[i];
+        if (!make_provider(c, p, e))
+            return at_line(file, line_of(root, "providers", i), "provider", p->name, e);
+        if (provider_find(c, p->name) != &p->provider) {
+            err_set(e, ERR_INVALID, "there are two of this name");
+            return at_line(file, line_of(root, "providers", i), "provider", p->name, e);
+        }
+    }
+    return true;
+}
+
+static bool build_models(struct config *c, const struct yaml *root, const char *file, struct err *e)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < c->n_models; i++) {
+        struct config_model *m = &c->model[i];
+        good = config_model_find(c, m->name) == m
+                   ? make_model(c, m, e)
+                   : err_set(e, ERR_INVALID, "there are two of this name");
+        if (!good)
+            at_line(file, line_of(root, "models", i), "model", m->name, e);
+    }
+    for (size_t i = 0; good && i < c->n_models; i++) {
+        good = link_fallbacks(c, &c->model[i], e);
+        if (!good)
+            at_line(file, line_of(root, "models", i), "model", c->model[i].name, e);
+    }
+    return good;
+}
+
+/* The engine inside, with the settings that a model has when none are given. */
+static bool build_extractive(struct config *c, struct err *e)
+{
+    const struct str name = STR("extractive");
+    return provider_init(&c->extractive.provider, c->arena, name, vendor_find(name), NULL, 0, e) &&
+           fields_fill(&model_fields, &c->extractive_model, NULL, c->arena, "defaults", e) &&
+           (c->extractive_model.name = name, make_model(c, &c->extractive_model, e));
+}
+
 static bool build(struct config *c, const struct yaml *root, const char *file, struct err *e)
 {
     enum log_level level;
-    if (!provider_init(&c->extractive, c->arena, STR("extractive"), &provider_extractive, STR_NONE,
-                       e))
-        return false;
-    account_init(&c->extractive_account, STR("extractive"));
     if (!log_level_parse(c->log.level, &level))
         return err_set(e, ERR_INVALID,
                        "%s: 'level' is '%.*s'; it must be debug, info, warn or "
@@ -222,15 +364,8 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
     if (c->retrieval.chunk_overlap > c->retrieval.chunk_tokens / 2)
         return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
                        file);
-    if (!build_tracing(c, file, e))
-        return false;
-    for (size_t i = 0; i < c->n_providers; i++)
-        if (!build_provider(c, &c->provider[i], file, line_of(root, "providers", i), e))
-            return false;
-    for (size_t i = 0; i < c->n_models; i++)
-        if (!build_model(c, &c->model[i], file, line_of(root, "models", i), e))
-            return false;
-    return true;
+    return build_tracing(c, file, e) && build_extractive(c, e) &&
+           build_providers(c, root, file, e) && build_models(c, root, file, e);
 }
 
 bool config_load(struct config **out, const char *file, struct err *e)

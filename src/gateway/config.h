@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "model/provider.h"
+#include "model/dispatch.h"
 
 #include <stdatomic.h>
 
@@ -42,22 +42,38 @@ struct config_limits {
 };
 
 struct config_provider {
-    struct str name, type, url, key, ca;
+    struct str name, type, ca, api_version, text;
+    struct str *url;
+    size_t n_urls;
+    struct str *key;
+    size_t n_keys;
     bool insecure;
     int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms;
-    int64_t attempts, retry_budget_ms;
-    struct tls_client *tls;   /* NULL unless the url is https */
-    struct provider provider; /* what the model row gets */
+    int64_t concurrency, queue, queue_timeout_ms;
+    struct tls_client *tls; /* NULL unless a url is https */
+    struct provider provider;
+};
+
+struct config_target {
+    struct str provider, upstream;
+    int64_t weight;
 };
 
 struct config_model {
     struct str name, provider, upstream;
+    struct config_target *target; /* in place of provider and upstream */
+    size_t n_targets;
+    struct str balance;
+    struct str *fallback; /* names of models */
+    size_t n_fallback;
     struct str *knowledge; /* names of collections that ground its answers */
     size_t n_knowledge;
-    int64_t context_tokens;
-    double price_input, price_cached, price_output; /* dollars per million tokens */
-    struct account account;
-    const struct provider *via; /* resolved */
+    struct str prefill; /* "auto", "true", "false" */
+    int64_t context_tokens, attempts, retry_budget_ms, first_token_timeout_ms, hold_back_ms,
+        hedge_ms;
+    bool coalesce;
+    double price_input, price_cached, price_cache_write, price_output; /* dollars per million */
+    struct model model;
 };
 
 struct config_retrieval {
@@ -85,8 +101,9 @@ struct config {
     struct config_model *model;
     size_t n_models;
 
-    struct provider extractive; /* always there */
-    struct account extractive_account;
+    /* The engine inside, which is always there: the model of its name, and of each collection. */
+    struct config_provider extractive;
+    struct config_model extractive_model;
     struct arena *arena;
     atomic_int refs;
 };

@@ -98,6 +98,7 @@ static const char *type_hint(enum field_type type)
     case FIELD_TEXT: return "a text";
     case FIELD_SECRET: return "a text, or file:PATH";
     case FIELD_TEXTS: return "a text or a list of texts";
+    case FIELD_SECRETS: return "a text, or file:PATH, or a list of them";
     case FIELD_STRUCT: return "a map";
     case FIELD_STRUCTS: return "a list of maps";
     }
@@ -124,6 +125,7 @@ static bool fill_scalar(const struct filling *g, const struct field *f, void *at
         ranged = good = parse_units(text, time_units, COUNT(time_units), &number);
         break;
     case FIELD_TEXTS:
+    case FIELD_SECRETS:
     case FIELD_STRUCT:
     case FIELD_STRUCTS: CHECK(false);
     }
@@ -164,8 +166,10 @@ static bool fill_texts(const struct filling *g, const struct field *f, struct li
     for (const struct yaml *c = list ? y->child : y; c; c = list ? c->next : NULL) {
         if (c->kind != YAML_SCALAR)
             return wrong(g, c->line, "'%s' must be %s", f->name, type_hint(f->type));
-        if (!expand(g, c->line, c->text, text++))
+        if (!expand(g, c->line, c->text, text) ||
+            (f->type == FIELD_SECRETS && !read_secret(g, c->line, text)))
             return false;
+        text++;
     }
     return true;
 }
@@ -193,7 +197,8 @@ static bool fill_field(const struct filling *g, const struct field *f, void *at,
     switch (f->type) {
     case FIELD_STRUCT: return fill_struct(g, f->inner, at, y);
     case FIELD_STRUCTS: return fill_structs(g, f, at, y);
-    case FIELD_TEXTS: return fill_texts(g, f, at, y);
+    case FIELD_TEXTS:
+    case FIELD_SECRETS: return fill_texts(g, f, at, y);
     default:
         if (y->kind != YAML_SCALAR)
             return wrong(g, y->line, "'%s' must be %s", f->name, type_hint(f->type));

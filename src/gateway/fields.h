@@ -17,6 +17,7 @@ enum field_type {
     FIELD_DURATION, /* int64_t in ms, "500ms", "30s", "10m", "1h" */
     FIELD_REAL,     /* double */
     FIELD_TEXTS,    /* struct str * and size_t behind it: one text or a list */
+    FIELD_SECRETS,  /* the same of secrets */
     FIELD_STRUCT,   /* a map, into a struct inside */
     FIELD_STRUCTS,  /* a list of maps: pointer and size_t behind it */
 };

@@ -33,8 +33,8 @@ static bool each_model(struct request *r,
     bool more = true;
     for (size_t i = 0; i < c->n_models; i++)
         put(ctx, c->model[i].name, r->service->started_s, c->model[i].provider);
-    if (!config_model_find(c, c->extractive.name))
-        put(ctx, c->extractive.name, r->service->started_s, STR("penstock"));
+    if (!config_model_find(c, c->extractive_model.name))
+        put(ctx, c->extractive_model.name, r->service->started_s, STR("penstock"));
     while (more) {
         struct doc_collection *list;
         size_t n;

@@ -48,11 +48,9 @@ struct request {
     const struct codec *codec;
     struct chat_sink *answer; /* the codec's, the last that an event reaches */
     struct chat_sink *sink;   /* the first, where the provider sends events */
-    const struct provider *provider;
-    struct str upstream;    /* the provider's name for the model */
+    const struct model *model;
     struct str *collection; /* ids; the answer is grounded when there are any */
     size_t n_collections;
-    uint32_t context_tokens;
 };
 
 struct str request_tenant(const struct request *r);

@@ -150,8 +150,7 @@ static size_t call_fields(struct log_field *f, const struct call *c)
     f[n++] = kv("attempts", c->attempts);
     f[n++] = kv("tokens_in", c->usage.input);
     f[n++] = kv("tokens_out", c->usage.output);
-    if (c->account)
-        f[n++] = kv("usd", (double)account_cost(c->account, &c->usage) * 1e-6);
+    f[n++] = kv("usd", (double)c->cost_microusd * 1e-6);
     return n;
 }
 

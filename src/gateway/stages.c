@@ -85,8 +85,6 @@ static bool validate(struct request *r, struct err *e)
 
 /* ---- route ---- */
 
-enum { EXTRACTIVE_CONTEXT = 8192 }; /* tokens; the engine inside has no window of its own */
-
 static bool find_collections(struct request *r, const struct str *name, size_t n, struct err *e)
 {
     r->collection = arena_array(r->call.arena, struct str, n);
@@ -107,17 +105,11 @@ static bool route(struct request *r, struct err *e)
     struct str name = r->call.req.model;
     const struct config_model *m = config_model_find(r->config, name);
     if (m) {
-        r->provider = m->via;
-        r->upstream = m->upstream;
-        r->context_tokens = (uint32_t)m->context_tokens;
-        r->call.account = &m->account;
+        r->model = &m->model;
         return !m->n_knowledge || find_collections(r, m->knowledge, m->n_knowledge, e);
     }
-    r->provider = &r->config->extractive;
-    r->upstream = r->provider->name;
-    r->context_tokens = EXTRACTIVE_CONTEXT;
-    r->call.account = &r->config->extractive_account;
-    if (str_eq(name, r->provider->name) || find_collections(r, &name, 1, e))
+    r->model = &r->config->extractive_model.model;
+    if (str_eq(name, r->model->name) || find_collections(r, &name, 1, e))
         return true;
     return e->code == ERR_NOT_FOUND
                ? err_param(e, ERR_MODEL, "model",
@@ -159,7 +151,7 @@ static bool ground(struct request *r, struct err *e)
     note_use(r);
     const struct answer_options opt = {
         .passages = (size_t)r->config->retrieval.passages,
-        .context_tokens = r->context_tokens,
+        .context_tokens = (uint32_t)r->model->context_tokens,
     };
     return answer_ground(r->service->db, r->service->search, r->collection, r->n_collections, &opt,
                          &r->call, e);
@@ -169,7 +161,7 @@ static bool ground(struct request *r, struct err *e)
 
 static bool invoke(struct request *r, struct err *e)
 {
-    return provider_answer(r->provider, &r->call, r->upstream, r->sink, e);
+    return dispatch(r->model, &r->call, r->sink, e);
 }
 
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)

@@ -18,7 +18,8 @@ void account_init(struct account *a, struct str model)
 
 int64_t account_cost(const struct account *a, const struct chat_usage *u)
 {
-    int64_t nusd = (u->input - u->cached) * a->input_nusd + u->cached * a->cached_nusd +
+    int64_t nusd = (u->input - u->cached - u->cache_write) * a->input_nusd +
+                   u->cached * a->cached_nusd + u->cache_write * a->cache_write_nusd +
                    u->output * a->output_nusd;
     return (nusd + 500) / 1000;
 }

@@ -11,9 +11,10 @@
 #include "model/chat.h"
 
 struct account {
-    int64_t input_nusd, cached_nusd, output_nusd; /* cached: input that the provider had kept */
-    struct metric *input, *cached, *output;       /* tokens */
-    struct metric *first_token;                   /* of streams, seconds */
+    int64_t input_nusd, output_nusd;
+    int64_t cached_nusd, cache_write_nusd; /* input that the provider had kept; that it keeps now */
+    struct metric *input, *cached, *output; /* tokens */
+    struct metric *first_token;             /* of streams, seconds */
 };
 
 /* Finds the series of this model name; prices are 0 until the caller sets them. */

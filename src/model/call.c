@@ -14,15 +14,22 @@ int64_t call_prompt_tokens(const struct call *c)
     return n;
 }
 
+bool call_may_release(const struct call *c)
+{
+    return c->early && c->said.spoke && !c->said.keep && !c->req.grounded;
+}
+
 void call_release_early(struct call *c)
 {
     const struct chat_request *r = &c->req;
     CHECK(!r->grounded);
     c->req = (struct chat_request){
+        .op = r->op,
         .dialect = r->dialect,
         .model = arena_copy(c->arena, r->model),
         .stream = r->stream,
         .include_usage = r->include_usage,
+        .rigid = r->rigid,
         .max_tokens = r->max_tokens,
         .user = arena_copy(c->arena, r->user),
         .prompt_tokens = call_prompt_tokens(c),

@@ -3,7 +3,8 @@
  * A codec in front fills a chat_request from its protocol; a provider answers with a stream of
  * chat_events; the codec turns them into its protocol again. When both sides speak the same dialect
  * the body passes byte for byte with changed fields spliced in, and the events carry the provider's
- * own bytes, so unknown fields survive.
+ * own bytes, so unknown fields survive. Only when they differ is the request read in full
+ * (chat_request.expand), and then a field that has no place here is refused by name.
  *
  * Memory:  everything lives in the call's arena or in the body that was received.
  * Threads: the fiber of the request.
@@ -13,13 +14,79 @@
 #include "base/json.h"
 #include "base/span.h"
 
-enum chat_dialect { CHAT_OPENAI = 1 }; /* what a body is written in */
+enum chat_dialect {
+    CHAT_NO_DIALECT, /* of engines inside, which take and give canonical calls alone */
+    CHAT_OPENAI,
+    CHAT_ANTHROPIC
+};
 enum chat_role { CHAT_SYSTEM, CHAT_DEVELOPER, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
+
+/* What a call asks for. Names as OpenTelemetry's gen_ai.operation.name has them. */
+#define CHAT_OPS(X)                                                                                \
+    X(CHAT, "chat")                                                                                \
+    X(COMPLETION, "text_completion")                                                               \
+    X(EMBEDDING, "embeddings")                                                                     \
+    X(MODERATION, "moderation")                                                                    \
+    X(RERANK, "rerank")                                                                            \
+    X(COUNT_TOKENS, "count_tokens")
+#define X(name, text) OP_##name,
+enum chat_op { CHAT_OPS(X) OP_COUNT };
+#undef X
+const char *chat_op_name(enum chat_op op);
+
+/* A piece of a message, once a request is read in full. `cache` is a cache marker as the dialects
+ * spell it ({"type":"ephemeral"}), "" for none. */
+struct chat_part {
+    enum chat_part_kind {
+        PART_TEXT,              /* text */
+        PART_REFUSAL,           /* text; of the assistant */
+        PART_IMAGE,             /* url; or data (base64) with media_type; detail in `name` */
+        PART_AUDIO,             /* data with media_type "wav", "mp3" */
+        PART_FILE,              /* url, or data with media_type, or file id in `id`; name; or plain
+                                   text in `text` with media_type text/plain */
+        PART_TOOL_CALL,         /* id, name; text: the arguments as the model wrote them */
+        PART_TOOL_RESULT,       /* id of the call; text, or inner parts (texts, images); failed */
+        PART_THINKING,          /* text, signature */
+        PART_REDACTED_THINKING, /* data */
+    } kind;
+    bool failed;
+    struct str text, id, name, media_type, data, url, signature, cache;
+    struct chat_part *part; /* of a tool's result, when it is not text alone */
+    size_t n_parts;
+};
 
 struct chat_message {
     enum chat_role role;
-    struct str text;       /* its text parts joined by a blank line */
-    struct json_value raw; /* the whole message as received; not there when penstock made it */
+    struct str text;        /* its text parts joined by a blank line */
+    struct json_value raw;  /* the whole message as received; not there when penstock made it */
+    struct chat_part *part; /* when the request was read in full */
+    size_t n_parts;
+};
+
+struct chat_tool {
+    struct str name, description, schema /* JSON */, cache;
+    bool strict;
+};
+
+enum chat_tool_choice { CHOICE_DEFAULT, CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED, CHOICE_NAMED };
+enum chat_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_SCHEMA };
+
+/* What else a request says, once it is read in full. Numbers are spelled as received, "" = not
+ * given, so that no digit is lost on the way. */
+struct chat_options {
+    struct str temperature, top_p, top_k, seed, frequency_penalty, presence_penalty;
+    struct str *stop;
+    size_t n_stop;
+    struct chat_tool *tool;
+    size_t n_tools;
+    enum chat_tool_choice tool_choice;
+    struct str tool_name;    /* of CHOICE_NAMED */
+    bool one_tool_at_a_time; /* no parallel calls */
+    struct str effort;       /* of reasoning: "none", "minimal", "low", "medium", "high"; or ... */
+    int64_t thinking_tokens; /* ... how much of it, 0 = not given */
+    enum chat_format format;
+    struct str format_name, format_schema; /* of FORMAT_SCHEMA; the schema is JSON */
+    bool format_strict;
 };
 
 /* A piece of a document that grounds an answer, in the order in which it is shown to the model. */
@@ -39,14 +106,22 @@ struct passage {
 };
 
 struct chat_request {
+    enum chat_op op;
     enum chat_dialect dialect;
+    bool stream, include_usage; /* include_usage: the client asked for it */
+    bool rigid; /* an answer cannot be taken up: several choices, log-probabilities, a set form */
     struct str model; /* as asked for */
     struct chat_message *message;
     size_t n_messages;
-    bool stream, include_usage; /* include_usage: the client asked for it */
-    int64_t max_tokens;         /* 0 = not given */
+    int64_t max_tokens; /* 0 = not given */
     struct str user;
+    struct str betas; /* anthropic-beta of the client, "" = none */
     struct json body; /* as received and scanned */
+    /* Reads the body in full, for a provider of another dialect: fills the messages' parts and
+     * `options`, in `a`. ERR_INVALID names the field that has no place in the canonical call. Set
+     * by the codec; NULL: this kind of call exists in one dialect only. */
+    bool (*expand)(struct chat_request *r, struct arena *a, struct err *e);
+    struct chat_options *options; /* NULL until expanded */
     /* Set by the ground stage: the model answers from these alone. */
     const struct passage *passage;
     size_t n_passages;
@@ -60,10 +135,11 @@ struct chat_request {
 /* What an answer from given passages says when they do not hold it; alone, and without a source. */
 #define CHAT_NO_INFORMATION "I don't have enough information to answer that."
 
+/* Tokens. `input` is all that was read; cached and cache_write are the parts of it that came from
+ * the provider's prompt cache or were put there; reasoning is a part of output. */
 struct chat_usage {
-    int64_t input, output, cached,
-        reasoning; /* tokens; cached and reasoning are parts of the first two */
-    bool counted;  /* by us, because the provider did not tell */
+    int64_t input, output, cached, cache_write, reasoning;
+    bool counted; /* by us, because the provider did not tell */
 };
 
 enum chat_finish {
@@ -85,17 +161,24 @@ struct citation {
 
 struct chat_event {
     enum chat_event_kind {
-        CHAT_TEXT,     /* text: the next piece of the answer */
-        CHAT_RAW,      /* raw: whole events of a stream (SSE bytes, one or several), or a whole
-                          answer in the call's arena, in the client's dialect. "data: [DONE]" is not
-                          among them: who      sends the stream ends it when the answer was good and is
-                          accounted for */
-        CHAT_CITATION, /* citation */
-        CHAT_FINISH,   /* finish; exactly one ends a good answer that is not raw */
+        CHAT_TEXT,      /* text: the next piece of the answer */
+        CHAT_REFUSAL,   /* text: the next piece of a refusal */
+        CHAT_THINKING,  /* text: the next piece of reasoning */
+        CHAT_SIGNATURE, /* text: the signature of the reasoning before it */
+        CHAT_REDACTED,  /* text: reasoning that only its provider can read, whole */
+        CHAT_TOOL_CALL, /* id, name: a tool call begins; its arguments follow */
+        CHAT_ARGUMENTS, /* text: the next piece of the arguments of the call begun last */
+        CHAT_RAW,       /* raw: whole events of a stream (SSE bytes, one or several), or a whole
+                           answer in the call's arena, in the client's dialect. What ends a stream of
+                           the dialect ("data: [DONE]", message_stop) is not among them: who sends
+                           the stream ends it when the answer was good and is accounted for */
+        CHAT_CITATION,  /* citation */
+        CHAT_FINISH,    /* finish, stop: exactly one ends a good answer that is not raw */
     } kind;
-    struct str text, raw;
+    struct str text, raw, id, name;
     const struct citation *citation;
     enum chat_finish finish;
+    struct str stop; /* the stop sequence that ended it, "" = none */
 };
 
 /* Receives the events of one answer in order; keeps nothing in the call's arena, and no pointer

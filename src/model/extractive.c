@@ -97,34 +97,32 @@ static int64_t tokens_in(const struct chat_request *r)
     return n;
 }
 
-static bool extractive_chat(const struct provider *p, struct call *c, struct str upstream_model,
-                            struct chat_sink *sink, bool *committed, struct err *e)
+static bool extractive_answer(struct attempt *a, struct err *e)
 {
-    (void)p, (void)upstream_model;
+    struct call *c = a->call;
     struct job *job = arena_struct(c->arena, struct job);
     struct chat_event end = {.kind = CHAT_FINISH, .finish = CHAT_FINISH_STOP};
     job->c = c;
     work_run(answer, job);
-    c->usage = (struct chat_usage){.input = tokens_in(&c->req), .counted = true};
+    a->usage = (struct chat_usage){.input = tokens_in(&c->req), .counted = true};
+    a->said->begun = true;
     for (size_t i = 0; i < job->n && end.finish == CHAT_FINISH_STOP; i++) {
         int64_t tokens = (int64_t)token_count(job->piece[i]);
-        if (c->req.max_tokens > 0 && c->usage.output + tokens > c->req.max_tokens) {
+        if (c->req.max_tokens > 0 && a->usage.output + tokens > c->req.max_tokens) {
             end.finish = CHAT_FINISH_LENGTH;
             break;
         }
-        if (c->req.stream && c->first_token_ns == 0)
-            c->first_token_ns = clock_now();
-        *committed = true;
-        c->usage.output += tokens;
-        if (!sink->event(sink, &(struct chat_event){CHAT_TEXT, .text = job->piece[i]}, e))
+        provider_spoke(a, job->piece[i], true);
+        a->usage.output += tokens;
+        if (!a->sink->event(a->sink, &(struct chat_event){CHAT_TEXT, .text = job->piece[i]}, e))
             return false;
     }
-    *committed = true;
-    return sink->event(sink, &end, e);
+    a->finish = end.finish;
+    return a->sink->event(a->sink, &end, e);
 }
 
 const struct provider_kind provider_extractive = {
     .name = "extractive",
-    .tier = "extractive",
-    .chat = extractive_chat,
+    .ops = 1u << OP_CHAT,
+    .answer = extractive_answer,
 };

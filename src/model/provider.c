@@ -5,9 +5,13 @@
 #include "model/traced.h"
 #include "run/fiber.h"
 
-enum { ATTEMPTS = 3, BUDGET_MS = 3000, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 2000 };
-
-static const struct provider_kind *const kinds[] = {&provider_openai, &provider_extractive};
+const char *chat_op_name(enum chat_op op)
+{
+#define X(name, text) text,
+    static const char *const names[] = {CHAT_OPS(X)};
+#undef X
+    return names[op];
+}
 
 static const char *const outcome_names[PROVIDER_OUTCOMES] = {
     [PROVIDER_ANSWERED] = "answered",
@@ -15,33 +19,55 @@ static const char *const outcome_names[PROVIDER_OUTCOMES] = {
     [PROVIDER_CANCELLED] = "cancelled",
 };
 
-const struct provider_kind *provider_kind_find(struct str name)
+bool provider_can(const struct provider *p, enum chat_op op)
 {
-    for (size_t i = 0; i < COUNT(kinds); i++)
-        if (str_eq(str_from(kinds[i]->name), name))
-            return kinds[i];
-    return NULL;
+    return p->vendor->kind->ops & 1u << op && (provider_is_local(p) || p->vendor->path[op]);
+}
+
+bool provider_is_local(const struct provider *p)
+{
+    return p->vendor->kind->dialect == CHAT_NO_DIALECT;
+}
+
+static bool key_is_plain(struct str key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if ((unsigned char)key.p[i] <= ' ' || (unsigned char)key.p[i] >= 127)
+            return false;
+    return true;
+}
+
+static struct str request_lines(struct arena *a, const struct vendor *v, struct str key)
+{
+    const char *more = v->lines ? v->lines : "";
+    if (!key.len)
+        return arena_printf(a, "Content-Type: application/json\r\n%s", more);
+    return arena_printf(a, "Content-Type: application/json\r\n%s%s%.*s\r\n", more, v->key_header,
+                        STR_FMT(key));
 }
 
 bool provider_init(struct provider *p, struct arena *a, struct str name,
-                   const struct provider_kind *kind, struct str api_key, struct err *e)
+                   const struct vendor *vendor, const struct str *api_key, size_t n_keys,
+                   struct err *e)
 {
-    for (size_t i = 0; i < api_key.len; i++)
-        if ((unsigned char)api_key.p[i] <= ' ' || (unsigned char)api_key.p[i] >= 127)
-            return err_set(e, ERR_INVALID,
-                           "the key of provider '%.*s' has a space or a character that is not ASCII"
-                           " in it",
-                           STR_FMT(name));
     *p = (struct provider){
         .name = name,
-        .kind = kind,
+        .vendor = vendor,
+        .n_keys = n_keys ? n_keys : 1,
         .deadlines = {.connect_ms = 5000, .first_byte_ms = 60000, .idle_ms = 60000},
-        .max_attempts = ATTEMPTS,
-        .retry_budget_ms = BUDGET_MS,
     };
-    p->request_lines = arena_printf(a, "Content-Type: application/json\r\n%s%.*s%s",
-                                    api_key.len ? "Authorization: Bearer " : "", STR_FMT(api_key),
-                                    api_key.len ? "\r\n" : "");
+    if (!provider_is_local(p))
+        p->gate = gate_get(name);
+    p->key = arena_array(a, struct provider_key, p->n_keys);
+    for (size_t i = 0; i < p->n_keys; i++) {
+        struct str key = n_keys ? api_key[i] : STR_NONE;
+        if (!key_is_plain(key))
+            return err_set(e, ERR_INVALID,
+                           "a key of provider '%.*s' has a space or a character that is not ASCII"
+                           " in it",
+                           STR_FMT(name));
+        p->key[i].lines = request_lines(a, vendor, key);
+    }
     failure_init(name);
     struct metric_family *attempts =
         metric_family("penstock_provider_attempts_total", METRIC_COUNTER, "provider,outcome",
@@ -60,26 +86,27 @@ static void put(char *to, size_t size, struct str s)
 }
 #define PUT(field, s) put(field, sizeof(field), s)
 
-/* record and tell have large frames, which are not to lie on the stack of a stream that waits. */
-struct attempt {
-    int64_t start_ns, end_ns;
-    bool good, committed;
-};
+/* The functions below have large frames, which are not to lie on the stack of a stream that waits.
+ */
 
-__attribute__((noinline)) static bool record(const struct provider *p, const struct call *c,
-                                             struct str upstream_model, const struct attempt *t,
-                                             struct err *e)
+/* A stream that its client broke off was paid for, as far as it got. */
+static bool is_used(const struct attempt *a, bool good, const struct err *e)
 {
-    const struct err *failure = e; /* when it was not good */
-    /* A stream that its client broke off was paid for, as far as it got. */
-    bool used = t->good || (t->committed && failure->code == ERR_CANCELLED);
+    return good || (a->said->begun && e->code == ERR_CANCELLED);
+}
+
+__attribute__((noinline)) static bool record(const struct attempt *a, bool good, struct err *e)
+{
+    struct call *c = a->call;
+    const struct chat_usage *u = &a->usage;
+    const struct account *account = a->target->account;
     struct usage_row row = {
         .at_ms = clock_wall_ms(),
         .attempt = c->attempts,
-        .status = t->good              ? 200
-                  : c->provider_status ? c->provider_status
-                                       : err_status(failure->code),
-        .latency_us = (t->end_ns - t->start_ns) / NS_PER_US,
+        .status = good        ? 200
+                  : a->status ? a->status
+                              : err_status(e->code),
+        .latency_us = (a->end_ns - a->start_ns) / NS_PER_US,
         .streamed = c->req.stream,
     };
     PUT(row.request, str_from(c->id));
@@ -88,100 +115,102 @@ __attribute__((noinline)) static bool record(const struct provider *p, const str
         PUT(row.tenant, str_from(c->key->tenant));
     }
     PUT(row.model, c->req.model);
-    PUT(row.provider, p->name);
-    PUT(row.upstream_model, upstream_model);
-    if (!t->good)
-        PUT(row.error, str_from(err_name(failure->code)));
-    if (c->first_token_ns > 0)
-        row.first_token_us = (c->first_token_ns - t->start_ns) / NS_PER_US;
-    if (used) {
-        row.input_tokens = c->usage.input;
-        row.output_tokens = c->usage.output;
-        row.cached_tokens = c->usage.cached;
-        row.reasoning_tokens = c->usage.reasoning;
-        row.counted = c->usage.counted;
-        row.cost_microusd = c->account ? account_cost(c->account, &c->usage) : 0;
+    PUT(row.provider, a->target->provider->name);
+    PUT(row.upstream_model, a->target->upstream);
+    if (!good)
+        PUT(row.error, str_from(err_name(e->code)));
+    if (a->first_token_ns > 0)
+        row.first_token_us = (a->first_token_ns - a->start_ns) / NS_PER_US;
+    if (is_used(a, good, e)) {
+        row.input_tokens = u->input;
+        row.output_tokens = u->output;
+        row.cached_tokens = u->cached;
+        row.reasoning_tokens = u->reasoning;
+        row.counted = u->counted;
+        row.cost_microusd = account ? account_cost(account, u) : 0;
+        c->cost_microusd += row.cost_microusd;
+        if (account)
+            account_count(account, u, a->first_token_ns > 0 ? a->first_token_ns - a->start_ns : 0);
     }
-    if (used && c->account)
-        account_count(c->account, &c->usage,
-                      c->first_token_ns > 0 ? c->first_token_ns - t->start_ns : 0);
     return !c->journal || journal_add(c->journal, &row, e);
 }
 
-__attribute__((noinline)) static void tell(const struct provider *p, const struct call *c,
-                                           const struct attempt *t, const struct err *e)
+__attribute__((noinline)) static void tell(const struct attempt *a, const struct err *e)
 {
-    log_info("attempt_failed", kv("request", (const char *)c->id), kv("provider", p->name),
-             kv("attempt", c->attempts), kv("status", c->provider_status),
-             kv("error", err_name(e->code)), kv("committed", t->committed));
+    const struct call *c = a->call;
+    log_info("attempt_failed", kv("request", (const char *)c->id),
+             kv("provider", a->target->provider->name), kv("model", a->target->upstream),
+             kv("attempt", c->attempts), kv("status", a->status), kv("error", err_name(e->code)),
+             kv("begun", c->said.begun));
 }
 
-static bool attempt(const struct provider *p, struct call *c, struct str upstream_model,
-                    struct chat_sink *sink, bool *committed, struct err *e)
+/* Letters that stand for themselves in a path; the rest is written as %XX. */
+static struct str path_segment(struct str name, struct arena *a)
 {
-    struct attempt t = {.start_ns = clock_now()};
-    c->attempts++;
-    c->usage = (struct chat_usage){0};
-    c->first_token_ns = 0;
-    c->provider_status = 0;
-    c->traced = traced_begin(c, p, upstream_model);
-    t.good = p->kind->chat(p, c, upstream_model, sink, &t.committed, e);
-    t.end_ns = clock_now();
-    traced_end(c, t.end_ns, t.good ? NULL : e);
-    *committed = t.committed;
+    struct buf b;
+    buf_init(&b, 3 * name.len + 1);
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.' || c == '~';
+        plain ? buf_char(&b, (char)c) : buf_printf(&b, "%%%02X", c);
+    }
+    struct str text = arena_copy(a, buf_str(&b));
+    buf_fini(&b);
+    return text;
+}
 
-    metric_add(p->attempts[t.good                     ? PROVIDER_ANSWERED
+struct str provider_path(const struct attempt *a)
+{
+    const struct provider *p = a->target->provider;
+    const struct vendor *v = p->vendor;
+    struct arena *to = a->call->early;
+    struct str path = str_from(v->path[a->call->req.op]);
+    size_t at = str_find(path, STR("{model}"));
+    if (at != STR_NPOS)
+        path = arena_printf(to, "%.*s%.*s%.*s", STR_FMT(str_head(path, at)),
+                            STR_FMT(path_segment(a->target->upstream, to)),
+                            STR_FMT(str_from_at(path, at + strlen("{model}"))));
+    return p->api_version.len
+               ? arena_printf(to, "%.*s?%s%.*s", STR_FMT(path), v->query, STR_FMT(p->api_version))
+               : path;
+}
+
+struct str provider_lines(const struct attempt *a)
+{
+    return trace_lines(a->call->trace, a->traced, a->call->early, a->key->lines);
+}
+
+void provider_spoke(struct attempt *a, struct str text, bool plain)
+{
+    struct said *s = a->said;
+    if (a->first_token_ns == 0 && a->call->req.stream) {
+        a->first_token_ns = clock_now();
+        fiber_deadline(a->call->deadline_ns);
+    }
+    s->plain = plain && (s->plain || !s->spoke);
+    s->spoke = true;
+    if (s->keep && plain)
+        buf_add(&s->text, text);
+}
+
+bool provider_try(struct attempt *a, struct err *e)
+{
+    const struct provider *p = a->target->provider;
+    a->start_ns = clock_now();
+    a->traced = traced_begin(a);
+    bool good = p->vendor->kind->answer(a, e);
+    a->end_ns = clock_now();
+    traced_end(a, good ? NULL : e);
+    a->call->usage = a->usage;
+    metric_add(p->attempts[good                       ? PROVIDER_ANSWERED
                            : e->code == ERR_CANCELLED ? PROVIDER_CANCELLED
                                                       : PROVIDER_FAILED],
                1);
-    if (!record(p, c, upstream_model, &t, e)) {
-        *committed = true; /* whatever it was, another attempt would go unrecorded too */
-        return false;
-    }
-    if (!t.good) {
+    if (!good) {
         failure_count(p->name, e->code);
-        tell(p, c, &t, e);
+        tell(a, e);
     }
-    return t.good;
-}
-
-/* Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): any moment up to a bound that
- * doubles; a provider that named a time is believed, and a little is added so that those it sent
- * away do not all come back at once. */
-static int64_t pause_ms(int attempts, const struct err *e)
-{
-    int64_t most = BACKOFF_FIRST_MS;
-    for (int i = 1; i < attempts && most < BACKOFF_MOST_MS; i++)
-        most *= 2;
-    if (e->retry_after_ms > 0)
-        return e->retry_after_ms + (int64_t)(random_u64() % BACKOFF_FIRST_MS);
-    return 1 + (int64_t)(random_u64() % (uint64_t)most);
-}
-
-/* A timeout is not tried again: its time is what the caller was ready to wait in all. */
-static bool worth_another(const struct err *e)
-{
-    return err_retryable(e->code) && e->code != ERR_TIMEOUT;
-}
-
-bool provider_answer(const struct provider *p, struct call *c, struct str upstream_model,
-                     struct chat_sink *sink, struct err *e)
-{
-    int64_t give_up_ns = clock_after(clock_now(), p->retry_budget_ms);
-    bool committed = false;
-    c->provider = p->name;
-    c->upstream_model = upstream_model;
-    c->tier = p->kind->tier;
-    for (int i = 1;; i++) {
-        if (attempt(p, c, upstream_model, sink, &committed, e))
-            return true;
-        if (committed || !worth_another(e) || i >= p->max_attempts)
-            return false;
-        int64_t wait_ns = pause_ms(i, e) * NS_PER_MS;
-        if (p->retry_budget_ms <= 0 || wait_ns > give_up_ns - clock_now() ||
-            wait_ns > fiber_deadline_get() - clock_now())
-            return false;
-        if (!fiber_sleep(wait_ns, e))
-            return false;
-    }
+    /* What went unrecorded was not served, whatever it was: e says ERR_FULL then. */
+    return record(a, good, e) && good;
 }

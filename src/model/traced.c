@@ -1,17 +1,20 @@
 #include "model/traced.h"
 
-struct trace_attempt *traced_begin(struct call *c, const struct provider *p,
-                                   struct str upstream_model)
+struct trace_attempt *traced_begin(const struct attempt *a)
 {
+    const struct call *c = a->call;
+    const struct provider *p = a->target->provider;
     struct trace_attempt *t = trace_attempt(c->trace);
     if (!t)
         return NULL;
-    t->operation = "chat";
+    t->operation = chat_op_name(c->req.op);
     t->provider = p->name;
-    t->kind = p->kind->name;
-    t->model = arena_copy(c->arena, upstream_model);
-    t->host = p->origin.host;
-    t->port = p->origin.port;
+    t->kind = p->vendor->kind->name;
+    t->model = arena_copy(c->arena, a->target->upstream);
+    if (a->endpoint) {
+        t->host = a->endpoint->origin.host;
+        t->port = a->endpoint->origin.port;
+    }
     t->number = c->attempts;
     return t;
 }
@@ -23,27 +26,26 @@ static void keep(struct str *to, struct json_value v, struct arena *a)
         *to = arena_copy(a, json_text(v, a));
 }
 
-void traced_answer_with(struct call *c, struct json_value answer)
+void traced_answer(const struct attempt *a, struct json_value id, struct json_value model,
+                   struct json_value finish)
 {
-    struct trace_attempt *t = c->traced;
-    struct json_value reason = json_path(answer, "choices.0.finish_reason");
-    keep(&t->response_id, json_get(answer, "id"), c->arena);
-    keep(&t->response_model, json_get(answer, "model"), c->arena);
-    keep(&t->finish, reason, c->arena);
+    struct trace_attempt *t = a->traced;
+    keep(&t->response_id, id, a->call->arena);
+    keep(&t->response_model, model, a->call->arena);
+    keep(&t->finish, finish, a->call->arena);
 }
 
-void traced_end(struct call *c, int64_t end_ns, const struct err *why)
+void traced_end(const struct attempt *a, const struct err *why)
 {
-    struct trace_attempt *t = c->traced;
+    struct trace_attempt *t = a->traced;
     if (!t)
         return;
-    t->end_ns = end_ns;
-    t->first_token_ns = c->first_token_ns;
-    t->status = c->provider_status;
+    t->end_ns = a->end_ns;
+    t->first_token_ns = a->first_token_ns;
+    t->status = a->status;
     t->error = why ? err_name(why->code) : NULL;
-    t->usage_known = !why || c->usage.output > 0;
-    t->input_tokens = c->usage.input;
-    t->output_tokens = c->usage.output;
-    t->cached_tokens = c->usage.cached;
-    c->traced = NULL;
+    t->usage_known = !why || a->usage.output > 0;
+    t->input_tokens = a->usage.input;
+    t->output_tokens = a->usage.output;
+    t->cached_tokens = a->usage.cached;
 }

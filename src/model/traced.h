@@ -1,20 +1,16 @@
-/* traced.h - what an attempt tells its span (obs/trace.h). Each does nothing when there is none.
+/* traced.h - what an attempt tells its span (obs/trace.h).
  *
- * Threads: the fiber of the request.
+ * Threads: the fiber of the attempt.
  */
 #pragma once
 
 #include "model/provider.h"
 
 /* NULL when the request is not recorded. */
-struct trace_attempt *traced_begin(struct call *c, const struct provider *p,
-                                   struct str upstream_model);
-/* What an answer, or a chunk of one, says of itself: id, model, why it ended. */
-void traced_answer_with(struct call *c, struct json_value answer);
-static inline void traced_answer(struct call *c, struct json_value answer)
-{
-    if (c->traced)
-        traced_answer_with(c, answer);
-}
-/* `why` NULL: it was good. */
-void traced_end(struct call *c, int64_t end_ns, const struct err *why);
+struct trace_attempt *traced_begin(const struct attempt *a);
+/* What an answer, or a piece of one, says of itself; what is not there is null. The attempt is
+ * recorded. */
+void traced_answer(const struct attempt *a, struct json_value id, struct json_value model,
+                   struct json_value finish);
+/* `why` NULL: it was good. Does nothing when there is no span. */
+void traced_end(const struct attempt *a, const struct err *why);

@@ -1,8 +1,12 @@
 /* What the extractive provider promises: an answer in pieces with citations, from the knowledge
  * base or, without one, from the conversation; or a refusal. */
 #include "model/provider.h"
+#include "base/clock.h"
+
+#include "run/work.h"
 
 #include "tap.h"
+#include "on_loop.h"
 
 static const struct passage passages[] = {
     {.name = STR("server.md"),
@@ -117,7 +121,7 @@ static bool refuse(struct chat_sink *sink, const struct chat_event *ev, struct e
 
 static void make_call(struct call *c, struct arena *a, size_t i)
 {
-    *c = (struct call){.arena = a};
+    *c = (struct call){.arena = a, .deadline_ns = CLOCK_NEVER};
     c->req.message = arena_array(a, struct chat_message, 4);
     memcpy(c->req.message, cases[i].message, sizeof(cases[i].message));
     while (c->req.n_messages < 4 && cases[i].message[c->req.n_messages].text.len)
@@ -132,24 +136,31 @@ static void make_call(struct call *c, struct arena *a, size_t i)
     }
 }
 
-int main(void)
+static bool answer(struct attempt *t, struct call *c, struct chat_sink *sink, struct err *e)
 {
+    *t = (struct attempt){.call = c, .sink = sink, .said = &c->said};
+    return provider_extractive.answer(t, e);
+}
+
+static void run_all(void *arg)
+{
+    (void)arg;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct arena *a = arena_new();
         struct call c;
         struct err e;
         struct gather g = {.sink = {take}};
-        bool committed = false;
+        struct attempt t;
         buf_init(&g.text, 1 << 20);
         make_call(&c, a, i);
-        bool good = provider_extractive.chat(NULL, &c, STR_NONE, &g.sink, &committed, &e);
-        ok(good && committed && g.finished == 1 && g.finish == cases[i].finish, "%s: ends once",
+        bool good = answer(&t, &c, &g.sink, &e);
+        ok(good && c.said.begun && g.finished == 1 && g.finish == cases[i].finish, "%s: ends once",
            cases[i].name);
         if (!ok(str_eq(buf_str(&g.text), str_from(cases[i].want)), "%s: answer", cases[i].name))
             printf("# got '%.*s'\n", STR_FMT(buf_str(&g.text)));
-        ok(c.usage.counted && c.usage.input > 0 && (c.usage.output > 0 || g.text.len == 0),
+        ok(t.usage.counted && t.usage.input > 0 && (t.usage.output > 0 || g.text.len == 0),
            "%s: usage", cases[i].name);
-        ok((c.first_token_ns > 0) == cases[i].stream, "%s: only a stream has a first token",
+        ok((t.first_token_ns > 0) == cases[i].stream, "%s: only a stream has a first token",
            cases[i].name);
         buf_fini(&g.text);
         arena_free(a);
@@ -157,12 +168,19 @@ int main(void)
     struct arena *a = arena_new();
     struct call c;
     struct err e;
+    struct attempt t;
     struct chat_sink gone = {refuse};
-    bool committed = false;
     make_call(&c, a, 0);
-    ok(!provider_extractive.chat(NULL, &c, STR_NONE, &gone, &committed, &e) &&
-           e.code == ERR_CANCELLED && committed,
+    ok(!answer(&t, &c, &gone, &e) && e.code == ERR_CANCELLED && c.said.begun,
        "a client that leaves ends it");
     arena_free(a);
+}
+
+int main(void)
+{
+    struct err e;
+    CHECK(work_start(1, &e));
+    on_loop(run_all, NULL);
+    work_stop();
     return tap_done();
 }

@@ -107,8 +107,21 @@ static const struct {
      .how = CUT, .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
     {"cut before anything", .stream = true, .status = 200, .headers = SSE, .body = ": hello\n\n",
      .how = CUT, .code = ERR_UPSTREAM, .uncommitted = true},
-    {"an event that is not JSON", .stream = true, .status = 200, .headers = SSE,
-     .body = DELTA("m", "a") "data: {]\n\n" DONE, .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"an event that is not JSON is skipped", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") "data: {]\n\n" LAST("m", "0", "stop") DONE,
+     .raw = DELTA("m", "a") LAST("m", "0", "stop")},
+    {"an end mark without a finish reason", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") DONE, .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"whole, and nothing more comes", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") LAST("m", "0", "stop") TOTAL("m"), .how = HELD,
+     .raw = DELTA("m", "a") LAST("m", "0", "stop"), .input = 7, .output = 2},
+    {"an error inside a choice", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") "data: {\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"message\":"
+                             "\"x\",\"code\":502}}]}\n\n" DONE,
+     .code = ERR_UPSTREAM, .raw = DELTA("m", "a")},
+    {"an error inside the choice of a whole answer", .status = 200, .headers = JSON,
+     .body = "{\"choices\":[{\"index\":0,\"finish_reason\":\"error\",\"message\":{}}]}",
+     .code = ERR_UPSTREAM, .uncommitted = true},
     {"an error in the middle", .stream = true, .status = 200, .headers = SSE,
      .body =
          DELTA("m", "a") "data: {\"error\":{\"message\":\"x\",\"type\":\"server_error\"}}\n\n" DONE,
@@ -159,7 +172,8 @@ static void make_call(struct call *c, struct arena *a, struct http_client *http,
                         : "{\"model\":\"m\", \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],"
                           "\"temperature\":0.70}";
     struct chat_message *m = arena_struct(a, struct chat_message);
-    *c = (struct call){.arena = a, .early = a, .http = http, .id = "req_1"};
+    *c = (struct call){
+        .arena = a, .early = a, .http = http, .id = "req_1", .deadline_ns = CLOCK_NEVER};
     c->req = (struct chat_request){.dialect = CHAT_OPENAI,
                                    .model = STR("m"),
                                    .message = m,
@@ -212,6 +226,35 @@ static void check_request(size_t i, const char *request)
         ok(body && strcmp(body + 4, want) == 0, "%s: body", cases[i].name);
 }
 
+struct server {
+    struct provider p;
+    struct provider_endpoint endpoint;
+    struct target target;
+};
+
+static void make_server(struct server *s, struct arena *a, unsigned port, const char *upstream)
+{
+    struct err e;
+    struct str key = STR("k");
+    *s = (struct server){.target = {.provider = &s->p, .upstream = str_from(upstream)}};
+    provider_init(&s->p, a, STR("p"), vendor_find(STR("openai-compatible")), &key, 1, &e);
+    http_origin_parse(&s->endpoint.origin, a, arena_printf(a, "http://127.0.0.1:%u/v1", port), &e);
+    s->p.endpoint = &s->endpoint;
+    s->p.n_endpoints = 1;
+}
+
+static bool try(struct attempt *t, const struct server *s, struct call *c, struct chat_sink *sink,
+                struct err *e)
+{
+    *t = (struct attempt){.call = c,
+                          .target = &s->target,
+                          .endpoint = &s->endpoint,
+                          .key = s->p.key,
+                          .sink = sink,
+                          .said = &c->said};
+    return provider_openai.answer(t, e);
+}
+
 static void run_case(size_t i, struct http_client *http, bool dribble)
 {
     struct arena *a = arena_new();
@@ -226,21 +269,19 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
     if (cases[i].how == CHUNKED)
         acts[3].kind = ACT_END; /* the list's end closes it */
     struct peer peer;
-    struct provider p;
+    struct server s;
     struct err e = {0};
     peer_start(&peer, acts);
-    provider_init(&p, a, STR("p"), &provider_openai, STR("k"), &e);
-    http_origin_parse(&p.origin, a, arena_printf(a, "http://127.0.0.1:%u/v1", peer.port), &e);
+    make_server(&s, a, peer.port, cases[i].upstream ? cases[i].upstream : "m");
 
     struct call c;
     struct gather g = {.sink = {take}};
-    bool committed = false;
+    struct attempt t;
     buf_init(&g.raw, 1 << 20);
     buf_init(&g.text, 1 << 20);
     make_call(&c, a, http, i);
     e = (struct err){0};
-    bool good = p.kind->chat(&p, &c, str_from(cases[i].upstream ? cases[i].upstream : "m"), &g.sink,
-                             &committed, &e);
+    bool good = try(&t, &s, &c, &g.sink, &e);
     ok(good == (cases[i].code == ERR_NONE) && (good || e.code == cases[i].code), "%s: %s %s",
        cases[i].name, good ? "good" : err_name(e.code), good ? "" : e.msg);
     ok(cases[i].how == RESET || str_eq(buf_str(&g.raw), str_from(cases[i].raw)),
@@ -248,16 +289,17 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
     ok(str_eq(buf_str(&g.text), str_from(cases[i].text)), "%s: text to the client", cases[i].name);
     ok(g.finished == (good && cases[i].grounded), "%s: finished %zu times", cases[i].name,
        g.finished);
-    ok(committed == !cases[i].uncommitted, "%s: %scommitted", cases[i].name, committed ? "" : "un");
+    ok(c.said.begun == !cases[i].uncommitted, "%s: %sbegun", cases[i].name,
+       c.said.begun ? "" : "not ");
     ok(dribble || cases[i].how != CHUNKED || cases[i].stream == false || g.events <= 2,
        "%s: in as few pieces as it came, %zu", cases[i].name, g.events);
     ok(good || !strstr(e.msg, "127.0.0.1"), "%s: no address in the message", cases[i].name);
-    ok(cases[i].how == RESET || c.provider_status == cases[i].status, "%s: status", cases[i].name);
+    ok(cases[i].how == RESET || t.status == cases[i].status, "%s: status", cases[i].name);
     if (good && cases[i].input)
-        ok(c.usage.input == cases[i].input && c.usage.output == cases[i].output && !c.usage.counted,
+        ok(t.usage.input == cases[i].input && t.usage.output == cases[i].output && !t.usage.counted,
            "%s: usage", cases[i].name);
     else if (good)
-        ok(c.usage.counted && c.usage.input > 0 && c.usage.output > 0, "%s: usage counted here",
+        ok(t.usage.counted && t.usage.input > 0 && t.usage.output > 0, "%s: usage counted here",
            cases[i].name);
     if (cases[i].code == ERR_RATE && cases[i].status == 429)
         ok(e.retry_after_ms == 7000, "%s: when to come back", cases[i].name);
@@ -284,7 +326,7 @@ static bool take_long(struct chat_sink *sink, const struct chat_event *ev, struc
     struct long_stream *s = CONTAINER_OF(sink, struct long_stream, sink);
     (void)e;
     s->bytes += ev->raw.len;
-    if (s->c->early) {
+    if (call_may_release(s->c)) {
         call_release_early(s->c);
         arena_free(s->early);
         s->used = arena_used(s->c->arena);
@@ -313,26 +355,25 @@ static void run_long(const char *upstream)
     const struct act acts[] = {
         {ACT_ACCEPT}, {ACT_READ}, {ACT_SEND, text.p, text.len}, {ACT_CLOSE}, {ACT_END}};
     struct peer peer;
-    struct provider p;
+    struct server server;
     struct call c;
+    struct attempt t;
     struct err e = {0};
-    bool committed = false;
     peer_start(&peer, acts);
-    provider_init(&p, own, STR("p"), &provider_openai, STR("k"), &e);
-    http_origin_parse(&p.origin, own, arena_printf(own, "http://127.0.0.1:%u/v1", peer.port), &e);
+    make_server(&server, own, peer.port, "m-2026");
     struct long_stream s = {.sink = {take_long}, .c = &c, .early = arena_new()};
     make_call(&c, s.early, http, first_stream());
     c.arena = a;
     c.req.model = arena_copy(s.early, str_from(upstream));
     int64_t prompt = call_prompt_tokens(&c);
-    bool good = p.kind->chat(&p, &c, STR("m-2026"), &s.sink, &committed, &e);
+    bool good = try(&t, &server, &c, &s.sink, &e);
     ok(good && s.bytes > MANY * 80, "%d events called %s: %s", MANY, upstream, good ? "" : e.msg);
     ok(s.used > 0 && arena_used(a) == s.used, "they leave the arena at %zu bytes, %zu", s.used,
        arena_used(a));
-    ok(str_eq(c.req.model, str_from(upstream)) && prompt > 0 && c.usage.input == prompt &&
-           c.usage.output >= MANY,
-       "what was released is still counted: %jd and %jd", (intmax_t)c.usage.input,
-       (intmax_t)c.usage.output);
+    ok(str_eq(c.req.model, str_from(upstream)) && prompt > 0 && t.usage.input == prompt &&
+           t.usage.output >= MANY,
+       "what was released is still counted: %jd and %jd", (intmax_t)t.usage.input,
+       (intmax_t)t.usage.output);
     http_client_free(http);
     peer_stop(&peer);
     buf_fini(&text);
