@@ -67,7 +67,25 @@ static void put_passage(struct buf *b, const struct passage *p, struct arena *a)
     buf_add(b, STR("\n</passage>\n\n"));
 }
 
-static struct str context(const struct chat_request *r, struct arena *a)
+struct str prompt_rules(void)
+{
+    return rules;
+}
+
+bool prompt_is_system(const struct chat_message *m)
+{
+    return m->role == CHAT_SYSTEM || m->role == CHAT_DEVELOPER;
+}
+
+size_t prompt_question(const struct chat_request *r)
+{
+    size_t i = r->n_messages;
+    while (i > 0 && r->message[i - 1].role != CHAT_USER)
+        i--;
+    return i > 0 ? i - 1 : r->n_messages;
+}
+
+struct str prompt_passages(const struct chat_request *r, struct arena *a)
 {
     size_t most = 256;
     for (size_t i = 0; i < r->n_passages; i++)
@@ -85,17 +103,12 @@ static struct str context(const struct chat_request *r, struct arena *a)
     return text;
 }
 
-static bool is_system(const struct chat_message *m)
-{
-    return m->role == CHAT_SYSTEM || m->role == CHAT_DEVELOPER;
-}
-
 /* One system message, as some models' templates take only one and only in front. */
 static void put_system(struct json_writer *w, const struct chat_request *r, struct arena *a)
 {
     struct str text = rules;
     for (size_t i = 0; i < r->n_messages; i++)
-        if (is_system(&r->message[i]) && r->message[i].text.len > 0)
+        if (prompt_is_system(&r->message[i]) && r->message[i].text.len > 0)
             text = arena_printf(a, "%.*s\n%.*s\n", STR_FMT(text), STR_FMT(r->message[i].text));
     json_object(w);
     json_kv_text(w, "role", "system");
@@ -121,7 +134,7 @@ static void put_message(struct json_writer *w, const struct chat_message *m)
 static void put_question(struct json_writer *w, const struct chat_request *r,
                          const struct chat_message *m, struct arena *a)
 {
-    struct str passages = context(r, a);
+    struct str passages = prompt_passages(r, a);
     struct json_value content = json_get(m->raw, "content");
     json_object(w);
     json_kv_text(w, "role", "user");
@@ -143,10 +156,7 @@ static void put_question(struct json_writer *w, const struct chat_request *r,
 struct str prompt_messages(const struct call *c, struct arena *a)
 {
     const struct chat_request *r = &c->req;
-    size_t question = r->n_messages;
-    for (size_t i = 0; i < r->n_messages; i++)
-        if (r->message[i].role == CHAT_USER)
-            question = i;
+    size_t question = prompt_question(r);
 
     struct buf b;
     buf_init(&b, JSON_TEXT_MAX);
@@ -157,7 +167,7 @@ struct str prompt_messages(const struct call *c, struct arena *a)
     for (size_t i = r->n_left_out; i < r->n_messages; i++) {
         if (i == question)
             put_question(&w, r, &r->message[i], a);
-        else if (!is_system(&r->message[i]))
+        else if (!prompt_is_system(&r->message[i]))
             put_message(&w, &r->message[i]);
     }
     json_end(&w);

@@ -22,5 +22,14 @@ struct str prompt_source_name(struct str name, struct arena *a);
  * length. */
 struct str prompt_defuse(struct str text, struct arena *a);
 
+/* What every protocol's body is made of. The rules, for the system message: */
+struct str prompt_rules(void);
+/* Is it one of those whose texts go behind the rules? */
+bool prompt_is_system(const struct chat_message *m);
+/* Index of the message with the question; n_messages when there is none. */
+size_t prompt_question(const struct chat_request *r);
+/* What stands in front of the question, in the same message, in `a`. */
+struct str prompt_passages(const struct chat_request *r, struct arena *a);
+
 /* The messages as the JSON array of OpenAI's protocol, in `a`. The request is grounded. */
 struct str prompt_messages(const struct call *c, struct arena *a);
