@@ -215,7 +215,8 @@ static enum health_verdict health_of(bool good, const struct err *e)
 static enum gate_verdict gate_of(bool good, int status, const struct err *e)
 {
     return good ? GATE_GOOD
-           : e->code == ERR_RATE || e->code == ERR_TIMEOUT || status == 503 || status == 529
+           : e->code == ERR_RATE || e->code == ERR_TIMEOUT || e->code == ERR_UNAVAILABLE ||
+                   status == 503
                ? GATE_OVERLOADED
                : GATE_IGNORED;
 }

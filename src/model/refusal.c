@@ -44,17 +44,27 @@ static bool mentions(struct str text, const char *const *phrase, size_t n)
  * length", llama.cpp "exceeds the available context size", others "context window". */
 static bool is_context(struct str code, struct str type, struct str message)
 {
-    static const char *const phrases[] = {"context length", "context size", "context window",
-                                          "prompt is too long", "too many input tokens"};
+    static const char *const phrases[] = {"context length",       "context size",
+                                          "context window",       "prompt is too long",
+                                          "exceed context limit", "too many input tokens"};
     return str_eq(code, STR("context_length_exceeded")) ||
            str_eq(type, STR("exceed_context_size_error")) ||
            mentions(message, phrases, COUNT(phrases));
 }
 
-static bool is_content(struct str code)
+static bool is_content(struct str code, struct str message)
 {
+    static const char *const phrases[] = {"content filtering policy"}; /* of Anthropic */
     return str_eq(code, STR("content_filter")) || str_eq(code, STR("content_policy_violation")) ||
-           str_eq(code, STR("ResponsibleAIPolicyViolation"));
+           str_eq(code, STR("ResponsibleAIPolicyViolation")) ||
+           mentions(message, phrases, COUNT(phrases));
+}
+
+/* Anthropic says 400 of an account without money. */
+static bool is_bill(struct str message)
+{
+    static const char *const phrases[] = {"credit balance is too low"};
+    return mentions(message, phrases, COUNT(phrases));
 }
 
 static enum err_code code_of_status(int status)
@@ -70,6 +80,7 @@ static enum err_code code_of_status(int status)
     case 413: return ERR_TOO_LARGE;
     case 415: return ERR_MEDIA;
     case 429: return ERR_RATE;
+    case 529: return ERR_UNAVAILABLE;
     default: return status >= 400 && status < 500 ? ERR_INVALID : ERR_UPSTREAM;
     }
 }
@@ -84,12 +95,14 @@ static bool explain(struct str provider, int status, struct json_value error, st
     struct str type = json_text(json_get(error, "type"), tmp);
     struct str param = json_text(json_get(error, "param"), tmp);
     enum err_code what = code_of_status(status);
+    if (is_bill(message))
+        what = ERR_UPSTREAM_AUTH;
     bool reason = what != ERR_UPSTREAM && what != ERR_UPSTREAM_AUTH && what != ERR_TIMEOUT &&
-                  what != ERR_RATE;
+                  what != ERR_RATE && what != ERR_UNAVAILABLE;
 
     if (reason && is_context(code, type, message))
         what = ERR_CONTEXT;
-    else if (reason && is_content(code))
+    else if (reason && is_content(code, message))
         what = ERR_CONTENT;
     else if (reason && str_eq(code, STR("model_not_found")))
         what = ERR_MODEL;
@@ -103,6 +116,8 @@ static bool explain(struct str provider, int status, struct json_value error, st
                 status);
     else if (what == ERR_RATE)
         err_set(e, what, "provider '%.*s' is limiting our rate", STR_FMT(provider));
+    else if (what == ERR_UNAVAILABLE)
+        err_set(e, what, "provider '%.*s' is overloaded", STR_FMT(provider));
     else
         err_set(e, what, "provider '%.*s' failed with status %d", STR_FMT(provider), status);
     arena_rewind(tmp, mark);
@@ -121,7 +136,7 @@ bool refusal(struct str provider, const struct http_head *head, struct str body,
             error = json_root(&doc); /* {"message": ...} of some servers */
     }
     explain(provider, head->status, error, e);
-    if (e->code == ERR_RATE || e->code == ERR_UPSTREAM)
+    if (e->code == ERR_RATE || e->code == ERR_UPSTREAM || e->code == ERR_UNAVAILABLE)
         e->retry_after_ms = refusal_retry_after_ms(&head->headers, clock_wall_ms());
     arena_rewind(tmp, mark);
     return false;
@@ -139,10 +154,14 @@ bool refusal_in_answer(struct str provider, struct json_value error, struct err 
         {"authentication_error", 401},
         {"permission_error", 403},
         {"not_found_error", 404},
+        {"billing_error", 402},
+        {"request_too_large", 413},
         {"rate_limit_error", 429},
         {"rate_limit_exceeded", 429},
         {"requests", 429},
         {"tokens", 429},
+        {"timeout_error", 504},
+        {"overloaded_error", 529},
     };
     int64_t status = 0;
     if (!json_int(json_get(error, "code"), &status) &&

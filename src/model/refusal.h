@@ -1,10 +1,12 @@
 /* refusal.h - what a provider's error answer means to us and to our client.
  *
- *     401, 402, 403        ERR_UPSTREAM_AUTH  our key or our bill, not the client's: nothing is
- * told 408, 504             ERR_TIMEOUT 429                  ERR_RATE           with the time it
- * asked to wait other 5xx, 3xx, 1xx  ERR_UPSTREAM other 4xx            the provider's reason, as
- * the client's request caused it; a context that is too long and refused content have codes of
- * their own
+ *     401, 402, 403    ERR_UPSTREAM_AUTH  our key or our bill, not the client's: nothing is told
+ *     408, 504         ERR_TIMEOUT
+ *     429              ERR_RATE           with the time it asked to wait
+ *     529              ERR_UNAVAILABLE    overloaded; the same
+ *     other 5xx, 3xx, 1xx  ERR_UPSTREAM
+ *     other 4xx        the provider's reason, as the client's request caused it; a context that is
+ *                      too long and refused content have codes of their own
  *
  * An error object inside an answer with status 200 is judged by the status that it names, or by its
  * type.

@@ -17,7 +17,19 @@ static const struct {
     {"forbidden", 403, "<html>", ERR_UPSTREAM_AUTH, "status 403"},
     {"too many", 429, "{\"error\":{\"message\":\"slow down, org-1\"}}", ERR_RATE, "limiting"},
     {"broken", 500, "{\"error\":{\"message\":\"at /srv/x.py\"}}", ERR_UPSTREAM, "status 500"},
-    {"overloaded", 529, "", ERR_UPSTREAM, "status 529"},
+    {"overloaded", 529, "", ERR_UNAVAILABLE, "overloaded"},
+    {"an account without money", 400,
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your credit "
+     "balance is too low to access the API, org-1\"}}",
+     ERR_UPSTREAM_AUTH, "refused our credentials"},
+    {"too long, Anthropic", 400,
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is "
+     "too "
+     "long: 9 tokens > 8 maximum\"}}",
+     ERR_CONTEXT, "9 tokens"},
+    {"content, Anthropic", 400,
+     "{\"error\":{\"message\":\"Output blocked by content filtering policy\"}}", ERR_CONTENT,
+     "blocked"},
     {"a page", 502, "<html><body>Bad gateway</body></html>", ERR_UPSTREAM, "status 502"},
     {"slow", 504, "", ERR_TIMEOUT, "status 504"},
     {"moved", 302, "", ERR_UPSTREAM, "status 302"},
@@ -63,6 +75,8 @@ static const struct {
 } inside[] = {
     {"with a status", "{\"message\":\"x\",\"code\":429}", ERR_RATE},
     {"with a type", "{\"message\":\"x\",\"type\":\"invalid_request_error\"}", ERR_INVALID},
+    {"overloaded", "{\"type\":\"overloaded_error\",\"message\":\"x\"}", ERR_UNAVAILABLE},
+    {"without money", "{\"type\":\"billing_error\",\"message\":\"x\"}", ERR_UPSTREAM_AUTH},
     {"with nothing", "{\"message\":\"x\"}", ERR_UPSTREAM},
     {"with a silly status", "{\"code\":200}", ERR_UPSTREAM},
     {"a text", "\"oops\"", ERR_UPSTREAM},
