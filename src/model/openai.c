@@ -86,13 +86,6 @@ static bool choice_failed(const struct reading *r, struct json_value choice, str
     return true;
 }
 
-/* Is the answer's model what the client asked for? */
-static bool is_model(const struct reading *r, struct json_value model)
-{
-    struct str raw = json_raw(model), asked = request(r)->model;
-    return raw.len == asked.len + 2 && memcmp(raw.p + 1, asked.p, asked.len) == 0;
-}
-
 /* ---- The content of a choice ---- */
 
 /* Where the content is: in a message, a delta, or (of a completion) in the choice itself. */
@@ -233,7 +226,7 @@ static bool send_raw(struct reading *r, const struct json *doc, struct err *e)
     struct json_value root = json_root(doc), model = json_get(root, "model");
     struct splice s;
     splice_init(&s, doc);
-    if (!is_model(r, model) && (json_exists(model) || c->req.op != OP_RERANK))
+    if (!relay_is_model(r->relay.a, model) && (json_exists(model) || c->req.op != OP_RERANK))
         splice_object(&s, root,
                       &(struct splice_member){"model", relay_quoted(c->req.model, c->arena)}, 1);
     return relay_send(r->relay.a,
@@ -302,10 +295,7 @@ static void pass_on_renamed(struct reading *r, const struct json *doc, struct ar
     splice_init(&s, doc);
     splice_object(&s, json_root(doc),
                   &(struct splice_member){"model", relay_quoted(request(r)->model, tmp)}, 1);
-    struct buf *to = relay_make(&r->relay);
-    buf_add(to, STR("data: "));
-    buf_add(to, splice_text(&s, tmp));
-    buf_add(to, STR("\n\n"));
+    relay_make_event(&r->relay, STR_NONE, splice_text(&s, tmp));
 }
 
 /* What a chunk says of its choices. */
@@ -408,7 +398,7 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
         return true;
     if (!r->relay.a->said->id.p)
         note_head(r, root);
-    if (is_model(r, c.model))
+    if (relay_is_model(r->relay.a, c.model))
         relay_pass(&r->relay, ev->raw, piece);
     else
         pass_on_renamed(r, &doc, tmp);
@@ -439,15 +429,9 @@ static bool read_stream(struct reading *r, struct http_exchange *x, struct err *
 
 static bool exchange(struct attempt *a, struct http_exchange **x, struct err *e)
 {
-    struct call *c = a->call;
-    const struct provider *p = a->target->provider;
     size_t n;
     const struct str *part = openai_body(a, &n, e);
-    if (!part)
-        return false;
-    return http_exchange_start(x, c->http, c->arena, c->early, &a->endpoint->origin, STR("POST"),
-                               provider_path(a), provider_lines(a), part, n, &p->deadlines, e) ||
-           relay_broke_off(a, e);
+    return part && relay_ask(a, x, STR_NONE, part, n, e);
 }
 
 static bool answer(struct attempt *a, struct err *e)

@@ -46,6 +46,20 @@ struct buf *relay_make(struct relay *r)
     return &r->made.buf;
 }
 
+void relay_make_event(struct relay *r, struct str name, struct str data)
+{
+    struct buf *to = relay_make(r);
+    struct str line;
+    if (name.len > 0)
+        buf_printf(to, "event: %.*s\n", STR_FMT(name));
+    while (str_split(&data, '\n', &line)) {
+        buf_add(to, STR("data: "));
+        buf_add(to, line);
+        buf_char(to, '\n');
+    }
+    buf_char(to, '\n');
+}
+
 void relay_put(struct relay *r, const struct chat_event *ev)
 {
     chat_queue_put(&r->made, ev);
@@ -79,7 +93,28 @@ bool relay_flush(struct relay *r, struct err *e)
     return good;
 }
 
+/* ---- Asking ---- */
+
+bool relay_ask(const struct attempt *a, struct http_exchange **x, struct str more,
+               const struct str *part, size_t n, struct err *e)
+{
+    const struct call *c = a->call;
+    struct str lines = provider_lines(a);
+    if (more.len > 0)
+        lines = arena_printf(c->early, "%.*s%.*s", STR_FMT(lines), STR_FMT(more));
+    return http_exchange_start(x, c->http, c->arena, c->early, &a->endpoint->origin, STR("POST"),
+                               provider_path(a), lines, part, n, &a->target->provider->deadlines,
+                               e) ||
+           relay_broke_off(a, e);
+}
+
 /* ---- Reading ---- */
+
+bool relay_is_model(const struct attempt *a, struct json_value model)
+{
+    struct str raw = json_raw(model), asked = a->call->req.model;
+    return raw.len == asked.len + 2 && memcmp(raw.p + 1, asked.p, asked.len) == 0;
+}
 
 static bool look(struct relay *r, const struct sse_event *ev, struct str piece, struct err *e)
 {
@@ -161,8 +196,11 @@ size_t relay_count(struct json_value v)
 
 void relay_count_usage(struct relay *r)
 {
-    r->a->usage = (struct chat_usage){
-        .counted = true, .input = call_prompt_tokens(r->a->call), .output = (int64_t)r->counted};
+    struct chat_usage *u = &r->a->usage;
+    u->counted = true;
+    if (u->input == 0)
+        u->input = call_prompt_tokens(r->a->call);
+    u->output = (int64_t)r->counted;
 }
 
 /* ---- Errors ---- */

@@ -45,14 +45,23 @@ bool relay_flush(struct relay *r, struct err *e);
 /* For look. */
 void relay_pass(struct relay *r, struct str raw, struct str piece); /* an event as it came */
 struct buf *relay_make(struct relay *r); /* to append a whole event that was made here */
-void relay_put(struct relay *r, const struct chat_event *ev); /* copied */
+void relay_make_event(struct relay *r, struct str name, struct str data); /* name "" = none */
+void relay_put(struct relay *r, const struct chat_event *ev);             /* copied */
 
 /* One event into the sink, now. */
 bool relay_send(struct attempt *a, const struct chat_event *ev, struct err *e);
 
+/* Sends the body and reads the head of the answer. `more`: header lines beside the provider's. */
+bool relay_ask(const struct attempt *a, struct http_exchange **x, struct str more,
+               const struct str *part, size_t n, struct err *e);
+
+/* Is the answer's model what the client asked for? */
+bool relay_is_model(const struct attempt *a, struct json_value model);
+
 /* Tokens of a text as it stands between quotes in JSON; 0 for anything but a text. */
 size_t relay_count(struct json_value v);
-/* For those who do not tell, and for streams that were broken off. */
+/* For those who do not tell, and for streams that were broken off: what was told of the input
+ * stays. */
 void relay_count_usage(struct relay *r);
 
 /* Errors. Each returns false. */
