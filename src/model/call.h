@@ -16,7 +16,9 @@
 #include "store/journal.h"
 #include "tenant/key.h"
 
-/* What the client has of its answer, over all attempts: it decides what another one may do. */
+/* What the client has of its answer, over all attempts: it decides what another one may do. Of
+ * Anthropic's blocks none is begun before something spoke, and while all is plain the first one, of
+ * text, is open. */
 struct said {
     bool begun; /* a stream was begun: its head, a role; another attempt can go on from there */
     bool spoke; /* content has gone out: only who continues the text can go on */

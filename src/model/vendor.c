@@ -114,6 +114,14 @@ static const struct vendor vendors[] = {
      .url = "https://api.cohere.com/compatibility/v1",
      .key_header = BEARER,
      .path = {[OP_CHAT] = "/chat/completions", [OP_EMBEDDING] = "/embeddings"}},
+    {.name = "anthropic",
+     .kind = &provider_anthropic,
+     .models = "/v1/models",
+     .url = "https://api.anthropic.com",
+     .key_header = "x-api-key: ",
+     .lines = "anthropic-version: 2023-06-01\r\n",
+     .path = {[OP_CHAT] = "/v1/messages", [OP_COUNT_TOKENS] = "/v1/messages/count_tokens"},
+     .traits = VENDOR_TOP_K},
     {.name = "static", .kind = &provider_static},
     {.name = "extractive", .kind = &provider_extractive},
 };
@@ -126,10 +134,56 @@ const struct vendor *vendor_find(struct str name)
     return NULL;
 }
 
+/* Anthropic's models by the beginning of their names; the first that fits counts. Until 4.5 they
+ * continued an answer that the request had begun and were told how many tokens to think; later ones
+ * refuse the first and choose the second. */
+static const struct {
+    struct str prefix;
+    int64_t answer_tokens; /* the most that all who are meant give */
+    bool early;
+} claudes[] = {
+    {STR_INIT("claude-3-5"), 8192, true},
+    {STR_INIT("claude-3-7"), 32000, true},
+    {STR_INIT("claude-3"), 4096, true},
+    {STR_INIT("claude-sonnet-4-0"), 32000, true},
+    {STR_INIT("claude-sonnet-4-2025"), 32000, true},
+    {STR_INIT("claude-sonnet-4-5"), 32000, true},
+    {STR_INIT("claude-opus-4-0"), 32000, true},
+    {STR_INIT("claude-opus-4-2025"), 32000, true},
+    {STR_INIT("claude-opus-4-1"), 32000, true},
+    {STR_INIT("claude-opus-4-5"), 32000, true},
+    {STR_INIT("claude-haiku-4-5"), 32000, true},
+    {STR_INIT("claude-"), 32000, false},
+};
+
+enum { NO_CLAUDE = COUNT(claudes), UNKNOWN_ANSWER_TOKENS = 4096 };
+
+static size_t claude_of(const struct vendor *v, struct str model)
+{
+    size_t i = 0;
+    if (v->kind != &provider_anthropic)
+        return NO_CLAUDE;
+    while (i < NO_CLAUDE && !str_starts(model, claudes[i].prefix))
+        i++;
+    return i;
+}
+
 bool vendor_prefills(const struct vendor *v, struct str model)
 {
-    (void)model;
-    return v->traits & VENDOR_PREFILL;
+    size_t i = claude_of(v, model);
+    return i < NO_CLAUDE ? claudes[i].early : v->traits & VENDOR_PREFILL;
+}
+
+int64_t vendor_answer_tokens(const struct vendor *v, struct str model)
+{
+    size_t i = claude_of(v, model);
+    return i < NO_CLAUDE ? claudes[i].answer_tokens : UNKNOWN_ANSWER_TOKENS;
+}
+
+bool vendor_takes_effort(const struct vendor *v, struct str model)
+{
+    size_t i = claude_of(v, model);
+    return i < NO_CLAUDE && !claudes[i].early;
 }
 
 const struct vendor *vendor_list(size_t *n)

@@ -39,5 +39,9 @@ struct vendor {
 const struct vendor *vendor_find(struct str name); /* NULL: unknown */
 /* Is this vendor's model known to continue an answer that the request has begun? */
 bool vendor_prefills(const struct vendor *v, struct str model);
+/* What an answer may take when the request does not say and the protocol wants to be told. */
+int64_t vendor_answer_tokens(const struct vendor *v, struct str model);
+/* Does the model choose how long it thinks when it is told an effort? Others are given tokens. */
+bool vendor_takes_effort(const struct vendor *v, struct str model);
 /* All of them, for help and discovery. */
 const struct vendor *vendor_list(size_t *n);
