@@ -5,6 +5,7 @@
 #include "net/client.h"
 #include "base/clock.h"
 #include "net/dial.h"
+#include "net/inflate.h"
 #include "net/iobuf.h"
 #include "net/pool.h"
 #include "run/fiber.h"
@@ -132,14 +133,20 @@ static int parse_head(struct http_exchange *x, bool to_head, int *interim, struc
     return 0;
 }
 
-static bool plain_coding(struct http_exchange *x, struct err *e)
+/* Nobody asked for a coding, and yet some answer in one. */
+static bool take_coding(struct http_exchange *x, struct err *e)
 {
     struct str coding;
-    if (!http_header_get(&x->head.headers, STR("content-encoding"), &coding) || !coding.len ||
+    if (x->head.framing == HTTP_NO_BODY ||
+        !http_header_get(&x->head.headers, STR("content-encoding"), &coding) || !coding.len ||
         str_ieq(coding, STR("identity")))
         return true;
-    return err_set(e, ERR_UPSTREAM, "content-encoding '%.*s', which was not asked for",
-                   STR_FMT(str_head(coding, 60)));
+    x->inflate = inflate_new(coding);
+    if (!x->inflate)
+        return err_set(e, ERR_UPSTREAM, "content-encoding '%.*s', which was not asked for",
+                       STR_FMT(str_head(coding, 60)));
+    arena_defer(x->arena, inflate_free, x->inflate);
+    return true;
 }
 
 /* On failure e has the code, and says what is wrong but not yet with whom. */
@@ -163,7 +170,7 @@ static bool read_head(struct http_exchange *x, bool to_head, struct err *e)
             return err_set(e, ERR_UPSTREAM, "head is over the limit of %u bytes",
                            x->client->opt.limits.headers);
     }
-    if (got < 0 || !plain_coding(x, e))
+    if (got < 0 || !take_coding(x, e))
         return false;
     x->done = x->head.framing == HTTP_NO_BODY;
     return true;
@@ -412,7 +419,8 @@ static int cut_short(struct http_exchange *x, struct err *e)
     return fail(x);
 }
 
-int http_exchange_read(struct http_exchange *x, struct str *piece, struct err *e)
+/* As the answer was sent. */
+static int read_sent(struct http_exchange *x, struct str *piece, struct err *e)
 {
     if (x->failed)
         return cut_short(x, e);
@@ -431,6 +439,39 @@ int http_exchange_read(struct http_exchange *x, struct str *piece, struct err *e
             return fail(x);
         }
     }
+}
+
+/* Unfolding is work: others get their turn between large pieces. */
+static int read_inflated(struct http_exchange *x, struct str *piece, struct err *e)
+{
+    int got;
+    if (x->failed)
+        return cut_short(x, e);
+    while ((got = inflate_next(x->inflate, piece, e)) == 0) {
+        struct str sent;
+        got = read_sent(x, &sent, e);
+        if (got < 0)
+            return got;
+        if (got == 0)
+            return inflate_ended(x->inflate) ? 0 : cut_short(x, e);
+        inflate_feed(x->inflate, sent);
+    }
+    if (got < 0) {
+        err_prefix(e, "'%.*s': ", STR_FMT(x->origin->host_header));
+        return fail(x);
+    }
+    x->inflated += piece->len;
+    if (x->inflated > x->client->opt.limits.body) {
+        err_set(e, ERR_UPSTREAM, "the answer of '%.*s' is longer than %llu bytes",
+                STR_FMT(x->origin->host_header), (unsigned long long)x->client->opt.limits.body);
+        return fail(x);
+    }
+    return piece->len < IOBUF_SIZE || fiber_pause(e) ? 1 : fail(x);
+}
+
+int http_exchange_read(struct http_exchange *x, struct str *piece, struct err *e)
+{
+    return x->inflate ? read_inflated(x, piece, e) : read_sent(x, piece, e);
 }
 
 static bool too_long(const struct http_exchange *x, size_t limit, struct err *e)
@@ -471,7 +512,7 @@ bool http_exchange_body(struct http_exchange *x, struct str *body, size_t limit,
     int got = http_exchange_read(x, &first, e);
     if (got <= 0)
         return got == 0;
-    if (!x->done)
+    if (!x->done || x->inflate)
         return collect(x, first, body, limit, e);
     if (first.len > limit)
         return too_long(x, limit, e);

@@ -7,8 +7,8 @@
  * 8305).
  *
  * A request goes out in one system call, and an answer that has come as a whole is read in one. An
- * exchange that waits holds no buffer. Answers are taken as they are: no Accept-Encoding is sent,
- * and a provider that compresses nonetheless fails.
+ * exchange that waits holds no buffer. No Accept-Encoding is sent; an answer that is
+ * compressed nonetheless is handed out decoded (inflate.h), though its head says what it said.
  *
  * Errors:  ERR_UPSTREAM (refused, reset, malformed, cut short), ERR_TIMEOUT (says which phase),
  *          ERR_CANCELLED (our own client left). A struct err is always wanted: what happens next
@@ -64,7 +64,7 @@ struct http_exchange {
     struct http_head head; /* of the answer; 1xx have been skipped */
     bool reused_connection;
     int64_t sent_ns, first_byte_ns;
-    uint64_t body_bytes; /* read so far, decoded */
+    uint64_t body_bytes; /* read so far, without framing */
 
     /* private */
     struct http_client *client;
@@ -80,6 +80,8 @@ struct http_exchange {
     bool drained;  /* the socket had no more when it was read last: wait first */
     bool done;     /* the body has been read to its proper end */
     bool failed;
+    struct inflate *inflate; /* NULL: not compressed */
+    uint64_t inflated;       /* bytes made of it */
 };
 
 /* Sends a request (Host and Content-Length come by themselves) and reads the head of the answer.
