@@ -57,6 +57,13 @@ static const struct field ingest_field[] = {
 };
 static const struct fields ingest_fields = {"ingest", sizeof(struct config_ingest), ingest_field, COUNT(ingest_field)};
 
+static const struct field check_field[] = {
+    {"path", FIELD_TEXT, AT(config_check, path), .doc = "What is asked for at each address, such as `/health` or `/v1/models`, from the root of the server; without it nothing is."},
+    {"interval", FIELD_DURATION, AT(config_check, interval_ms), "10s", "How often.", .least = 100, .most = 3600000},
+    {"timeout", FIELD_DURATION, AT(config_check, timeout_ms), "2s", "How long an answer may take.", .least = 1, .most = 600000},
+};
+static const struct fields check_fields = {"health_check", sizeof(struct config_check), check_field, COUNT(check_field)};
+
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
     {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`, `ollama`, `vllm`, `llama.cpp`, `lmstudio`, `tgi`, `mistral`, `groq`, `openrouter`, `deepseek`, `cohere`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
@@ -72,6 +79,7 @@ static const struct field provider_field[] = {
     {"concurrency", FIELD_COUNT, AT(config_provider, concurrency), "0", "Calls at the same time at most; 0 is only the limit that is found when the provider is overloaded.", .least = 0, .most = 1000000},
     {"queue", FIELD_COUNT, AT(config_provider, queue), "1000", "Calls that may wait for their turn; over it 429.", .least = 1, .most = 1000000},
     {"queue_timeout", FIELD_DURATION, AT(config_provider, queue_timeout_ms), "10s", "How long a call may wait for its turn.", .least = 1, .most = 600000},
+    {"health_check", FIELD_STRUCT, AT(config_provider, health_check), .doc = "Asks each address by itself whether it answers. Two failures in a row, and calls go elsewhere until it does.", .inner = &check_fields},
 };
 static const struct fields provider_fields = {"a provider", sizeof(struct config_provider), provider_field, COUNT(provider_field)};
 
@@ -149,6 +157,15 @@ static bool add_endpoint(struct config *c, struct config_provider *p, struct str
     return true;
 }
 
+/* A path goes into the first line of a request as it is. */
+static bool is_path(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 127)
+            return false;
+    return s.p[0] == '/';
+}
+
 /* What the vendor needs, and no more. */
 static bool check_provider(const struct config_provider *p, const struct vendor *v, struct err *e)
 {
@@ -164,6 +181,10 @@ static bool check_provider(const struct config_provider *p, const struct vendor 
     if ((v->query != NULL) != (p->api_version.len > 0))
         return err_set(e, ERR_INVALID,
                        "'api_version' is for providers of type 'azure', which need it");
+    if (p->health_check.path.len && !is_path(p->health_check.path))
+        return err_set(e, ERR_INVALID,
+                       "the path of 'health_check' must begin with a slash and have "
+                       "no spaces");
     return true;
 }
 
@@ -323,6 +344,35 @@ static bool build_providers(struct config *c, const struct yaml *root, const cha
     return true;
 }
 
+static void add_checks(struct config *c, const struct config_provider *p)
+{
+    const struct config_check *h = &p->health_check;
+    for (size_t i = 0; i < p->provider.n_endpoints; i++) {
+        const struct provider_endpoint *at = &p->provider.endpoint[i];
+        struct check_target *to = &c->check[c->n_checks++];
+        *to = (struct check_target){
+            .provider = p->name,
+            .endpoint = at->url,
+            .origin = at->origin,
+            .path = h->path,
+            .lines = p->provider.key[0].lines,
+            .interval_ms = h->interval_ms,
+            .timeout_ms = h->timeout_ms,
+        };
+        to->origin.base_path = STR_NONE;
+    }
+}
+
+static void build_checks(struct config *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_providers; i++)
+        n += c->provider[i].provider.n_endpoints;
+    c->check = arena_array(c->arena, struct check_target, n);
+    for (size_t i = 0; i < c->n_providers; i++)
+        add_checks(c, &c->provider[i]);
+}
+
 static bool build_models(struct config *c, const struct yaml *root, const char *file, struct err *e)
 {
     bool good = true;
@@ -364,8 +414,11 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
     if (c->retrieval.chunk_overlap > c->retrieval.chunk_tokens / 2)
         return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
                        file);
-    return build_tracing(c, file, e) && build_extractive(c, e) &&
-           build_providers(c, root, file, e) && build_models(c, root, file, e);
+    if (!build_tracing(c, file, e) || !build_extractive(c, e) ||
+        !build_providers(c, root, file, e) || !build_models(c, root, file, e))
+        return false;
+    build_checks(c);
+    return true;
 }
 
 bool config_load(struct config **out, const char *file, struct err *e)

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "model/check.h"
 #include "model/dispatch.h"
 
 #include <stdatomic.h>
@@ -41,6 +42,11 @@ struct config_limits {
     int64_t concurrent_requests; /* per key; 0 = no limit */
 };
 
+struct config_check {
+    struct str path;
+    int64_t interval_ms, timeout_ms;
+};
+
 struct config_provider {
     struct str name, type, ca, api_version, text;
     struct str *url;
@@ -50,6 +56,7 @@ struct config_provider {
     bool insecure;
     int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms;
     int64_t concurrency, queue, queue_timeout_ms;
+    struct config_check health_check;
     struct tls_client *tls; /* NULL unless a url is https */
     struct provider provider;
 };
@@ -104,6 +111,8 @@ struct config {
     /* The engine inside, which is always there: the model of its name, and of each collection. */
     struct config_provider extractive;
     struct config_model extractive_model;
+    struct check_target *check; /* each endpoint of each provider */
+    size_t n_checks;
     struct arena *arena;
     atomic_int refs;
 };

@@ -186,6 +186,29 @@ static bool ask(struct service_loop *l, bool (*fn)(struct service_loop *l))
     return q.answer;
 }
 
+/* ---- Health checks: of the first loop, with a snapshot of their own ---- */
+
+static void checks_ended(void *config)
+{
+    config_unref(config);
+}
+
+/* Those of the new snapshot instead of those that run. A service for one command has none. */
+static void start_checks(struct service_loop *l)
+{
+    if (l->index > 0 || l->service->opt.private_only)
+        return;
+    check_stop(l->checks);
+    struct config *c = config_ref(l->config);
+    l->checks = check_start(l->http, c->check, c->n_checks, checks_ended, c);
+}
+
+static void stop_checks(struct service_loop *l)
+{
+    check_stop(l->checks);
+    l->checks = NULL;
+}
+
 /* Ends a loop from inside: connections are cut off, the requests on them end, then the client pool
  * that they used can go. */
 static void tear_down(void *arg)
@@ -194,6 +217,7 @@ static void tear_down(void *arg)
     for (size_t i = 0; i < l->n_servers; i++)
         http_server_close(l->server[i]);
     l->n_servers = 0;
+    stop_checks(l);
     while (fiber_count() > 1)
         fiber_sleep(NS_PER_MS, NULL);
     http_client_free(l->http);
@@ -208,7 +232,10 @@ static void start_tear_down(void *loop)
 static bool set_up(struct service_loop *l)
 {
     l->http = http_client_new(NULL);
-    return listen_all(l, &l->failed);
+    if (!listen_all(l, &l->failed))
+        return false;
+    start_checks(l);
+    return true;
 }
 
 static void *loop_main(void *loop)
@@ -304,6 +331,7 @@ static void take_config(void *arg)
     struct config *old = n->l->config;
     n->l->config = n->config;
     config_unref(old);
+    start_checks(n->l);
     mem_free(n);
 }
 
@@ -351,6 +379,7 @@ static void drain_loop(void *arg)
     struct service_loop *l = arg;
     for (size_t i = 0; i < l->n_servers; i++)
         http_server_drain(l->server[i]);
+    stop_checks(l);
 }
 
 static bool drained(struct service_loop *l)

@@ -65,6 +65,7 @@ struct service_loop {
     /* loop thread only, once started */
     struct config *config; /* what new requests use; holds a reference */
     struct http_client *http;
+    struct checks *checks; /* of the first loop alone */
     struct http_server *server[SERVICE_LISTEN_MAX];
     size_t n_servers;
     char address[SERVICE_LISTEN_MAX][160]; /* with the port that was chosen */

@@ -281,8 +281,8 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct health *h, 
         good = m->hold_back_ms > 0 && d->call->req.stream && !d->call->said.begun
                    ? run_held(d, a, m->hold_back_ms, e)
                    : run(d, a, e);
-        health_leave(h, pass, health_of(good, e),
-                     a->first_token_ns > 0 ? a->first_token_ns - entered : 0, a->end_ns);
+        int64_t spoke_ns = a->first_token_ns > 0 ? a->first_token_ns : a->end_ns;
+        health_leave(h, pass, health_of(good, e), spoke_ns - entered, a->end_ns);
     }
     gate_leave(gate, pass == HEALTH_REFUSED ? GATE_IGNORED : gate_of(good, a->status, e), entered);
     return good;
