@@ -47,7 +47,8 @@ struct dispatch {
     uint8_t *order;          /* NULL: there is one place */
     uint64_t refused_keys;   /* of the place, bits */
     int64_t window;          /* what did not fit was this long; a larger one is wanted */
-    bool last_resort;        /* nobody is well: ask all the same */
+    bool out_of_order;       /* a place was passed by as it is not well */
+    bool last_resort;        /* ... and nobody else is there: ask it all the same */
     const struct err *first; /* why the place before failed, NULL = there was none */
     struct retry_state retry;
     struct attempt attempt; /* the one that runs, or the last */
@@ -272,6 +273,7 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct health *h, 
     enum health_pass pass = health_enter(h, d->last_resort, entered);
     bool good = false;
     if (pass == HEALTH_REFUSED) {
+        d->out_of_order = true;
         err_set(e, ERR_UNAVAILABLE, "provider '%.*s' is out of order for now",
                 STR_FMT(a->target->provider->name));
         e->retry_after_ms = (int32_t)health_retry_in_ms(h, entered);
@@ -342,7 +344,7 @@ static bool pass_by(struct dispatch *d, struct err *e)
         return true;
     if (d->first)
         *e = *d->first; /* what those said who were asked */
-    if (d->last_resort || d->first || e->code != ERR_UNAVAILABLE)
+    if (d->last_resort || d->first || !d->out_of_order)
         return false;
     d->last_resort = true;
     enter_stage(d, 0);
