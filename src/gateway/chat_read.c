@@ -1,5 +1,6 @@
 #include "gateway/chat_read.h"
 #include "gateway/body.h"
+#include "gateway/chat_expand.h"
 
 /* ---- Numbers and flags: one table. ---- */
 
@@ -219,9 +220,22 @@ static bool check_response_format(struct json_value root, struct err *e)
     return true;
 }
 
+/* Such an answer has more to it than its text. */
+static bool is_rigid(struct json_value root)
+{
+    int64_t choices = 1;
+    bool logprobs = false;
+    struct json_value format = json_path(root, "response_format.type");
+    json_int(json_get(root, "n"), &choices);
+    json_bool(json_get(root, "logprobs"), &logprobs);
+    return choices > 1 || logprobs || (json_exists(format) && !json_text_is(format, "text"));
+}
+
 bool chat_read(struct chat_request *req, const struct json *body, struct arena *a, struct err *e)
 {
+    req->op = OP_CHAT;
     req->dialect = CHAT_OPENAI;
+    req->expand = chat_expand;
     req->body = *body; /* messages point to it, and the caller's may go */
     struct json_value root = json_root(&req->body);
     if (!body_model(root, a, &req->model, e) || !body_check(root, simple, COUNT(simple), e) ||
@@ -232,5 +246,6 @@ bool chat_read(struct chat_request *req, const struct json *body, struct arena *
     json_int(json_get(root, "max_tokens"), &req->max_tokens);
     json_int(json_get(root, "max_completion_tokens"), &req->max_tokens);
     req->user = json_text(json_get(root, "user"), a);
+    req->rigid = is_rigid(root);
     return true;
 }

@@ -1,0 +1,575 @@
+#include "gateway/chat_expand.h"
+#include "gateway/member.h"
+
+#define NAMES(...)                                                                                 \
+    (const struct str[])                                                                           \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define ONLY(object, at, e, ...)                                                                   \
+    member_only(object, at, NAMES(__VA_ARGS__), COUNT(NAMES(__VA_ARGS__)), e)
+
+struct reader {
+    struct chat_request *r;
+    struct chat_options *options;
+    struct arena *a;
+    struct err *e;
+    size_t functions; /* calls in the old form, which have no id: they are numbered */
+};
+
+/* ---- Members ---- */
+
+/* An optional text. */
+static bool take_text(struct reader *x, struct json_value object, const struct member_at *up,
+                      const char *name, struct str *out)
+{
+    struct json_value v = json_get(object, name);
+    struct member_at at = member_at(up, str_from(name));
+    *out = json_text(v, x->a);
+    return !body_given(v) || json_is(v, JSON_STRING) || member_wrong(&at, "a string", x->e);
+}
+
+static bool need_text(struct reader *x, struct json_value object, const struct member_at *up,
+                      const char *name, struct str *out)
+{
+    struct member_at at = member_at(up, str_from(name));
+    if (!body_given(json_get(object, name)))
+        return member_missing(&at, x->e);
+    return take_text(x, object, up, name, out);
+}
+
+static bool need_object(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return json_is(v, JSON_OBJECT) ||
+           (body_given(v) ? member_wrong(at, "an object", x->e) : member_missing(at, x->e));
+}
+
+static bool take_flag(struct reader *x, struct json_value object, const struct member_at *up,
+                      const char *name, bool *out)
+{
+    struct json_value v = json_get(object, name);
+    struct member_at at = member_at(up, str_from(name));
+    return !body_given(v) || json_bool(v, out) || member_wrong(&at, "true or false", x->e);
+}
+
+static bool take_cache(struct reader *x, struct json_value object, const struct member_at *up,
+                       struct str *out)
+{
+    struct json_value v = json_get(object, "cache_control");
+    struct member_at at = member_at(up, STR("cache_control"));
+    if (!body_given(v))
+        return true;
+    *out = json_raw(v);
+    return json_is(v, JSON_OBJECT) || member_wrong(&at, "an object", x->e);
+}
+
+/* ---- Parts of a message ---- */
+
+/* "data:image/png;base64,AAAA" in its two pieces; anything else is an address. */
+static bool take_url(struct reader *x, struct str url, const struct member_at *at,
+                     struct chat_part *p)
+{
+    static const struct str mark = STR_INIT(";base64,");
+    if (!str_istarts(url, STR("data:"))) {
+        p->url = url;
+        return true;
+    }
+    size_t comma = str_find(url, mark);
+    if (comma == STR_NPOS)
+        return member_wrong(at, "an address, or a data: URL in base64", x->e);
+    struct str type = str_from_at(str_head(url, comma), STR("data:").len);
+    p->media_type = str_head(type, str_find_char(type, ';'));
+    p->data = str_from_at(url, comma + mark.len);
+    return true;
+}
+
+static bool take_image(struct reader *x, struct json_value part, const struct member_at *up,
+                       struct chat_part *p)
+{
+    struct json_value image = json_get(part, "image_url");
+    struct member_at at = member_at(up, STR("image_url")), at_url = member_at(&at, STR("url"));
+    struct str url;
+    p->kind = PART_IMAGE;
+    return need_object(x, image, &at) && need_text(x, image, &at, "url", &url) &&
+           take_url(x, url, &at_url, p) && take_text(x, image, &at, "detail", &p->name) &&
+           ONLY(image, &at, x->e, STR("url"), STR("detail"));
+}
+
+static bool take_audio(struct reader *x, struct json_value part, const struct member_at *up,
+                       struct chat_part *p)
+{
+    struct json_value audio = json_get(part, "input_audio");
+    struct member_at at = member_at(up, STR("input_audio"));
+    p->kind = PART_AUDIO;
+    return need_object(x, audio, &at) && need_text(x, audio, &at, "data", &p->data) &&
+           need_text(x, audio, &at, "format", &p->media_type) &&
+           ONLY(audio, &at, x->e, STR("data"), STR("format"));
+}
+
+static bool take_file(struct reader *x, struct json_value part, const struct member_at *up,
+                      struct chat_part *p)
+{
+    struct json_value file = json_get(part, "file");
+    struct member_at at = member_at(up, STR("file")), at_data = member_at(&at, STR("file_data"));
+    struct str data;
+    p->kind = PART_FILE;
+    if (!need_object(x, file, &at) || !take_text(x, file, &at, "file_data", &data) ||
+        !take_text(x, file, &at, "file_id", &p->id) ||
+        !take_text(x, file, &at, "filename", &p->name))
+        return false;
+    if (!data.len && !p->id.len)
+        return member_missing(&at_data, x->e);
+    return (!data.len || take_url(x, data, &at_data, p)) &&
+           ONLY(file, &at, x->e, STR("file_data"), STR("file_id"), STR("filename"));
+}
+
+static bool take_part(struct reader *x, struct json_value part, const struct member_at *at,
+                      struct chat_part *p)
+{
+    struct str type = json_text(json_get(part, "type"), x->a);
+    bool good;
+    p->kind = PART_TEXT;
+    if (str_eq(type, STR("image_url"))) {
+        good = take_image(x, part, at, p);
+    } else if (str_eq(type, STR("input_audio"))) {
+        good = take_audio(x, part, at, p);
+    } else if (str_eq(type, STR("file"))) {
+        good = take_file(x, part, at, p);
+    } else if (str_eq(type, STR("refusal"))) {
+        p->kind = PART_REFUSAL;
+        good = need_text(x, part, at, "refusal", &p->text);
+    } else {
+        good = need_text(x, part, at, "text", &p->text);
+    }
+    return good && take_cache(x, part, at, &p->cache) &&
+           ONLY(part, at, x->e, STR("type"), STR("cache_control"), type);
+}
+
+/* ---- What an assistant's message holds beside its content ---- */
+
+/* Blocks carry what their maker wants back, so they come before the same reasoning as text. */
+static bool take_thinking(struct reader *x, struct json_value block, const struct member_at *at,
+                          struct chat_part *p)
+{
+    if (json_text_is(json_get(block, "type"), "redacted_thinking")) {
+        p->kind = PART_REDACTED_THINKING;
+        return need_text(x, block, at, "data", &p->data) &&
+               ONLY(block, at, x->e, STR("type"), STR("data"));
+    }
+    struct member_at at_type = member_at(at, STR("type"));
+    if (!json_text_is(json_get(block, "type"), "thinking"))
+        return member_wrong(&at_type, "thinking or redacted_thinking", x->e);
+    p->kind = PART_THINKING;
+    return need_text(x, block, at, "thinking", &p->text) &&
+           take_text(x, block, at, "signature", &p->signature) &&
+           ONLY(block, at, x->e, STR("type"), STR("thinking"), STR("signature"));
+}
+
+static bool take_reasoning(struct reader *x, struct json_value msg, const struct member_at *up,
+                           struct chat_message *m)
+{
+    struct json_value blocks = json_get(msg, "thinking_blocks");
+    struct member_at list = member_at(up, STR("thinking_blocks"));
+    struct str text;
+    size_t i = 0;
+    if (body_given(blocks) && !json_is(blocks, JSON_ARRAY))
+        return member_wrong(&list, "a list", x->e);
+    if (!take_text(x, msg, up, "reasoning_content", &text))
+        return false;
+    json_each(it, blocks)
+    {
+        struct member_at at = member_item(&list, i++);
+        if (!need_object(x, it.value, &at) ||
+            !take_thinking(x, it.value, &at, &m->part[m->n_parts++]))
+            return false;
+    }
+    if (i == 0 && text.len > 0)
+        m->part[m->n_parts++] = (struct chat_part){.kind = PART_THINKING, .text = text};
+    return true;
+}
+
+static bool take_function(struct reader *x, struct json_value function, const struct member_at *at,
+                          struct chat_part *p)
+{
+    p->kind = PART_TOOL_CALL;
+    return need_object(x, function, at) && need_text(x, function, at, "name", &p->name) &&
+           take_text(x, function, at, "arguments", &p->text) &&
+           ONLY(function, at, x->e, STR("name"), STR("arguments"));
+}
+
+/* `index` is there when a message was put together from a stream. */
+static bool take_call(struct reader *x, struct json_value call, const struct member_at *at,
+                      struct chat_part *p)
+{
+    struct member_at at_type = member_at(at, STR("type")),
+                     at_function = member_at(at, STR("function"));
+    struct json_value type = json_get(call, "type");
+    if (body_given(type) && !json_text_is(type, "function"))
+        return member_unsaid(&at_type, x->e);
+    return need_text(x, call, at, "id", &p->id) &&
+           take_function(x, json_get(call, "function"), &at_function, p) &&
+           take_cache(x, call, at, &p->cache) &&
+           ONLY(call, at, x->e, STR("id"), STR("type"), STR("index"), STR("function"),
+                STR("cache_control"));
+}
+
+static struct str function_id(struct reader *x)
+{
+    return arena_printf(x->a, "call_%zu", x->functions);
+}
+
+static bool take_calls(struct reader *x, struct json_value msg, const struct member_at *up,
+                       struct chat_message *m)
+{
+    struct member_at list = member_at(up, STR("tool_calls")),
+                     old = member_at(up, STR("function_call"));
+    struct json_value function = json_get(msg, "function_call");
+    size_t i = 0;
+    json_each(it, json_get(msg, "tool_calls"))
+    {
+        struct member_at at = member_item(&list, i++);
+        if (!need_object(x, it.value, &at) || !take_call(x, it.value, &at, &m->part[m->n_parts++]))
+            return false;
+    }
+    if (!body_given(function))
+        return true;
+    x->functions++;
+    struct chat_part *p = &m->part[m->n_parts++];
+    p->id = function_id(x);
+    return take_function(x, function, &old, p);
+}
+
+/* ---- Messages ---- */
+
+/* A message without parts of its own is one text; one without content has none. */
+static bool take_content(struct reader *x, struct json_value msg, const struct member_at *up,
+                         struct chat_part *part, size_t *n)
+{
+    struct json_value content = json_get(msg, "content");
+    struct member_at list = member_at(up, STR("content"));
+    if (json_is(content, JSON_STRING)) {
+        part[*n].text = json_text(content, x->a);
+        part[(*n)++].kind = PART_TEXT;
+    } else if (json_is(content, JSON_ARRAY)) {
+        size_t i = 0;
+        json_each(it, content)
+        {
+            struct member_at at = member_item(&list, i++);
+            if (!take_part(x, it.value, &at, &part[(*n)++]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* What comes back in `annotations` is of an answer, where it cites; it asks for nothing. */
+static bool take_assistant(struct reader *x, struct json_value msg, const struct member_at *at,
+                           struct chat_message *m)
+{
+    struct str refusal;
+    if (!take_reasoning(x, msg, at, m) || !take_content(x, msg, at, m->part, &m->n_parts) ||
+        !take_text(x, msg, at, "refusal", &refusal))
+        return false;
+    if (refusal.len > 0)
+        m->part[m->n_parts++] = (struct chat_part){.kind = PART_REFUSAL, .text = refusal};
+    return take_calls(x, msg, at, m) &&
+           ONLY(msg, at, x->e, STR("role"), STR("content"), STR("refusal"), STR("tool_calls"),
+                STR("function_call"), STR("reasoning_content"), STR("thinking_blocks"),
+                STR("annotations"), STR("cache_control"));
+}
+
+/* The name of the function is in the call that this answers. */
+static bool take_result(struct reader *x, struct json_value msg, const struct member_at *at,
+                        struct chat_message *m)
+{
+    struct chat_part *p = &m->part[m->n_parts++];
+    p->kind = PART_TOOL_RESULT;
+    if (json_text_is(json_get(msg, "role"), "function"))
+        p->id = function_id(x);
+    else if (!need_text(x, msg, at, "tool_call_id", &p->id))
+        return false;
+    if (json_is(json_get(msg, "content"), JSON_ARRAY)) {
+        p->part = m->part + m->n_parts; /* behind the result itself */
+        if (!take_content(x, msg, at, p->part, &p->n_parts))
+            return false;
+    }
+    p->text = m->text;
+    return ONLY(msg, at, x->e, STR("role"), STR("content"), STR("tool_call_id"), STR("name"),
+                STR("cache_control"));
+}
+
+/* Parts that a message can have at most. */
+static size_t most_parts(struct json_value msg)
+{
+    struct json_value content = json_get(msg, "content");
+    size_t beside =
+        4; /* content as a text, reasoning as a text, a refusal, an old call; a result */
+    return beside + (json_is(content, JSON_ARRAY) ? json_count(content) : 0) +
+           json_count(json_get(msg, "tool_calls")) + json_count(json_get(msg, "thinking_blocks"));
+}
+
+static bool take_message(struct reader *x, struct chat_message *m, const struct member_at *at)
+{
+    struct json_value msg = m->raw;
+    struct str cache = STR_NONE;
+    m->n_parts = 0;
+    m->part = arena_array(x->a, struct chat_part, json_exists(msg) ? most_parts(msg) : 1);
+    if (!json_exists(msg)) {
+        m->part[m->n_parts++] = (struct chat_part){.kind = PART_TEXT, .text = m->text};
+        return true;
+    }
+    bool good = m->role == CHAT_ASSISTANT ? take_assistant(x, msg, at, m)
+                : m->role == CHAT_TOOL
+                    ? take_result(x, msg, at, m)
+                    : take_content(x, msg, at, m->part, &m->n_parts) &&
+                          ONLY(msg, at, x->e, STR("role"), STR("content"), STR("cache_control"));
+    if (!good || !take_cache(x, msg, at, &cache))
+        return false;
+    if (cache.len > 0 && m->n_parts > 0)
+        m->part[m->n_parts - 1].cache = cache;
+    return true;
+}
+
+static bool take_messages(struct reader *x)
+{
+    struct member_at list = member_at(NULL, STR("messages"));
+    for (size_t i = 0; i < x->r->n_messages; i++) {
+        struct member_at at = member_item(&list, i);
+        if (!take_message(x, &x->r->message[i], &at))
+            return false;
+    }
+    return true;
+}
+
+/* ---- Tools and the form of the answer ---- */
+
+static bool take_tool(struct reader *x, struct json_value tool, const struct member_at *at,
+                      struct chat_tool *t)
+{
+    struct member_at at_type = member_at(at, STR("type")), in = member_at(at, STR("function")),
+                     at_schema = member_at(&in, STR("parameters"));
+    struct json_value f = json_get(tool, "function"), schema = json_get(f, "parameters");
+    if (!json_text_is(json_get(tool, "type"), "function"))
+        return member_unsaid(&at_type, x->e);
+    if (body_given(schema)) {
+        if (!need_object(x, schema, &at_schema))
+            return false;
+        t->schema = json_raw(schema);
+    }
+    return need_object(x, f, &in) && need_text(x, f, &in, "name", &t->name) &&
+           take_text(x, f, &in, "description", &t->description) &&
+           take_flag(x, f, &in, "strict", &t->strict) && take_cache(x, f, &in, &t->cache) &&
+           take_cache(x, tool, at, &t->cache) &&
+           ONLY(f, &in, x->e, STR("name"), STR("description"), STR("parameters"), STR("strict"),
+                STR("cache_control")) &&
+           ONLY(tool, at, x->e, STR("type"), STR("function"), STR("cache_control"));
+}
+
+static bool take_tools(struct reader *x, struct json_value v, const struct member_at *list)
+{
+    struct chat_options *o = x->options;
+    o->tool = arena_array(x->a, struct chat_tool, json_count(v));
+    json_each(it, v)
+    {
+        struct member_at at = member_item(list, o->n_tools);
+        if (!take_tool(x, it.value, &at, &o->tool[o->n_tools++]))
+            return false;
+    }
+    return true;
+}
+
+static bool take_tool_choice(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    struct chat_options *o = x->options;
+    struct member_at at_type = member_at(at, STR("type")), in = member_at(at, STR("function"));
+    if (json_is(v, JSON_STRING)) {
+        o->tool_choice = json_text_is(v, "none")   ? CHOICE_NONE
+                         : json_text_is(v, "auto") ? CHOICE_AUTO
+                                                   : CHOICE_REQUIRED;
+        return true;
+    }
+    if (!json_text_is(json_get(v, "type"), "function"))
+        return member_unsaid(&at_type, x->e);
+    struct json_value f = json_get(v, "function");
+    o->tool_choice = CHOICE_NAMED;
+    return need_object(x, f, &in) && need_text(x, f, &in, "name", &o->tool_name) &&
+           ONLY(f, &in, x->e, STR("name")) && ONLY(v, at, x->e, STR("type"), STR("function"));
+}
+
+static bool take_parallel(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    (void)at;
+    x->options->one_tool_at_a_time = json_is(v, JSON_FALSE);
+    return true;
+}
+
+static bool take_format(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    struct chat_options *o = x->options;
+    struct member_at in = member_at(at, STR("json_schema")),
+                     at_schema = member_at(&in, STR("schema"));
+    if (!json_text_is(json_get(v, "type"), "json_schema")) {
+        o->format = json_text_is(json_get(v, "type"), "text") ? FORMAT_TEXT : FORMAT_JSON;
+        return ONLY(v, at, x->e, STR("type"));
+    }
+    struct json_value form = json_get(v, "json_schema"), schema = json_get(form, "schema");
+    o->format = FORMAT_SCHEMA;
+    o->format_schema = json_raw(schema);
+    return need_object(x, form, &in) && need_object(x, schema, &at_schema) &&
+           need_text(x, form, &in, "name", &o->format_name) &&
+           take_flag(x, form, &in, "strict", &o->format_strict) &&
+           ONLY(form, &in, x->e, STR("name"), STR("schema"), STR("strict")) &&
+           ONLY(v, at, x->e, STR("type"), STR("json_schema"));
+}
+
+static bool take_stop(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    struct chat_options *o = x->options;
+    (void)at;
+    o->stop = arena_array(x->a, struct str, json_is(v, JSON_STRING) ? 1 : json_count(v));
+    if (json_is(v, JSON_STRING))
+        o->stop[o->n_stop++] = json_text(v, x->a);
+    json_each(it, v) o->stop[o->n_stop++] = json_text(it.value, x->a);
+    return true;
+}
+
+static bool take_effort(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    x->options->effort = json_text(v, x->a);
+    return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->e);
+}
+
+/* ---- Numbers, as they are spelled ---- */
+
+static bool take_number(struct reader *x, struct json_value v, const struct member_at *at,
+                        struct str *out)
+{
+    *out = json_raw(v);
+    return json_is(v, JSON_NUMBER) || member_wrong(at, "a number", x->e);
+}
+
+static bool take_temperature(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return take_number(x, v, at, &x->options->temperature);
+}
+
+static bool take_top_p(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return take_number(x, v, at, &x->options->top_p);
+}
+
+static bool take_top_k(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return take_number(x, v, at, &x->options->top_k);
+}
+
+static bool take_seed(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return take_number(x, v, at, &x->options->seed);
+}
+
+/* A penalty of 0 is none. */
+static bool take_penalty(struct reader *x, struct json_value v, const struct member_at *at,
+                         struct str *out)
+{
+    double d;
+    return (json_double(v, &d) && d == 0) || take_number(x, v, at, out);
+}
+
+static bool take_frequency(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return take_penalty(x, v, at, &x->options->frequency_penalty);
+}
+
+static bool take_presence(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return take_penalty(x, v, at, &x->options->presence_penalty);
+}
+
+/* ---- The body ---- */
+
+static bool take_stream_options(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return ONLY(v, at, x->e, STR("include_usage"));
+}
+
+/* Has been read, but what is no text would be lost. */
+static bool take_user(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->e);
+}
+
+/* Has been read by chat_read. */
+static bool have(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    (void)x, (void)v, (void)at;
+    return true;
+}
+
+static const struct {
+    struct str name;
+    bool (*take)(struct reader *x, struct json_value v, const struct member_at *at);
+} members[] = {
+    {STR_INIT("model"), have},
+    {STR_INIT("messages"), have},
+    {STR_INIT("stream"), have},
+    {STR_INIT("max_tokens"), have},
+    {STR_INIT("max_completion_tokens"), have},
+    {STR_INIT("user"), take_user},
+    {STR_INIT("temperature"), take_temperature},
+    {STR_INIT("top_p"), take_top_p},
+    {STR_INIT("top_k"), take_top_k},
+    {STR_INIT("seed"), take_seed},
+    {STR_INIT("frequency_penalty"), take_frequency},
+    {STR_INIT("presence_penalty"), take_presence},
+    {STR_INIT("stop"), take_stop},
+    {STR_INIT("tools"), take_tools},
+    {STR_INIT("tool_choice"), take_tool_choice},
+    {STR_INIT("parallel_tool_calls"), take_parallel},
+    {STR_INIT("response_format"), take_format},
+    {STR_INIT("reasoning_effort"), take_effort},
+    {STR_INIT("stream_options"), take_stream_options},
+};
+
+/* What the protocol takes for granted: saying it changes nothing. */
+static const struct {
+    struct str name, json;
+} defaults[] = {
+    {STR_INIT("n"), STR_INIT("1")},
+    {STR_INIT("top_logprobs"), STR_INIT("0")},
+    {STR_INIT("service_tier"), STR_INIT("\"auto\"")},
+    {STR_INIT("service_tier"), STR_INIT("\"default\"")},
+    {STR_INIT("verbosity"), STR_INIT("\"medium\"")},
+    {STR_INIT("modalities"), STR_INIT("[\"text\"]")},
+};
+
+static bool is_default(struct str name, struct json_value v)
+{
+    for (size_t i = 0; i < COUNT(defaults); i++)
+        if (str_eq(name, defaults[i].name) && str_eq(json_raw(v), defaults[i].json))
+            return true;
+    return false;
+}
+
+static bool take_member(struct reader *x, const struct json_iter *it)
+{
+    struct member_at at = member_at(NULL, it->name);
+    for (size_t i = 0; i < COUNT(members); i++)
+        if (str_eq(it->name, members[i].name))
+            return !body_given(it->value) || members[i].take(x, it->value, &at);
+    return is_default(it->name, it->value) || member_idle(it->value) || member_unsaid(&at, x->e);
+}
+
+bool chat_expand(struct chat_request *r, struct arena *a, struct err *e)
+{
+    struct reader x = {.r = r, .options = arena_struct(a, struct chat_options), .a = a, .e = e};
+    json_each(it, json_root(&r->body))
+    {
+        if (!take_member(&x, &it))
+            return false;
+    }
+    if (!take_messages(&x))
+        return false;
+    r->options = x.options;
+    return true;
+}
