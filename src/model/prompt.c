@@ -103,16 +103,20 @@ struct str prompt_passages(const struct chat_request *r, struct arena *a)
     return text;
 }
 
-/* One system message, as some models' templates take only one and only in front. */
-static void put_system(struct json_writer *w, const struct chat_request *r, struct arena *a)
+struct str prompt_system(const struct chat_request *r, struct arena *a)
 {
     struct str text = rules;
     for (size_t i = 0; i < r->n_messages; i++)
         if (prompt_is_system(&r->message[i]) && r->message[i].text.len > 0)
             text = arena_printf(a, "%.*s\n%.*s\n", STR_FMT(text), STR_FMT(r->message[i].text));
+    return text;
+}
+
+static void put_system(struct json_writer *w, const struct chat_request *r, struct arena *a)
+{
     json_object(w);
     json_kv_text(w, "role", "system");
-    json_kv_str(w, "content", text);
+    json_kv_str(w, "content", prompt_system(r, a));
     json_end(w);
 }
 

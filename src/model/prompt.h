@@ -24,6 +24,9 @@ struct str prompt_defuse(struct str text, struct arena *a);
 
 /* What every protocol's body is made of. The rules, for the system message: */
 struct str prompt_rules(void);
+/* Rules and what the application's own system messages say, as one text: some models' templates
+ * take only one system message, and only in front. */
+struct str prompt_system(const struct chat_request *r, struct arena *a);
 /* Is it one of those whose texts go behind the rules? */
 bool prompt_is_system(const struct chat_message *m);
 /* Index of the message with the question; n_messages when there is none. */
