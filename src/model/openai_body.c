@@ -1,4 +1,5 @@
 #include "model/openai_body.h"
+#include "model/openai_write.h"
 #include "model/prompt.h"
 #include "model/relay.h"
 #include "model/resume.h"
@@ -90,6 +91,9 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
 __attribute__((noinline)) const struct str *openai_body(const struct attempt *a, size_t *n,
                                                         struct err *e)
 {
-    (void)e;
-    return spliced(a, n);
+    if (a->call->req.dialect == CHAT_OPENAI)
+        return spliced(a, n);
+    struct str *part = arena_struct(a->call->early, struct str);
+    *n = 1;
+    return openai_write(a, part, e) ? part : NULL;
 }

@@ -2,7 +2,7 @@
  *
  * From a client of the same protocol: its bytes, with a few members spliced in: the provider's name
  * for the model, the wish for usage in a stream, the messages of a grounded request, the beginning
- * of an answer that is taken up.
+ * of an answer that is taken up. From a client of another protocol: by openai_write.
  *
  * Memory:  in call->early.
  * Threads: the fiber of the attempt.

@@ -17,7 +17,7 @@ static const struct vendor vendors[] = {
      .url = "https://api.openai.com/v1",
      .key_header = BEARER,
      .path = OPENAI_PATHS,
-     .traits = VENDOR_COMPLETION_TOKENS | VENDOR_NO_CACHE_MARKERS},
+     .traits = VENDOR_COMPLETION_TOKENS | VENDOR_NO_CACHE_MARKERS | VENDOR_NO_THINKING},
     {.name = "openai-compatible",
      .kind = &provider_openai,
      .models = "/models",
@@ -83,8 +83,8 @@ static const struct vendor vendors[] = {
               [OP_COMPLETION] = "/fim/completions",
               [OP_EMBEDDING] = "/embeddings",
               [OP_MODERATION] = "/moderations"},
-     .traits =
-         VENDOR_PREFILL | VENDOR_PREFIX_FLAG | VENDOR_NO_STREAM_OPTIONS | VENDOR_NO_CACHE_MARKERS},
+     .traits = VENDOR_PREFILL | VENDOR_PREFIX_FLAG | VENDOR_NO_STREAM_OPTIONS |
+               VENDOR_NO_CACHE_MARKERS | VENDOR_NO_THINKING | VENDOR_NO_USER},
     {.name = "groq",
      .kind = &provider_openai,
      .models = "/models",

@@ -19,6 +19,8 @@ enum vendor_trait {
     VENDOR_COMPLETION_TOKENS = 16, /* max_completion_tokens instead of max_tokens */
     VENDOR_TOP_K = 32,             /* knows top_k */
     VENDOR_NO_CACHE_MARKERS = 64,  /* caches by itself and refuses cache_control */
+    VENDOR_NO_THINKING = 128,      /* refuses past reasoning in messages */
+    VENDOR_NO_USER = 256,          /* refuses `user` */
 };
 
 struct vendor {
