@@ -4,24 +4,30 @@
  * Answers in the client's own dialect (CHAT_RAW) pass through as they are. Others are written here:
  * whole, or as chunks in the protocol's order (role, pieces of content, finish, usage when asked
  * for). The end of a stream, "data: [DONE]", is always written here, once the ledger has its row.
+ * A stream that began with the provider's own chunks and broke off goes on with chunks made here:
+ * they carry its id and time.
  */
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "gateway/chat_read.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 
-enum { ANSWER_MAX = 64 << 20 };
+enum { ANSWER_MAX = 64 << 20, NO_TOOL = -1 };
 
 struct chat_writer {
     struct chat_sink sink;
     struct request *r;
     char id[RANDOM_ID_SIZE]; /* by answer_id */
     int64_t created_s;
-    struct buf text; /* of an answer that is not streamed */
-    struct str raw;  /* a whole answer in the client's dialect */
-    bool raw_stream; /* the provider's own chunks were passed on */
+    int64_t tool;      /* index of the tool call that is being written, NO_TOOL */
+    size_t characters; /* of the answer's text so far */
+    struct str raw;    /* a whole answer in the client's dialect */
+    bool raw_stream;   /* the provider's own chunks were passed on */
     enum chat_finish finish;
-    struct buf annotations; /* JSON objects joined by commas */
+    /* Of an answer that is not streamed: its texts, and JSON objects joined by commas. */
+    struct buf text, refusal, thinking, annotations, calls, blocks;
+    size_t signed_until; /* of `thinking`: what is behind has no signature yet */
 };
 
 static bool read_body(struct request *r, struct err *e)
@@ -71,16 +77,31 @@ static const char *answer_id(struct chat_writer *w)
     return w->id;
 }
 
+/* As in the chunks that were passed on, if there were any. */
+static void put_head(struct chat_writer *w, struct json_writer *j)
+{
+    const struct said *said = &w->r->call.said;
+    json_key(j, "id");
+    if (w->raw_stream && said->id.len > 0)
+        json_put_raw(j, said->id);
+    else
+        json_put_text(j, answer_id(w));
+    json_kv_text(j, "object", "chat.completion.chunk");
+    json_key(j, "created");
+    if (w->raw_stream && said->created.len > 0)
+        json_put_raw(j, said->created);
+    else
+        json_put_int(j, w->created_s);
+    json_kv_str(j, "model", w->r->call.req.model);
+}
+
 static void chunk_begin(struct chat_writer *w, struct json_writer *j, struct buf *b)
 {
     buf_init(b, ANSWER_MAX);
     buf_add(b, STR("data: "));
     json_begin(j, b);
     json_object(j);
-    json_kv_text(j, "id", answer_id(w));
-    json_kv_text(j, "object", "chat.completion.chunk");
-    json_kv_int(j, "created", w->created_s);
-    json_kv_str(j, "model", w->r->call.req.model);
+    put_head(w, j);
     json_key(j, "choices");
     json_array(j);
 }
@@ -132,22 +153,159 @@ static bool open_stream(struct chat_writer *w, struct err *e)
     return chunk_send(w, &j, &b, e);
 }
 
-static bool send_text(struct chat_writer *w, struct str text, struct err *e)
+/* One chunk with one delta: begin, its members, end. */
+static bool piece_begin(struct chat_writer *w, struct json_writer *j, struct buf *b, struct err *e)
+{
+    if (!open_stream(w, e))
+        return false;
+    chunk_begin(w, j, b);
+    delta_begin(j);
+    return true;
+}
+
+static bool piece_end(struct chat_writer *w, struct json_writer *j, struct buf *b, struct err *e)
+{
+    delta_end(j, NULL);
+    json_end(j);
+    return chunk_send(w, j, b, e);
+}
+
+static bool kept(const struct buf *b, struct err *e)
+{
+    return buf_ok(b) || err_set(e, ERR_UPSTREAM, "the answer is larger than it may be");
+}
+
+/* A piece of one of the texts: a member of the delta, or kept for the whole. */
+static bool send_text(struct chat_writer *w, const char *member, struct buf *whole, struct str text,
+                      struct err *e)
 {
     struct buf b;
     struct json_writer j;
-    if (!w->r->call.req.stream)
-        return buf_add(&w->text, text) ||
-               err_set(e, ERR_UPSTREAM, "the answer is larger than it may be");
-    if (!open_stream(w, e))
+    if (!w->r->call.req.stream) {
+        buf_add(whole, text);
+        return kept(whole, e);
+    }
+    if (!piece_begin(w, &j, &b, e))
         return false;
-    chunk_begin(w, &j, &b);
-    delta_begin(&j);
-    json_kv_str(&j, "content", text);
-    delta_end(&j, NULL);
-    json_end(&j);
-    return chunk_send(w, &j, &b, e);
+    json_kv_str(&j, member, text);
+    return piece_end(w, &j, &b, e);
 }
+
+/* Begins the next of some JSON objects joined by commas. */
+static void next_object(struct buf *list, struct json_writer *j)
+{
+    if (list->len > 0)
+        buf_char(list, ',');
+    json_begin(j, list);
+    json_object(j);
+}
+
+/* ---- Tool calls ---- */
+
+static void put_call(struct json_writer *j, const struct chat_event *ev)
+{
+    json_kv_str(j, "id", ev->id);
+    json_kv_text(j, "type", "function");
+    json_key(j, "function");
+    json_object(j);
+    json_kv_str(j, "name", ev->name);
+}
+
+/* The arguments of a whole answer's calls are written as they come: their string is open until
+ * the next call, or the end. */
+static void end_arguments(struct chat_writer *w)
+{
+    if (w->tool != NO_TOOL)
+        buf_add(&w->calls, STR("\"}}"));
+}
+
+static bool send_call(struct chat_writer *w, const struct chat_event *ev, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (!w->r->call.req.stream) {
+        end_arguments(w);
+        w->tool++;
+        next_object(&w->calls, &j);
+        put_call(&j, ev);
+        buf_add(&w->calls, STR(",\"arguments\":\""));
+        return kept(&w->calls, e);
+    }
+    if (!piece_begin(w, &j, &b, e))
+        return false;
+    json_key(&j, "tool_calls");
+    json_array(&j);
+    json_object(&j);
+    json_kv_int(&j, "index", ++w->tool);
+    put_call(&j, ev);
+    json_kv_text(&j, "arguments", "");
+    json_end(&j);
+    json_end(&j);
+    json_end(&j);
+    return piece_end(w, &j, &b, e);
+}
+
+static bool send_arguments(struct chat_writer *w, struct str text, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (!w->r->call.req.stream) {
+        json_escape(&w->calls, text);
+        return kept(&w->calls, e);
+    }
+    if (!piece_begin(w, &j, &b, e))
+        return false;
+    json_key(&j, "tool_calls");
+    json_array(&j);
+    json_object(&j);
+    json_kv_int(&j, "index", w->tool);
+    json_key(&j, "function");
+    json_object(&j);
+    json_kv_str(&j, "arguments", text);
+    json_end(&j);
+    json_end(&j);
+    json_end(&j);
+    return piece_end(w, &j, &b, e);
+}
+
+/* ---- Reasoning that its maker wants back ---- */
+
+/* A signature closes the reasoning since the last one. A stream has said that already; its block
+ * has the signature alone. */
+static void put_block(struct chat_writer *w, struct json_writer *j, const struct chat_event *ev)
+{
+    if (ev->kind == CHAT_REDACTED) {
+        json_kv_text(j, "type", "redacted_thinking");
+        json_kv_str(j, "data", ev->text);
+    } else {
+        json_kv_text(j, "type", "thinking");
+        json_kv_str(j, "thinking", str_from_at(buf_str(&w->thinking), w->signed_until));
+        json_kv_str(j, "signature", ev->text);
+        w->signed_until = w->thinking.len;
+    }
+    json_end(j);
+}
+
+static bool send_block(struct chat_writer *w, const struct chat_event *ev, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (!w->r->call.req.stream) {
+        next_object(&w->blocks, &j);
+        put_block(w, &j, ev);
+        return kept(&w->blocks, e);
+    }
+    if (!piece_begin(w, &j, &b, e))
+        return false;
+    json_key(&j, "thinking_blocks");
+    json_array(&j);
+    json_object(&j);
+    put_block(w, &j, ev);
+    json_end(&j);
+    return piece_end(w, &j, &b, e);
+}
+
+/* ---- Citations ---- */
 
 static void put_span(struct json_writer *j, const char *from_name, uint64_t from,
                      const char *to_name, uint64_t to)
@@ -157,14 +315,13 @@ static void put_span(struct json_writer *j, const char *from_name, uint64_t from
 }
 
 /* A file_citation, with what resolves it further: section, page, lines, span and quote. */
-static void put_annotation(struct json_writer *j, const struct citation *c)
+static void put_annotation(struct chat_writer *w, struct json_writer *j, const struct citation *c)
 {
     const struct passage *p = c->passage;
-    json_object(j);
     json_kv_text(j, "type", "file_citation");
     json_kv_str(j, "file_id", p->file_id.len ? p->file_id : p->uri);
     json_kv_str(j, "filename", p->name);
-    json_kv_int(j, "index", (int64_t)c->at);
+    json_kv_int(j, "index", (int64_t)w->characters); /* the event comes right behind its marker */
     json_kv_int(j, "document_version", p->version);
     if (p->section.len)
         json_kv_str(j, "section", p->section);
@@ -182,52 +339,60 @@ static bool send_citation(struct chat_writer *w, const struct citation *c, struc
     struct buf b;
     struct json_writer j;
     if (!w->r->call.req.stream) {
-        if (w->annotations.len)
-            buf_char(&w->annotations, ',');
-        json_begin(&j, &w->annotations);
-        put_annotation(&j, c);
-        return true;
+        next_object(&w->annotations, &j);
+        put_annotation(w, &j, c);
+        return kept(&w->annotations, e);
     }
-    if (!open_stream(w, e))
+    if (!piece_begin(w, &j, &b, e))
         return false;
-    chunk_begin(w, &j, &b);
-    delta_begin(&j);
     json_key(&j, "annotations");
     json_array(&j);
-    put_annotation(&j, c);
+    json_object(&j);
+    put_annotation(w, &j, c);
     json_end(&j);
-    delta_end(&j, NULL);
-    json_end(&j);
-    return chunk_send(w, &j, &b, e);
+    return piece_end(w, &j, &b, e);
 }
 
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
     struct chat_writer *w = CONTAINER_OF(sink, struct chat_writer, sink);
     switch (ev->kind) {
-    case CHAT_TEXT: return send_text(w, ev->text, e);
+    case CHAT_TEXT:
+        w->characters += utf8_count(ev->text);
+        return send_text(w, "content", &w->text, ev->text, e);
+    case CHAT_REFUSAL: return send_text(w, "refusal", &w->refusal, ev->text, e);
+    case CHAT_THINKING: return send_text(w, "reasoning_content", &w->thinking, ev->text, e);
+    case CHAT_SIGNATURE:
+    case CHAT_REDACTED: return send_block(w, ev, e);
+    case CHAT_TOOL_CALL: return send_call(w, ev, e);
+    case CHAT_ARGUMENTS: return send_arguments(w, ev->text, e);
     case CHAT_RAW: return send_raw(w, ev->raw, e);
     case CHAT_CITATION: return send_citation(w, ev->citation, e);
-    case CHAT_FINISH: w->finish = ev->finish; return true;
-    default: return true;
+    case CHAT_FINISH: w->finish = ev->finish; break;
     }
+    return true;
 }
 
 static void free_writer(void *arg)
 {
     struct chat_writer *w = arg;
-    buf_fini(&w->text);
-    buf_fini(&w->annotations);
+    struct buf *all[] = {&w->text,        &w->refusal, &w->thinking,
+                         &w->annotations, &w->calls,   &w->blocks};
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_fini(all[i]);
 }
 
 static struct chat_sink *make_sink(struct request *r)
 {
     struct chat_writer *w = arena_struct(r->call.arena, struct chat_writer);
+    struct buf *all[] = {&w->text,        &w->refusal, &w->thinking,
+                         &w->annotations, &w->calls,   &w->blocks};
     w->sink.event = on_event;
     w->r = r;
     w->created_s = clock_wall_s();
-    buf_init(&w->text, ANSWER_MAX);
-    buf_init(&w->annotations, ANSWER_MAX);
+    w->tool = NO_TOOL;
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_init(all[i], ANSWER_MAX);
     arena_defer(r->call.arena, free_writer, w);
     return &w->sink;
 }
@@ -252,15 +417,41 @@ static void put_usage(struct json_writer *j, const struct chat_usage *u)
     json_end(j);
 }
 
+static void put_text(struct json_writer *j, const char *name, const struct buf *text)
+{
+    json_key(j, name);
+    if (text->len > 0)
+        json_put_str(j, buf_str(text));
+    else
+        json_put_null(j);
+}
+
+static void put_list(struct chat_writer *w, struct json_writer *j, const char *name,
+                     const struct buf *items)
+{
+    json_key(j, name);
+    json_put_raw(j, arena_printf(w->r->call.arena, "[%.*s]", STR_FMT(buf_str(items))));
+}
+
 static void put_message(struct chat_writer *w, struct json_writer *j)
 {
     json_key(j, "message");
     json_object(j);
     json_kv_text(j, "role", "assistant");
-    json_kv_str(j, "content", buf_str(&w->text));
-    json_kv_text(j, "refusal", NULL);
-    json_key(j, "annotations");
-    json_put_raw(j, arena_printf(w->r->call.arena, "[%.*s]", STR_FMT(buf_str(&w->annotations))));
+    if (w->calls.len > 0 || w->refusal.len > 0)
+        put_text(j, "content", &w->text);
+    else
+        json_kv_str(j, "content", buf_str(&w->text));
+    put_text(j, "refusal", &w->refusal);
+    if (w->thinking.len > 0)
+        put_text(j, "reasoning_content", &w->thinking);
+    if (w->blocks.len > 0)
+        put_list(w, j, "thinking_blocks", &w->blocks);
+    if (w->calls.len > 0) {
+        end_arguments(w);
+        put_list(w, j, "tool_calls", &w->calls);
+    }
+    put_list(w, j, "annotations", &w->annotations);
     json_end(j);
 }
 
@@ -298,7 +489,7 @@ static bool end_stream(struct chat_writer *w, struct err *e)
     struct buf b;
     struct json_writer j;
     struct str done = STR("data: [DONE]\n\n");
-    if (!w->raw_stream) {
+    if (!w->raw_stream || w->finish != CHAT_FINISH_NONE) {
         if (!open_stream(w, e))
             return false;
         chunk_begin(w, &j, &b);
