@@ -125,6 +125,7 @@ __attribute__((noinline)) static bool record(const struct attempt *a, bool good,
         row.input_tokens = u->input;
         row.output_tokens = u->output;
         row.cached_tokens = u->cached;
+        row.cache_write_tokens = u->cache_write;
         row.reasoning_tokens = u->reasoning;
         row.counted = u->counted;
         row.cost_microusd = account ? account_cost(account, u) : 0;

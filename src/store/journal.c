@@ -45,11 +45,11 @@
 #include <unistd.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     SLOTS = 8192, /* at 50,000 requests a second, 160 ms */
     HEAD_SIZE = 4096,
     LOOPS_MAX = 256,
-    COLUMNS = 11,
+    COLUMNS = 12,
     ROWS = 128,    /* of one insert: beyond that nothing is gained */
     GROUP = 4096,  /* of one transaction, some 3 ms */
     LABELS = 8192, /* that are remembered, some 2 MB */
@@ -113,10 +113,12 @@ struct journal_set {
 
 #define INSERT                                                                                     \
     "insert into usage_rows (id, at_ms, label, request, input_tokens, output_tokens,"              \
-    " cached_tokens, reasoning_tokens, cost_microusd, latency_us, first_token_us) values "
+    " cached_tokens, reasoning_tokens, cost_microusd, latency_us, first_token_us,"                 \
+    " cache_write_tokens) values "
 #define CONFLICT " on conflict (id) do nothing"
 
-static const char insert_one[] = INSERT "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)" CONFLICT;
+static const char insert_one[] =
+    INSERT "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" CONFLICT;
 
 static char *make_insert_many(void)
 {
@@ -160,6 +162,7 @@ static void values_of(const struct usage_row *r, int64_t label, struct db_value 
     v[8] = DB_INT(r->cost_microusd);
     v[9] = DB_INT(r->latency_us);
     v[10] = DB_INT(r->first_token_us);
+    v[11] = DB_INT(r->cache_write_tokens);
 }
 
 static bool insert_tx(struct db_tx *tx, void *arg, struct err *e)
@@ -402,9 +405,16 @@ static uint64_t next_id(struct journal *j, int64_t at_ms)
     return (uint64_t)j->time_ms << TIME_SHIFT | (uint64_t)j->loop << COUNT_BITS | j->count;
 }
 
-static uint64_t checksum(uint64_t seq, const struct usage_row *row)
+/* In version 1 rows ended before cache_write_tokens; zeros stand in its place. */
+static size_t row_size(const struct head *h)
 {
-    return hash_stable((struct str){(const char *)row, sizeof(*row)}) ^ seq;
+    return h->version == 1 ? offsetof(struct usage_row, cache_write_tokens)
+                           : sizeof(struct usage_row);
+}
+
+static uint64_t checksum(uint64_t seq, const struct usage_row *row, size_t size)
+{
+    return hash_stable((struct str){(const char *)row, size}) ^ seq;
 }
 
 /* At half, asks the mover to begin before its time; without the lock, as a call that it misses
@@ -429,7 +439,7 @@ bool journal_add(struct journal *j, const struct usage_row *row, struct err *e)
     struct slot *slot = &j->slot[at % SLOTS];
     slot->row = *row;
     slot->row.id = next_id(j, row->at_ms);
-    slot->check = checksum(at + 1, &slot->row);
+    slot->check = checksum(at + 1, &slot->row, sizeof(slot->row));
     atomic_store_explicit(&slot->seq, at + 1, memory_order_release);
     atomic_store_explicit(&j->end, at + 1, memory_order_release);
     return true;
@@ -483,7 +493,8 @@ static bool check_head(const struct head *h, const char *path, struct err *e)
     if (memcmp(h->magic, magic, sizeof(magic)) != 0)
         return err_set(e, ERR_CORRUPT,
                        "'%s' is damaged: move it away to start without the usage rows in it", path);
-    if (h->version != VERSION || h->slot_size != sizeof(struct slot) || h->slots != SLOTS)
+    if (h->version < 1 || h->version > VERSION || h->slot_size != sizeof(struct slot) ||
+        h->slots != SLOTS)
         return err_set(e, ERR_CONFLICT,
                        "'%s' was written by another version of penstock: start and stop that one "
                        "first",
@@ -535,6 +546,7 @@ static bool replay(struct journal *j, struct err *e)
     struct group *g = mem_new(sizeof(*g));
     g->set = j->set;
     uint64_t moved = atomic_load(&j->head->moved), end = moved, rows = 0, torn = 0;
+    size_t size = row_size(j->head);
     bool good = true;
     CHECK(j->slot);
     for (uint64_t i = 0; good && i < SLOTS; i++) {
@@ -543,7 +555,7 @@ static bool replay(struct journal *j, struct err *e)
         if (seq <= moved || (seq - 1) % SLOTS != i)
             continue;
         end = seq > end ? seq : end;
-        if (slot->check != checksum(seq, &slot->row)) {
+        if (slot->check != checksum(seq, &slot->row, size)) {
             torn++;
             continue;
         }
@@ -557,6 +569,7 @@ static bool replay(struct journal *j, struct err *e)
     if (!good)
         return false;
     atomic_store(&j->head->moved, end);
+    j->head->version = VERSION; /* what comes now is */
     j->moved = end;
     atomic_store(&j->end, end);
     if (rows || torn)

@@ -36,6 +36,7 @@ struct usage_row {
     int64_t latency_us, first_token_us;
     uint8_t counted; /* 1 = tokens counted here because the provider did not tell */
     uint8_t streamed;
+    int64_t cache_write_tokens; /* the last one, as journals of version 1 have none */
 };
 
 struct journal_set; /* the journals of all loops and the thread that moves their rows */

@@ -197,7 +197,20 @@ static const char *const step_2[] = {
     NULL,
 };
 
-static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2};
+/* What a provider put into its prompt cache costs more than what it only read. */
+static const char *const step_3[] = {
+    "drop view usage",
+    "alter table usage_rows add column cache_write_tokens " INT64 " not null default 0",
+    "create view usage as"
+    " select r.id, r.at_ms, r.request, l.key, l.tenant, l.model, l.provider, l.upstream_model,"
+    " l.attempt, l.status, l.error, r.input_tokens, r.output_tokens, r.cached_tokens,"
+    " r.cache_write_tokens, r.reasoning_tokens, r.cost_microusd, r.latency_us, r.first_token_us,"
+    " l.counted, l.streamed"
+    " from usage_rows r join usage_labels l on l.id = r.label",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3};
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
 {

@@ -1,5 +1,6 @@
 /* What the journal promises: rows that were added are in SQL once and only once, however the
  * process ended; a full journal refuses; files of fewer or more loops, damaged or torn ones. */
+#include "base/hash.h"
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -47,6 +49,7 @@ static bool add(unsigned loop, int number)
         .attempt = 1,
         .status = 200,
         .input_tokens = number,
+        .cache_write_tokens = 1,
         .cost_microusd = INT64_MAX,
         .streamed = 1,
     };
@@ -106,6 +109,24 @@ static bool fields_tx(struct db_tx *tx, void *arg, struct err *err)
     return true;
 }
 
+static bool cache_write_tx(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, err, "select sum(cache_write_tokens) from usage"))
+        return false;
+    int *sum = arg;
+    *sum = db_step(rows, err) > 0 ? (int)db_int(rows, 0) : -1;
+    db_done(rows);
+    return true;
+}
+
+static int cache_write(void)
+{
+    int sum = -1;
+    db_read(d, cache_write_tx, &sum, &e);
+    return sum;
+}
+
 static void test_moving(void)
 {
     ok(open_both(2), "opens");
@@ -116,7 +137,7 @@ static void test_moving(void)
     ok(n == 5000 && journal_flush(s, &e), "five thousand rows on two loops: %s", e.msg);
     ok(journal_waiting(s) == 0 && exactly(5000), "each is in SQL once");
     bool good = false;
-    ok(db_read(d, fields_tx, &good, &e) && good, "with its fields");
+    ok(db_read(d, fields_tx, &good, &e) && good && cache_write() == 5000, "with its fields");
     add(0, 5000);
     close_both();
     ok(open_both(2) && exactly(5001), "closing moves the rest");
@@ -300,6 +321,46 @@ static void test_moved_twice(void)
     mem_free(before);
 }
 
+/* A slot as it lies in the file. */
+struct slot {
+    _Alignas(64) uint64_t seq;
+    uint64_t check;
+    struct usage_row row;
+};
+
+/* Version 1 had no cache_write_tokens: they were zeros that the checksum did not cover. */
+static void make_older(char *p, size_t n)
+{
+    p[8] = 1;
+    for (size_t at = 4096; at < n; at += sizeof(struct slot)) {
+        struct slot slot;
+        memcpy(&slot, p + at, sizeof(slot));
+        slot.row.cache_write_tokens = 0;
+        slot.check =
+            slot.seq ^ hash_stable((struct str){(const char *)&slot.row,
+                                                offsetof(struct usage_row, cache_write_tokens)});
+        memcpy(p + at, &slot, sizeof(slot));
+    }
+}
+
+static void test_older(void)
+{
+    char path[TEMPDIR_SIZE + 32];
+    path_of(path, 0);
+    leave_rows(1, 50);
+    size_t n;
+    char *p = slurp(path, &n);
+    make_older(p, n);
+    spill(path, p, n);
+    ok(open_both(1) && exactly(50) && cache_write() == 0, "rows of an older version");
+    ok(add(0, 50) && journal_flush(s, &e) && exactly(51) && cache_write() == 1, "and newer ones");
+    close_both();
+    mem_free(p);
+    leave_rows(1, 50); /* recognised by nobody: new ids */
+    ok(open_both(1) && cache_write() == 51, "it is of this version now");
+    close_both();
+}
+
 static void test_torn(void)
 {
     char path[TEMPDIR_SIZE + 32];
@@ -471,6 +532,7 @@ static void test_migration(void)
     ok(open_both(1) && exactly(100), "all of them are there behind the step");
     ok(db_read(d, fields_tx, &good, &e) && good, "with their fields");
     ok(add(0, 100) && journal_flush(s, &e) && exactly(101), "and more come");
+    ok(cache_write() == 1, "with what older ones had not");
     ok(db_read(d, count_labels, &n, &e) && n == 1, "under the label of the old ones");
     close_both();
 }
@@ -490,6 +552,7 @@ int main(void)
     in_new_dir(test_full);
     in_new_dir(test_fewer_loops);
     in_new_dir(test_moved_twice);
+    in_new_dir(test_older);
     in_new_dir(test_torn);
     in_new_dir(test_no_space);
     in_new_dir(test_labels);
