@@ -366,15 +366,19 @@ uint64_t metric_count(const struct metric *m)
     return all;
 }
 
+/* Within 3.2 % of each value. */
+double metric_bucket_middle(size_t i)
+{
+    return ((double)bucket_start(i) + (double)(bucket_start(i + 1) - 1)) / 2;
+}
+
 static double quantile_locked(const struct metric *m, double q)
 {
     uint64_t all = read_buckets_locked(m), seen = 0;
     for (size_t i = 0; i < BUCKETS && all; i++) {
         seen += bucket[i];
-        if (bucket[i] && (double)seen >= q * (double)all) { /* the middle is within 3.2 % */
-            double last = (double)(bucket_start(i + 1) - 1);
-            return ((double)bucket_start(i) + last) / 2 * m->family->scale;
-        }
+        if (bucket[i] && (double)seen >= q * (double)all)
+            return metric_bucket_middle(i) * m->family->scale;
     }
     return 0;
 }
@@ -501,10 +505,26 @@ static long open_fds(void)
     return n;
 }
 
-static void put_process(struct buf *out)
+static struct timespec cpu_time(void)
 {
     struct timespec cpu;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return cpu;
+}
+
+void metric_process(struct metric_process *out)
+{
+    struct timespec cpu = cpu_time();
+    *out = (struct metric_process){
+        .cpu_seconds = (double)cpu.tv_sec + (double)cpu.tv_nsec * 1e-9,
+        .resident_bytes = resident_pages() * sysconf(_SC_PAGESIZE),
+        .started_ms = started_ms,
+    };
+}
+
+static void put_process(struct buf *out)
+{
+    struct timespec cpu = cpu_time();
     put_head(out, "process_cpu_seconds_total", "counter", "User and system CPU time, in seconds.");
     buf_printf(out, "process_cpu_seconds_total %jd.%09ld\n", (intmax_t)cpu.tv_sec, cpu.tv_nsec);
     put_head(out, "process_resident_memory_bytes", "gauge", "Memory in use, in bytes.");
@@ -522,13 +542,37 @@ static void put_process(struct buf *out)
     buf_printf(out, "process_max_fds %ju\n", (uintmax_t)limit.rlim_cur);
 }
 
-void metric_render(struct buf *out)
+void metric_refresh(void)
 {
     lock_take(&registry);
     struct reader *r = readers;
     lock_drop(&registry);
     for (; r; r = r->next) /* nodes never change behind the first */
         r->fn(r->arg);
+}
+
+void metric_each(struct str family, void (*fn)(void *arg, const struct metric_sample *s), void *arg)
+{
+    lock_take(&registry);
+    const struct metric_family *f = map_get(&by_name, family);
+    for (const struct metric *m = f ? f->first : NULL; m; m = m->next) {
+        struct metric_sample s = {.name = f->label,
+                                  .value = m->label,
+                                  .n_labels = f->n_labels,
+                                  .number = value_locked(m)};
+        if (f->kind == METRIC_HISTOGRAM) {
+            read_buckets_locked(m);
+            s.bucket = bucket;
+            s.n_buckets = BUCKETS;
+        }
+        fn(arg, &s);
+    }
+    lock_drop(&registry);
+}
+
+void metric_render(struct buf *out)
+{
+    metric_refresh();
     lock_take(&registry);
     for (const struct metric_family *f = families; f; f = f->next)
         put_family(out, f);

@@ -45,6 +45,28 @@ double metric_quantile(const struct metric *m, double q); /* in shown units; 0 w
 
 /* Called before each rendering, to set gauges that are read rather than counted. */
 void metric_on_read(void (*fn)(void *), void *arg);
+void metric_refresh(void); /* makes these calls, for those who read in another way */
+
+/* A series as it is now. */
+struct metric_sample {
+    const struct str *name, *value; /* of its labels */
+    size_t n_labels;
+    int64_t number;         /* of a counter or gauge; the sum of a histogram */
+    const uint64_t *bucket; /* [n_buckets] observations, of a histogram; else NULL */
+    size_t n_buckets;
+};
+/* Calls fn for each series of a family, in order of appearance, under a lock: fn must not count,
+ * register or wait. A family that nobody has registered has none. */
+void metric_each(struct str family, void (*fn)(void *arg, const struct metric_sample *s),
+                 void *arg);
+double metric_bucket_middle(size_t i); /* of the values in a bucket, before scaling */
+
+struct metric_process {
+    double cpu_seconds;
+    int64_t resident_bytes, started_ms;
+};
+void metric_process(struct metric_process *out);
+
 /* Prometheus text format 0.0.4; process_* families included, read from /proc: with many open files
  * that takes milliseconds, so a loop thread leaves it to a worker. Shown bounds of histograms: 1,
  * 2.5 and 5 times powers of ten from 1e-5 for a scale below 1, else powers of four. */

@@ -295,14 +295,13 @@ bool admin_keys_revoke(struct request *r, struct err *e)
 
 bool admin_status(struct request *r, struct err *e)
 {
-    static const char *const states[] = {"starting", "ready", "draining"};
     const struct service *s = r->service;
     struct buf b;
     struct json_writer w;
     buf_init(&b, 64 << 10);
     json_begin(&w, &b);
     json_object(&w);
-    json_kv_text(&w, "status", states[atomic_load(&s->state)]);
+    json_kv_text(&w, "status", service_state_name(atomic_load(&s->state)));
     json_kv_int(&w, "started_at", s->started_s);
     json_kv_int(&w, "loops", s->n_loops);
     json_kv_int(&w, "keys", (int64_t)key_count(s->keys));

@@ -37,6 +37,7 @@ static const struct route routes[] = {
     {"POST",   "/admin/keys",                       admin_keys_create,   KEY_ADMIN},
     {"DELETE", "/admin/keys/{}",                    admin_keys_revoke,   KEY_ADMIN},
     {"GET",    "/admin/status",                     admin_status,        KEY_OPERATOR},
+    {"GET",    "/admin/live",                       live_get,            KEY_OPERATOR},
 
     {"GET",    "/metrics",                          probe_metrics,       KEY_OPERATOR},
     {"GET",    "/livez",                            probe_live,    .open = true},

@@ -17,6 +17,12 @@
 
 enum { LAST_SPANS_MS = 2000 }; /* for what is still to be exported when the service ends */
 
+const char *service_state_name(int state)
+{
+    static const char *const names[] = {"starting", "ready", "draining"};
+    return names[state];
+}
+
 /* ---- Opening: everything that needs no thread of a loop ---- */
 
 static unsigned cores(void)

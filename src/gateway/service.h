@@ -27,6 +27,7 @@ struct service_options {
 };
 
 enum service_state { SERVICE_STARTING, SERVICE_READY, SERVICE_DRAINING };
+const char *service_state_name(int state); /* "starting", "ready", "draining" */
 
 struct service {
     /* set once, by service_open */

@@ -153,8 +153,48 @@ static void test_too_many(void)
        "behind 2000 series there is one more, \"other\"");
 }
 
+struct seen {
+    size_t n;
+    int64_t sum;
+    uint64_t observed;
+    bool labels;
+};
+
+static void see(void *arg, const struct metric_sample *s)
+{
+    struct seen *t = arg;
+    t->n++;
+    t->sum += s->number;
+    t->labels = s->n_labels == 1 && str_eq(s->name[0], STR("way")) && s->value[0].len == 1;
+    for (size_t i = 0; i < s->n_buckets; i++)
+        t->observed += s->bucket[i];
+}
+
+static void test_each(void)
+{
+    struct metric_family *f = metric_family("t_each_total", METRIC_COUNTER, "way", "Each.");
+    struct metric_family *h = metric_histogram("t_each_bytes", 1, "way", "Each.");
+    struct seen seen = {0};
+    metric_add(metric_with(f, &STR("a")), 2);
+    metric_add(metric_with(f, &STR("b")), 3);
+    metric_each(STR("t_each_total"), see, &seen);
+    ok(seen.n == 2 && seen.sum == 5 && seen.labels && !seen.observed, "each series of a family");
+    metric_observe(metric_with(h, &STR("a")), 10);
+    metric_observe(metric_with(h, &STR("a")), 1000);
+    seen = (struct seen){0};
+    metric_each(STR("t_each_bytes"), see, &seen);
+    ok(seen.n == 1 && seen.sum == 1010 && seen.observed == 2, "histograms too");
+    metric_each(STR("t_nothing_total"), see, &seen);
+    ok(seen.n == 1, "one that nobody has registered has none");
+    ok(metric_bucket_middle(10) == 10, "small values are exact");
+    struct metric_process p;
+    metric_process(&p);
+    ok(p.resident_bytes > 0 && p.cpu_seconds > 0 && p.started_ms > 0, "the process");
+}
+
 int main(void)
 {
+    test_each();
     test_threads();
     test_quantiles();
     test_text();
