@@ -206,10 +206,6 @@ static bool make_provider(struct config *c, struct config_provider *p, struct er
                                             .idle_ms = p->idle_timeout_ms};
     to->api_version = p->api_version;
     to->text = p->text;
-    if (to->gate)
-        gate_configure(to->gate, &(struct gate_options){.most = p->concurrency,
-                                                        .queue_length = p->queue,
-                                                        .queue_timeout_ms = p->queue_timeout_ms});
     return true;
 }
 
@@ -456,6 +452,18 @@ void config_unref(struct config *c)
     for (size_t i = 0; i < c->n_providers; i++)
         tls_client_free(c->provider[i].tls);
     arena_free(c->arena);
+}
+
+void config_apply(const struct config *c)
+{
+    for (size_t i = 0; i < c->n_providers; i++) {
+        const struct config_provider *p = &c->provider[i];
+        if (p->provider.gate)
+            gate_configure(p->provider.gate,
+                           &(struct gate_options){.most = p->concurrency,
+                                                  .queue_length = p->queue,
+                                                  .queue_timeout_ms = p->queue_timeout_ms});
+    }
 }
 
 void config_reference(struct buf *out)

@@ -122,6 +122,10 @@ bool config_load(struct config **out, const char *file, struct err *e);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 
+/* What lives longer than a snapshot (the gates in front of providers) follows this one from here
+ * on: for the one that is published. */
+void config_apply(const struct config *c);
+
 const struct config_model *config_model_find(const struct config *c, struct str name);
 
 /* The reference of all fields as Markdown. */

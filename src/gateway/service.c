@@ -53,6 +53,7 @@ bool service_open(struct service **out, const struct service_options *opt, struc
     s->started_s = clock_wall_s();
     if (!config_load(&s->config, opt->config_file, e))
         goto fail;
+    config_apply(s->config);
     s->n_loops = opt->private_only      ? 1
                  : s->config->loops > 0 ? (unsigned)s->config->loops
                                         : cores();
@@ -372,6 +373,7 @@ bool service_reload(struct service *s, struct err *e)
         *n = (struct new_config){&s->loop[i], config_ref(next)};
         loop_post(s->loop[i].loop, take_config, n);
     }
+    config_apply(next);
     s->config = next;
     config_unref(old);
     log_info("reload", kv("providers", next->n_providers), kv("models", next->n_models));

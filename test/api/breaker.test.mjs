@@ -1,6 +1,7 @@
 // Who gets the next call: breakers, ejection, health checks, balancing, and the queue in front of a provider.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import fs from "node:fs";
 import { test } from "node:test";
 import { ask, completion, Provider, Service, waitFor } from "./harness.mjs";
 
@@ -221,6 +222,24 @@ test("the queue in front of a provider is bounded in length and time", async (t)
   assert.deepEqual(await Promise.all(queued), ["a", "a"]);
   assert.equal(await x.metric("penstock_provider_in_flight", "a"), 0);
   assert.ok((await x.metric("penstock_queue_wait_seconds_count", "a")) >= 5);
+});
+
+test("limits follow the configuration, a bad one changes nothing", async (t) => {
+  const x = await start(t, ["a"], limited("    concurrency: 1\n"));
+  x.p.a.answer = holding("a");
+  const calls = [x.call(), x.call()];
+  await waitFor("a queue", async () => (await x.metric("penstock_queue_depth", "a")) === 1);
+  const good = fs.readFileSync(x.s.configFile, "utf8");
+  fs.writeFileSync(x.s.configFile, good.replace("concurrency: 1", "concurrency: 7") + "  - name: bad\n    provider: nobody\n");
+  x.s.child.kill("SIGHUP");
+  await waitFor("the complaint", () => x.s.log.includes("'nobody' is not configured"));
+  assert.equal(await x.metric("penstock_provider_limit", "a"), 1);
+  fs.writeFileSync(x.s.configFile, good.replace("concurrency: 1", "concurrency: 2"));
+  x.s.child.kill("SIGHUP");
+  await waitFor("the second call", () => x.p.a.answer.held.length === 2);
+  assert.equal(await x.metric("penstock_provider_limit", "a"), 2);
+  x.p.a.answer.release();
+  assert.deepEqual(await Promise.all(calls), ["a", "a"]);
 });
 
 test("who leaves the queue is not sent to the provider", async (t) => {
