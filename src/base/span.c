@@ -7,7 +7,7 @@ void span_init(struct spans *s, struct arena *a)
 
 int span_open(struct spans *s, const char *name, int64_t now_ns)
 {
-    if (s->n == SPAN_MAX) {
+    if (!s->span || s->n == SPAN_MAX) {
         s->lost++;
         return -1;
     }
@@ -18,7 +18,7 @@ int span_open(struct spans *s, const char *name, int64_t now_ns)
 
 void span_close(struct spans *s, int handle, int64_t now_ns)
 {
-    if (handle < 0 || s->span[handle].end_ns)
+    if (handle < 0 || !s->span || s->span[handle].end_ns)
         return;
     int16_t i;
     do { /* what was opened inside and left open by an early return ends with it */
@@ -26,6 +26,11 @@ void span_close(struct spans *s, int handle, int64_t now_ns)
         s->span[i].end_ns = now_ns;
         s->open = s->span[i].parent;
     } while (i != handle);
+}
+
+void span_drop(struct spans *s)
+{
+    *s = (struct spans){.open = -1};
 }
 
 /* Milliseconds with two decimals, rounded. */

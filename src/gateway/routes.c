@@ -194,6 +194,13 @@ __attribute__((noinline)) static void tell_failure(const struct request *r, cons
                  kv("message", why->msg));
 }
 
+/* They are kept as long as something shows them: the head of the answer, or the trace. */
+static void begin_spans(struct request *r, struct arena *a)
+{
+    span_init(&r->call.spans, a);
+    span_open(&r->call.spans, "request", r->call.start_ns);
+}
+
 /* ---- Traces. Probes are not traced: they would bury the rest. ---- */
 
 __attribute__((noinline)) static void begin_trace(struct request *r)
@@ -202,6 +209,8 @@ __attribute__((noinline)) static void begin_trace(struct request *r)
     const struct trace_options opt = {
         .to = r->service->otlp, .sample = t->sample, .content = t->content};
     r->call.trace = trace_begin(r->call.arena, &r->http->head.headers, r->http->path, &opt);
+    if (r->call.trace)
+        begin_spans(r, r->call.arena);
 }
 
 __attribute__((noinline)) static void end_trace(const struct request *r, const struct err *why,
@@ -262,8 +271,7 @@ void routes_handle(struct http_request *http, void *ctx)
     };
     random_id(r->call.id, "req_");
     note_client_id(r);
-    span_init(&r->call.spans, http->arena);
-    span_open(&r->call.spans, "request", http->accepted_ns);
+    begin_spans(r, r->call.early);
     fiber_deadline(r->call.deadline_ns);
 
     metric_add(in_flight, 1);

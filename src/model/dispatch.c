@@ -37,7 +37,8 @@ bool model_places(struct model *m, struct arena *a, struct err *e)
     return true;
 }
 
-/* One call on its way from place to place. */
+/* One call on its way from place to place. It lies in call->early: when that has gone nobody else
+ * is asked, and nothing of this is touched. */
 struct dispatch {
     const struct model *model;
     struct call *call;
@@ -51,7 +52,7 @@ struct dispatch {
     bool last_resort;        /* ... and nobody else is there: ask it all the same */
     const struct err *first; /* why the place before failed, NULL = there was none */
     struct retry_state retry;
-    struct attempt attempt; /* the one that runs, or the last */
+    struct attempt *attempt; /* the one that runs, or the last; outlives this struct */
 };
 
 /* ---- Counting ---- */
@@ -248,7 +249,7 @@ static bool run(struct dispatch *d, struct attempt *a, struct err *e)
     set_deadline(d);
     bool good = provider_try(a, e);
     fiber_deadline(c->deadline_ns);
-    if (!good && (e->code == ERR_RATE || e->code == ERR_UPSTREAM_AUTH) && a->key)
+    if (!good && c->early && (e->code == ERR_RATE || e->code == ERR_UPSTREAM_AUTH) && a->key)
         pause_key(d, a, e);
     return good;
 }
@@ -295,7 +296,7 @@ static bool try_place(struct dispatch *d, struct err *e)
     const struct model *m = stage_model(d, d->stage);
     const struct place *place = current(d);
     struct call *c = d->call;
-    struct attempt *a = &d->attempt;
+    struct attempt *a = d->attempt;
     *a = (struct attempt){
         .call = c,
         .target = place->target,
@@ -317,7 +318,7 @@ static bool try_place(struct dispatch *d, struct err *e)
 
 static bool has_other_key(const struct dispatch *d)
 {
-    const struct provider *p = d->attempt.target->provider;
+    const struct provider *p = d->attempt->target->provider;
     int64_t now = clock_now();
     for (size_t i = 0; i < p->n_keys; i++)
         if (!key_refused(d, i) &&
@@ -370,7 +371,7 @@ static void count_attempt(const struct dispatch *d, bool same)
 __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
 {
     struct call *c = d->call;
-    struct attempt *a = &d->attempt;
+    struct attempt *a = d->attempt;
     int64_t wait_ns = 0;
     if (a->start_ns == 0)
         return pass_by(d, e);
@@ -430,7 +431,8 @@ static void keep_said(struct call *c)
 
 bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, struct err *e)
 {
-    struct dispatch *d = arena_struct(c->arena, struct dispatch);
+    struct dispatch *d = arena_struct(c->early, struct dispatch);
+    d->attempt = arena_struct(c->arena, struct attempt);
     d->model = m;
     d->call = c;
     d->sink = sink;
@@ -444,7 +446,7 @@ bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, str
         return err_param(e, ERR_INVALID, "model", "the model '%.*s' does not do this (%s)",
                          STR_FMT(str_head(m->name, 100)), chat_op_name(c->req.op));
     while (!try_place(d, e))
-        if (!go_on(d, e))
+        if (!c->early || !go_on(d, e))
             return false;
     return true;
 }

@@ -414,15 +414,19 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
     return relay->done || data.len == 0 || look_at(r, ev, piece, tmp, e);
 }
 
+__attribute__((noinline)) static bool finish_stream(struct reading *r, struct err *e)
+{
+    struct attempt *a = r->relay.a;
+    return !r->relay.decode ||
+           relay_send(a, &(struct chat_event){.kind = CHAT_FINISH, .finish = a->finish}, e);
+}
+
 static bool read_stream(struct reading *r, struct http_exchange *x, struct err *e)
 {
     struct attempt *a = r->relay.a;
     if (!relay_is_stream(x))
         return relay_no_stream(a, x, e);
-    if (!relay_stream(&r->relay, x, e))
-        return false;
-    return !r->relay.decode ||
-           relay_send(a, &(struct chat_event){.kind = CHAT_FINISH, .finish = a->finish}, e);
+    return relay_stream(&r->relay, x, e) && finish_stream(r, e);
 }
 
 /* ---- The call ---- */

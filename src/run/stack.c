@@ -227,7 +227,7 @@ bool stack_put(struct stack_pool *p, char *lo)
 
 char *stack_top(char *lo)
 {
-    enum { COLOURS = 4, LINE = 64 };
+    enum { COLOURS = 2, LINE = 64 };
     size_t n = (uintptr_t)lo / STACK_STRIDE;
     return lo + STACK_SIZE - n % COLOURS * LINE;
 }
