@@ -35,7 +35,7 @@ static const struct field limits_field[] = {
     {"headers", FIELD_BYTES, AT(config_limits, header_bytes), "64 KB", "Largest head of a request; over it 431.", .least = 1024, .most = 1 << 20},
     {"request_timeout", FIELD_DURATION, AT(config_limits, request_timeout_ms), "10m", "Longest time for one request, streams included.", .least = 1, .most = 24 * 3600 * 1000},
     {"idle_timeout", FIELD_DURATION, AT(config_limits, idle_timeout_ms), "75s", "How long a connection may stay idle between requests.", .least = 1, .most = 3600 * 1000},
-    {"connections", FIELD_COUNT, AT(config_limits, connections), "20000", "Open connections for each loop thread.", .least = 1, .most = 1000000},
+    {"connections", FIELD_COUNT, AT(config_limits, connections), "20000", "Open connections for each loop thread, and streams of HTTP/2.", .least = 1, .most = 1000000},
     {"requests_per_minute", FIELD_COUNT, AT(config_limits, requests_per_minute), "0", "For each API key; 0 is no limit. Over it 429 with `Retry-After`.", .least = 0, .most = 1000000000},
     {"concurrent_requests", FIELD_COUNT, AT(config_limits, concurrent_requests), "0", "For each API key; 0 is no limit. Over it 429.", .least = 0, .most = 1000000},
 };

@@ -241,9 +241,9 @@ struct str http2_write(struct http2 *h)
     return n > 0 ? (struct str){(const char *)p, (size_t)n} : STR_NONE;
 }
 
-bool http2_in_head(const struct http2 *h)
+int32_t http2_in_head(const struct http2 *h)
 {
-    return h->head != 0;
+    return h->head;
 }
 
 bool http2_over(const struct http2 *h)

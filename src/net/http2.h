@@ -15,7 +15,7 @@
  *
  * Heads are not judged here (see net/http2_head.h); trailers are dropped.
  *
- * Memory:  some 10 KB, 20 KB after large frames; what a head or a body holds is the events' user's.
+ * Memory:  some 15 KB, more after large frames; what a head or a body holds is the events' user's.
  * Threads: one at a time.
  * Source:  RFC 9113, RFC 7541.
  */
@@ -62,8 +62,8 @@ void http2_free(struct http2 *h); /* without further events; accepts NULL */
 bool http2_read(struct http2 *h, struct str in, int64_t now_ns);
 /* The next bytes to send, valid until the next call; empty: nothing now. */
 struct str http2_write(struct http2 *h);
-/* A head has begun and is not whole. */
-bool http2_in_head(const struct http2 *h);
+/* The stream whose head has begun and is not whole, 0 = none. */
+int32_t http2_in_head(const struct http2 *h);
 /* Nothing more will come or go. */
 bool http2_over(const struct http2 *h);
 

@@ -3,7 +3,7 @@
  * Clients speak HTTP/1.1, or HTTP/2 where TLS chose it (ALPN) or where they begin with its preface;
  * a handler sees no difference.
  *
- * An idle connection costs its struct and no fiber (and a session with HTTP/2, some 10 KB). When
+ * An idle connection costs its struct and no fiber (and a session with HTTP/2, some 15 KB). When
  * bytes come, a fiber starts, reads the head and runs the handler; pipelined requests are answered
  * in order, one at a time, streams of HTTP/2 side by side, up to 128 on a connection. A client that
  * resets its stream, leaves (or closes its sending side) cancels the fiber of its request. A client

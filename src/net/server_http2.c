@@ -34,6 +34,7 @@ struct http2_conn {
     unsigned n_streams; /* those whose fibers still end included */
     struct buf out;     /* what the socket did not take */
     bool again;         /* TLS has more, of which the socket knows nothing */
+    int32_t head_id;    /* the stream whose head the timer is for, 0 = none */
     bool idle;          /* in the server's list of idle connections */
     struct loop_timer head_timer, write_timer;
 };
@@ -255,10 +256,13 @@ static bool take(struct http_conn *c)
 static void watch_head(struct http_conn *c)
 {
     struct http2_conn *h = c->http2;
-    bool running = h->head_timer.heap_i != 0;
-    if (!h->session || !http2_in_head(h->session))
+    int32_t id = h->session ? http2_in_head(h->session) : 0;
+    if (id == h->head_id)
+        return;
+    h->head_id = id;
+    if (id == 0)
         loop_timer_stop(&h->head_timer);
-    else if (!running)
+    else
         loop_timer_start(&h->head_timer, clock_after(loop_now(), c->server->opt.head_timeout_ms),
                          too_slow, c);
 }
