@@ -31,7 +31,7 @@ async function start(t, names, config) {
   const p = {};
   let s;
   t.after(async () => {
-    await s?.stop();
+    assert.equal(await s?.stop(), 0, "ends well");
     for (const name in p) if (p[name].server.listening) await p[name].stop();
   });
   for (const name of names) p[name] = await Provider.start(says(name));
@@ -127,12 +127,14 @@ test("active checks find that a provider has gone, and that it is back", async (
   const failed = await x.metric("penstock_provider_attempts_total", "a", "failed");
   assert.equal(await x.call(), "b");
   assert.equal(await x.metric("penstock_provider_attempts_total", "a", "failed"), failed, "nobody had to find out");
+  x.s.child.kill("SIGHUP");
+  await waitFor("the reload", () => x.s.log.includes('"event":"reload"'));
+  assert.equal(await x.call(), "b");
+  assert.ok(!x.s.log.includes('"to":"up"'), "a reload does not forget it");
+
   await restart(x.p.a);
   await waitFor("the primary", async () => (await x.call()) === "a");
   assert.equal(await x.metric("penstock_endpoint_up", "a"), 1);
-
-  x.s.child.kill("SIGHUP");
-  await waitFor("the reload", () => x.s.log.includes('"event":"reload"'));
   x.p.a.requests.length = 0;
   await waitFor("checks that go on", () => x.p.a.requests.some((q) => q.method === "GET"));
 });
