@@ -35,6 +35,7 @@ fuzz: build-fuzz/build.ninja
 
 bench: all
 	tools/install.sh bench
+	-npm install --prefix bench --no-audit --no-fund --silent
 	bench/run.sh
 
 format:

@@ -1,5 +1,5 @@
 -- For wrk: posts a chat request of BENCH_BYTES bytes (default 1024), several messages when it is
--- long. Also read: BENCH_KEY, BENCH_MODEL. The result is one line of JSON.
+-- long. Also read: BENCH_KEY, BENCH_MODEL, BENCH_HEADERS (lines). The result is one line of JSON.
 local want = tonumber(os.getenv("BENCH_BYTES") or 1024)
 local prose = "Summarise the report on the bridge in three points, and say who has to decide. "
 
@@ -24,6 +24,9 @@ function init()
    wrk.path = "/v1/chat/completions"
    wrk.headers["Content-Type"] = "application/json"
    wrk.headers["Authorization"] = "Bearer " .. (os.getenv("BENCH_KEY") or "none")
+   for name, value in (os.getenv("BENCH_HEADERS") or ""):gmatch("([^:\n]+): ([^\n]+)") do
+      wrk.headers[name] = value
+   end
    wrk.body = body()
 end
 

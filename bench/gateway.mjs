@@ -1,12 +1,14 @@
-// What penstock costs as a gateway, beside nginx's proxy_pass, on the same machine in the same run.
+// What penstock costs as a gateway, beside nginx's proxy_pass, haproxy and Portkey, on the same
+// machine in the same run.
 //
 //     node bench/gateway.mjs [--build build] [--rounds 5] [--seconds 3] [--held 10000] [--only NAMES]
 //
 // Absolute times move with the machine and its neighbours; ratios of one run do not. So each measure
 // runs in rounds that take turns between the targets, and the ratio shown is the median of the
-// rounds' ratios. The process under test has core 1 for itself; the load and the mock provider share
-// core 0. CPU is what the kernel has counted for all threads of the process and its children, user
-// and system. penstock works in full: key check, JSON, usage, ledger, metrics and log.
+// rounds' ratios to nginx. The process under test has core 1 for itself; the load and the mock
+// provider share core 0. CPU is what the kernel has counted for all threads of the process and its
+// children, user and system. penstock works in full: key check, JSON, usage, ledger, metrics and
+// log. The others only pass on; Portkey also reads the JSON. What is not installed is left out.
 
 import { execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +20,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const MEASURES = ["1kb", "8kb", "sse", "ttft", "held"];
+const MEASURES = ["1kb", "8kb", "sse", "ttft", "translate", "tls", "portkey", "held"];
 const { values: opt } = parseArgs({
   options: {
     build: { type: "string", default: join(here, "..", "build") },
@@ -34,6 +36,7 @@ const only = opt.only.split(",");
 for (const name of only) {
   if (!MEASURES.includes(name)) throw new Error(`--only knows ${MEASURES.join(", ")}, not '${name}'`);
 }
+const portkeyServer = join(here, "node_modules/@portkey-ai/gateway/build/start-server.js");
 const programs = {
   penstock: resolve(opt.build, "penstock"),
   mock: resolve(opt.build, "mock_provider"),
@@ -149,7 +152,43 @@ async function listening(port, child, name) {
 
 // ---- Targets: how each is started, and where its plain, streamed and held requests go ----
 
-const mock = { fast: 0, slow: 0 }; // ports of the provider: 20 events 5 ms apart; one in 5 s
+const mock = { fast: 0, slow: 0, tls: 0 }; // ports of the provider: 20 events 5 ms apart; one in 5 s; fast behind TLS
+const pem = { key: join(dir, "key.pem"), cert: join(dir, "cert.pem") };
+
+function makeCertificate() {
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", pem.key, "-out", pem.cert], { stdio: "ignore" });
+}
+
+function nginxConf(name, http) {
+  const file = join(dir, `${name}.conf`);
+  writeFileSync(file, `
+    ${process.getuid() === 0 ? "user root;" : ""}
+    daemon off; worker_processes 1; worker_rlimit_nofile 20000;
+    pid ${dir}/${name}.pid; error_log ${dir}/${name}.err;
+    events { worker_connections 20000; }
+    http {
+      access_log off; keepalive_requests 1000000000; tcp_nodelay on;
+      client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
+      uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
+      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 300s;
+      upstream fast { server 127.0.0.1:${mock.fast}; keepalive 256; keepalive_requests 1000000000; }
+      upstream slow { server 127.0.0.1:${mock.slow}; keepalive 256; }
+      upstream tls { server 127.0.0.1:${mock.tls || 1}; keepalive 256; keepalive_requests 1000000000; }
+      ${http}
+    }`);
+  return ["nginx", "-c", file];
+}
+
+const tlsLines = () => `ssl_certificate ${pem.cert}; ssl_certificate_key ${pem.key};`;
+
+// The provider behind TLS: nginx on the core of the load, which is not measured.
+async function startTlsProvider() {
+  mock.tls = await freePort();
+  const child = start(0, "mock-tls", nginxConf("mock-tls", `
+    server { listen 127.0.0.1:${mock.tls} ssl backlog=4096; ${tlsLines()} location / { proxy_pass http://fast; } }`));
+  await listening(mock.tls, child, "mock-tls");
+}
 
 async function startNginx() {
   const [json, sse, held] = [await freePort(), await freePort(), await freePort()];
@@ -158,49 +197,83 @@ async function startNginx() {
       listen 127.0.0.1:${port} backlog=4096;
       location / { proxy_pass http://${upstream}; proxy_buffering ${buffering}; }
     }`;
-  const file = join(dir, "nginx.conf");
-  writeFileSync(file, `
-    ${process.getuid() === 0 ? "user root;" : ""}
-    daemon off; worker_processes 1; worker_rlimit_nofile 65536;
-    pid ${dir}/nginx.pid; error_log ${dir}/nginx.err;
-    events { worker_connections 32768; }
-    http {
-      access_log off; keepalive_requests 1000000000; tcp_nodelay on;
-      client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
-      uwsgi_temp_path ${dir}/uwsgi; scgi_temp_path ${dir}/scgi;
-      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 300s;
-      upstream fast { server 127.0.0.1:${mock.fast}; keepalive 256; keepalive_requests 1000000000; }
-      upstream slow { server 127.0.0.1:${mock.slow}; keepalive 256; }
-      ${proxy(json, "fast", "on")} ${proxy(sse, "fast", "off")} ${proxy(held, "slow", "off")}
-    }`);
-  const child = start(1, "nginx", ["nginx", "-c", file]);
+  const child = start(1, "nginx", nginxConf("nginx", `${proxy(json, "fast", "on")} ${proxy(sse, "fast", "off")} ${proxy(held, "slow", "off")}`));
   await listening(json, child, "nginx");
   return { child, key: "none", json: { port: json }, sse: { port: sse }, held: { port: held } };
 }
 
-async function startPenstock() {
+async function startNginxTls() {
+  const port = await freePort();
+  const child = start(1, "nginx-tls", nginxConf("nginx-tls", `
+    server {
+      listen 127.0.0.1:${port} ssl backlog=4096; ${tlsLines()}
+      location / { proxy_pass https://tls; proxy_ssl_verify on; proxy_ssl_trusted_certificate ${pem.cert}; proxy_ssl_name localhost; }
+    }`));
+  await listening(port, child, "nginx-tls");
+  return { child, key: "none", json: { port, tls: true } };
+}
+
+async function startHaproxy() {
+  const port = await freePort();
+  const file = join(dir, "haproxy.cfg");
+  writeFileSync(file, `
+global
+  nbthread 1
+  maxconn 9000
+defaults
+  mode http
+  option http-keep-alive
+  option http-no-delay
+  http-reuse always
+  timeout connect 5s
+  timeout client 300s
+  timeout server 300s
+frontend front
+  bind 127.0.0.1:${port}
+  default_backend back
+backend back
+  server mock 127.0.0.1:${mock.fast} pool-max-conn 256
+`);
+  const child = start(1, "haproxy", ["haproxy", "-db", "-f", file]);
+  await listening(port, child, "haproxy");
+  return { child, key: "none", json: { port }, sse: { port } };
+}
+
+async function startPortkey() {
+  const port = await freePort();
+  const child = start(1, "portkey", ["node", portkeyServer, `--port=${port}`, "--headless"]);
+  await listening(port, child, "portkey");
+  const headers = `x-portkey-provider: openai\nx-portkey-custom-host: http://127.0.0.1:${mock.fast}/v1`;
+  return { child, key: "none", json: { port, headers } };
+}
+
+async function startPenstock(tls) {
   const port = await freePort();
   const data = mkdtempSync(join(dir, "data."));
-  const file = join(dir, "penstock.yaml");
+  const file = join(dir, `${tls ? "penstock-tls" : "penstock"}.yaml`);
   writeFileSync(file, `
 loops: 1
 limits: {connections: 20000}
 log: {file: ${dir}/penstock.log}
+${tls ? `tls: {certificate: ${pem.cert}, key: ${pem.key}}` : ""}
 providers:
   - {name: fast, url: "http://127.0.0.1:${mock.fast}/v1", key: none}
   - {name: slow, url: "http://127.0.0.1:${mock.slow}/v1", key: none}
+  - {name: other, type: anthropic, url: "http://127.0.0.1:${mock.fast}", key: none}
+  - {name: secure, url: "https://localhost:${mock.tls || 1}/v1", key: none, ca: ${pem.cert}}
 models:
-  - {name: mock, provider: fast}
+  - {name: mock, provider: ${tls ? "secure" : "fast"}}
   - {name: held, provider: slow, upstream: mock}
+  - {name: claude, provider: other, upstream: mock}
 `);
   const child = start(1, "penstock", [programs.penstock, "serve", "--config", file, "--data", data, "--listen", `127.0.0.1:${port}`]);
   await listening(port, child, "penstock");
   const key = run([programs.penstock, "keys", "create", "bench", "--data", data]).trim();
-  const at = { port, model: "mock" };
-  return { child, key, json: at, sse: at, held: { port, model: "held" } };
+  const at = { port, model: "mock", tls };
+  return { child, key, json: at, sse: at, held: { port, model: "held" }, translate: { port, model: "claude" } };
 }
 
-const starters = { nginx: startNginx, penstock: startPenstock };
+const starters = { nginx: startNginx, penstock: () => startPenstock(false) };
 
 // ---- Measures ----
 
@@ -209,10 +282,11 @@ function check(result, what) {
   return result;
 }
 
-function wrk(target, bytes, secs) {
-  const { port, model } = target.json;
-  const env = { BENCH_BYTES: String(bytes), BENCH_KEY: target.key, BENCH_MODEL: model ?? "mock" };
-  const command = ["wrk", "-t1", "-c32", `-d${secs}s`, "--latency", "-s", join(here, "chat.lua"), `http://127.0.0.1:${port}`];
+function wrk(target, bytes, secs, place = target.json) {
+  const { port, model, headers, tls } = place;
+  const env = { BENCH_BYTES: String(bytes), BENCH_KEY: target.key, BENCH_MODEL: model ?? "mock", BENCH_HEADERS: headers ?? "" };
+  const url = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
+  const command = ["wrk", "-t1", "-c32", `-d${secs}s`, "--latency", "-s", join(here, "chat.lua"), url];
   return check(lastJson(run(command, env)), "wrk");
 }
 
@@ -231,8 +305,8 @@ function costOf(target, load) {
   return { ...result, us: (cpuNs(target.child.pid) - before) / 1000 };
 }
 
-const perRequest = (bytes) => (target) => {
-  const r = costOf(target, (t) => wrk(t, bytes, seconds));
+const perRequest = (bytes, place) => (target) => {
+  const r = costOf(target, (t) => wrk(t, bytes, seconds, t[place] ?? t.json));
   return r.us / r.requests;
 };
 const perEvent = (target) => {
@@ -250,13 +324,13 @@ function interleave(targets, measure) {
     for (const name of i % 2 ? Object.keys(targets).reverse() : Object.keys(targets)) row[name] = measure(targets[name]);
     rows.push(row);
   }
-  const of = (name) => median(rows.map((row) => row[name]));
-  return { rows, nginx: of("nginx"), penstock: of("penstock"), ratio: median(rows.map((row) => row.penstock / row.nginx)) };
+  const of = (name) => (targets[name] ? median(rows.map((row) => row[name])) : undefined);
+  return { rows, nginx: of("nginx"), haproxy: of("haproxy"), penstock: of("penstock"), ratio: median(rows.map((row) => row.penstock / row.nginx)) };
 }
 
 function heldStreams() {
   const files = Number(/Max open files\s+\S+\s+(\d+)/.exec(readFileSync("/proc/self/limits", "utf8"))[1]);
-  return Math.min(Number(opt.held), Math.floor((files - 200) / 2)); // two descriptors a stream
+  return Math.min(Number(opt.held), Math.floor((files - 100) / 2)); // two descriptors a stream
 }
 
 // A fresh process, so that nothing but the streams is in the difference.
@@ -278,17 +352,19 @@ async function held(name, n) {
 
 // ---- The report ----
 
-function row(what, nginx, penstock, ratio, goal, verdict) {
-  const cell = (value, width) => String(value).padStart(width);
-  console.log(`${what.padEnd(36)}${cell(nginx, 9)}${cell(penstock, 10)}${cell(ratio, 8)}   ${goal.padEnd(24)}${verdict}`);
+function row(what, cells, ratio, goal, verdict) {
+  const right = (value, width) => String(value ?? "-").padStart(width);
+  console.log(`${what.padEnd(36)}${cells.map((c) => right(c, 9)).join("")}${right(ratio, 8)}   ${goal.padEnd(24)}${verdict}`);
 }
 
-function line(what, nginx, penstock, ratio, goal, met) {
-  row(what, nginx, penstock, ratio, goal, met ? "met" : "MISSED");
+const fixed = (n, digits = 2) => n?.toFixed(digits);
+
+function line(what, r, ratio, digits, goal, met) {
+  row(what, [fixed(r.nginx, digits), fixed(r.haproxy, digits), fixed(r.portkey, digits), fixed(r.penstock, digits)], fixed(ratio), goal, met ? "met" : "MISSED");
 }
 
 function report(what, r, goal) {
-  line(what, r.nginx.toFixed(2), r.penstock.toFixed(2), r.ratio.toFixed(2), `<= ${goal} x nginx`, r.ratio <= goal);
+  line(what, r, r.ratio, 2, `<= ${goal} x nginx`, r.ratio <= goal);
 }
 
 async function bench() {
@@ -298,39 +374,81 @@ async function bench() {
   const slow = start(0, "mock-slow", [programs.mock, "--port", String(mock.slow), "--chunks", "1000", "--delay-ms", "5000"]);
   await listening(mock.fast, fast, "mock-fast");
   await listening(mock.slow, slow, "mock-slow");
+  makeCertificate();
   console.log(`${rounds} rounds of ${seconds} s each, in turn; 32 connections, 64 streams\n`);
-  row("", "nginx", "penstock", "ratio", "goal", "");
+  row("", ["nginx", "haproxy", "Portkey", "penstock"], "ratio", "goal", "");
 
-  const targets = { nginx: await starters.nginx(), penstock: await starters.penstock() };
+  const targets = { nginx: await startNginx(), ...(installed("haproxy") && { haproxy: await startHaproxy() }), penstock: await startPenstock(false) };
   for (const target of Object.values(targets)) wrk(target, 1024, 1); // caches and pools warm
-  if (only.includes("1kb")) report("CPU us per request, 1 KB", interleave(targets, perRequest(1024)), 0.78);
-  if (only.includes("8kb")) report("CPU us per request, 8 KB", interleave(targets, perRequest(8192)), 0.85);
-  if (only.includes("sse")) report("CPU us per streamed event", interleave(targets, perEvent), 0.92);
-  if (only.includes("ttft")) ttft(targets);
+  await measure("1kb", () => report("CPU us per request, 1 KB", interleave(targets, perRequest(1024)), 0.78));
+  await measure("8kb", () => report("CPU us per request, 8 KB", interleave(targets, perRequest(8192)), 0.85));
+  await measure("sse", () => report("CPU us per streamed event", interleave(targets, perEvent), 0.92));
+  await measure("ttft", () => ttft(targets));
+  await measure("translate", () => translate(targets));
+  await measure("portkey", () => portkey(targets));
   for (const target of Object.values(targets)) await stop(target.child);
-  if (only.includes("held")) await heldReport(heldStreams());
+  await measure("tls", tls);
+  await measure("held", () => heldReport(heldStreams()));
+}
+
+// One that fails does not keep the others from being measured.
+async function measure(name, fn) {
+  if (!only.includes(name)) return;
+  try {
+    await fn();
+  } catch (e) {
+    console.log(`${name}: FAILED: ${e.message}`);
+    process.exitCode = 1;
+  }
 }
 
 function ttft(targets) {
   const direct = { key: "none", sse: { port: mock.fast } };
   const r = interleave({ ...targets, direct }, (target) => sse(target, 4, seconds).ttft_p50_us);
-  const added = (name) => median(r.rows.map((row) => row[name] - row.direct));
-  const [nginx, penstock] = [added("nginx"), added("penstock")];
-  line("added time to first event, us", nginx.toFixed(0), penstock.toFixed(0), (penstock / nginx).toFixed(2), "<= 50 us and <= nginx", penstock <= 50 && penstock <= nginx);
+  const added = (name) => (targets[name] ? median(r.rows.map((row) => row[name] - row.direct)) : undefined);
+  const all = { nginx: added("nginx"), haproxy: added("haproxy"), penstock: added("penstock") };
+  line("added time to first event, us", all, all.penstock / all.nginx, 0, "<= 50 us and <= nginx", all.penstock <= 50 && all.penstock <= all.nginx);
+}
+
+// From OpenAI's protocol to Anthropic's and back; nginx passes on.
+function translate({ nginx, penstock }) {
+  const both = { nginx, penstock };
+  wrk(penstock, 1024, 1, penstock.translate);
+  report("CPU us, 1 KB, to Anthropic and back", interleave(both, perRequest(1024, "translate")), 1.3);
+}
+
+async function portkey({ nginx, penstock }) {
+  if (!existsSync(portkeyServer)) return console.log("Portkey is left out: npm install --prefix bench");
+  const both = { nginx, penstock, portkey: await startPortkey() };
+  wrk(both.portkey, 1024, 2);
+  const r = interleave(both, perRequest(1024));
+  r.portkey = median(r.rows.map((row) => row.portkey));
+  const ratio = median(r.rows.map((row) => row.portkey / row.penstock));
+  line("CPU us per request, 1 KB, Portkey", r, ratio, 2, ">= 150 x less than Portkey", ratio >= 150);
+  await stop(both.portkey.child);
+}
+
+async function tls() {
+  await startTlsProvider();
+  const both = { nginx: await startNginxTls(), penstock: await startPenstock(true) };
+  for (const target of Object.values(both)) wrk(target, 1024, 1);
+  report("CPU us per request, 1 KB, TLS twice", interleave(both, perRequest(1024)), 1.0);
+  for (const target of Object.values(both)) await stop(target.child);
 }
 
 async function heldReport(n) {
   const nginx = await held("nginx", n);
   const penstock = await held("penstock", n);
-  line(`memory per held stream, KB (${n})`, nginx.kb.toFixed(2), penstock.kb.toFixed(2), (penstock.kb / nginx.kb).toFixed(2), "<= 5 KB", penstock.kb <= 5);
-  line("delay of its events, p99, us", nginx.relay.toFixed(0), penstock.relay.toFixed(0), (penstock.relay / nginx.relay).toFixed(2), "<= 100 ms", penstock.relay <= 100000);
+  line(`memory per held stream, KB (${n})`, { nginx: nginx.kb, penstock: penstock.kb }, penstock.kb / nginx.kb, 2, "<= 5 KB", penstock.kb <= 5);
+  line("delay of its events, p99, us", { nginx: nginx.relay, penstock: penstock.relay }, penstock.relay / nginx.relay, 0, "<= 100 ms", penstock.relay <= 100000);
+}
+
+function installed(tool) {
+  return `${process.env.PATH}:/usr/sbin`.split(":").some((p) => existsSync(join(p, tool)));
 }
 
 function missing() {
-  const where = (process.env.PATH + ":/usr/sbin").split(":");
-  for (const tool of ["nginx", "wrk", "taskset"]) {
-    if (!where.some((p) => existsSync(join(p, tool)))) return `${tool} is not installed`;
-  }
+  for (const tool of ["nginx", "wrk", "taskset", "openssl"]) if (!installed(tool)) return `${tool} is not installed`;
   for (const file of Object.values(programs)) if (!existsSync(file)) return `${file} is not built`;
   return null;
 }

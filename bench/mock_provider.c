@@ -1,16 +1,17 @@
-/* A provider to measure gateways against: it answers like a server of OpenAI's protocol, costs
- * little itself, and does the same thing every time.
+/* A provider to measure gateways against: it answers like a server of OpenAI's protocol or of
+ * Anthropic's, costs little itself, and does the same thing every time.
  *
  *     POST .../chat/completions   a completion of some 400 bytes; a stream when "stream" is true
+ *     POST .../messages           the same as Anthropic's API has it
  *     GET  .../models             the one model, "mock"
  *
  *     mock_provider --port N [--chunks 20] [--delay-ms 5] [--first-ms 0]
  *
  * A stream has `chunks` events, `delay-ms` apart, the first `first-ms` behind the request. Each
- * says when it was sent ("fp_" and monotonic nanoseconds), so that a reader on the same machine
- * knows how long it was under way. One thread, level-triggered epoll. All streams have the same
- * delay, so the one that is due first is the one that was queued first: the timers are two plain
- * lists.
+ * says when it was sent ("fp_" and monotonic nanoseconds; in the text where the protocol has no
+ * place for it), so that a reader on the same machine knows how long it was under way. One thread,
+ * level-triggered epoll. All streams have the same delay, so the one that is due first is the one
+ * that was queued first: the timers are two plain lists.
  */
 #include "base/clock.h"
 #include "base/list.h"
@@ -45,7 +46,8 @@ struct client {
     size_t in_len;
     struct list due; /* in one of the lists while a stream goes on */
     int64_t due_ns;
-    int sent; /* chunks of this stream */
+    int sent;      /* chunks of this stream */
+    bool messages; /* in Anthropic's protocol */
 };
 
 static const char completion[] =
@@ -54,6 +56,11 @@ static const char completion[] =
     "\"The report says that the bridge will be open again in spring, as planned.\"},"
     "\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":210,"
     "\"completion_tokens\":17,\"total_tokens\":227},\"system_fingerprint\":\"fp_0\"}";
+static const char message[] =
+    "{\"id\":\"msg_0123456789abcdef\",\"type\":\"message\",\"role\":\"assistant\",\"model\":"
+    "\"mock\",\"content\":[{\"type\":\"text\",\"text\":\"The report says that the bridge will be "
+    "open again in spring, as planned.\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,"
+    "\"usage\":{\"input_tokens\":210,\"output_tokens\":17}}";
 static const char models[] =
     "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"object\":\"model\",\"created\":1700000000,"
     "\"owned_by\":\"bench\"}]}";
@@ -89,26 +96,69 @@ static bool put_json(struct client *c, const char *status, const char *json)
 
 /* ---- Streams ---- */
 
-static int event(char *out, size_t size, const char *data)
+/* An event as a chunk; `type` names it in Anthropic's protocol, NULL in OpenAI's. */
+static int event(char *out, size_t size, const char *type, const char *data)
 {
-    return snprintf(out, size, "%zx\r\ndata: %s\n\n\r\n", strlen(data) + 8, data);
+    char name[64] = "";
+    if (type)
+        snprintf(name, sizeof(name), "event: %s\n", type);
+    return snprintf(out, size, "%zx\r\n%sdata: %s\n\n\r\n", strlen(name) + strlen(data) + 8, name,
+                    data);
 }
 
-static bool put_chunk(struct client *c, int64_t now_ns)
+static int put_completion_chunk(char *out, size_t size, bool last, int64_t now_ns)
 {
-    char data[EVENT_MAX], out[2 * EVENT_MAX];
-    bool last = ++c->sent == opt.chunks;
+    char data[EVENT_MAX];
     snprintf(
         data, sizeof(data),
         "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion.chunk\",\"created\":"
         "1700000000,\"model\":\"mock\",\"system_fingerprint\":\"fp_%lld\",\"choices\":[{"
         "\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":%s}]}",
         (long long)now_ns, last ? "\"stop\"" : "null");
-    int n = event(out, sizeof(out), data);
-    if (last) {
-        n += event(out + n, sizeof(out) - (size_t)n, "[DONE]");
-        n += snprintf(out + n, sizeof(out) - (size_t)n, "0\r\n\r\n");
+    int n = event(out, size, NULL, data);
+    if (last)
+        n += event(out + n, size - (size_t)n, NULL, "[DONE]");
+    return n;
+}
+
+static int put_message_chunk(char *out, size_t size, bool first_one, bool last, int64_t now_ns)
+{
+    static const char start[] =
+        "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_0123456789abcdef\",\"type\":"
+        "\"message\",\"role\":\"assistant\",\"model\":\"mock\",\"content\":[],\"stop_reason\":null,"
+        "\"stop_sequence\":null,\"usage\":{\"input_tokens\":210,\"output_tokens\":1}}}";
+    char data[EVENT_MAX];
+    int n = 0;
+    if (first_one) {
+        n += event(out, size, "message_start", start);
+        n += event(out + n, size - (size_t)n, "content_block_start",
+                   "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+                   "\"text\",\"text\":\"\"}}");
     }
+    snprintf(data, sizeof(data),
+             "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+             "\"text\":\" word fp_%lld\"}}",
+             (long long)now_ns);
+    n += event(out + n, size - (size_t)n, "content_block_delta", data);
+    if (last) {
+        n += event(out + n, size - (size_t)n, "content_block_stop",
+                   "{\"type\":\"content_block_stop\",\"index\":0}");
+        n += event(out + n, size - (size_t)n, "message_delta",
+                   "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
+                   "\"stop_sequence\":null},\"usage\":{\"output_tokens\":17}}");
+        n += event(out + n, size - (size_t)n, "message_stop", "{\"type\":\"message_stop\"}");
+    }
+    return n;
+}
+
+static bool put_chunk(struct client *c, int64_t now_ns)
+{
+    char out[4 * EVENT_MAX];
+    bool last = ++c->sent == opt.chunks;
+    int n = c->messages ? put_message_chunk(out, sizeof(out), c->sent == 1, last, now_ns)
+                        : put_completion_chunk(out, sizeof(out), last, now_ns);
+    if (last)
+        n += snprintf(out + n, sizeof(out) - (size_t)n, "0\r\n\r\n");
     if (!put(c, out, (size_t)n))
         return false;
     if (last) {
@@ -168,9 +218,12 @@ static bool answer(struct client *c, struct str head, struct str body)
     struct str line = str_head(head, str_find_char(head, '\r'));
     if (str_find(line, STR("/models ")) != STR_NPOS)
         return put_json(c, "200 OK", models);
-    if (str_find(line, STR("/chat/completions ")) == STR_NPOS)
+    c->messages = str_find(line, STR("/messages ")) != STR_NPOS;
+    if (!c->messages && str_find(line, STR("/chat/completions ")) == STR_NPOS)
         return put_json(c, "404 Not Found", "{\"error\":{\"message\":\"no such path\"}}");
-    return wants_stream(body) ? start_stream(c) : put_json(c, "200 OK", completion);
+    if (wants_stream(body))
+        return start_stream(c);
+    return put_json(c, "200 OK", c->messages ? message : completion);
 }
 
 /* Bytes of the first request in `in`, 0 when it is not whole; *good: the client is still there. */
