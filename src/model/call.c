@@ -16,7 +16,7 @@ int64_t call_prompt_tokens(const struct call *c)
 
 bool call_may_release(const struct call *c)
 {
-    return c->early && c->said.spoke && !c->said.keep && !c->req.grounded;
+    return c->early && !c->raced && c->said.spoke && !c->said.keep && !c->req.grounded;
 }
 
 void call_release_early(struct call *c)

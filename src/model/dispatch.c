@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "model/gate.h"
 #include "model/hold.h"
+#include "model/race.h"
 #include "model/retry.h"
 #include "run/fiber.h"
 
@@ -57,8 +58,8 @@ struct dispatch {
 
 /* ---- Counting ---- */
 
-static const char *const step_names[] = {"retry", "fallback", "restart", "resume"};
-enum dispatch_step { STEP_RETRY, STEP_FALLBACK, STEP_RESTART, STEP_RESUME };
+static const char *const step_names[] = {"retry", "fallback", "restart", "resume", "hedge"};
+enum dispatch_step { STEP_RETRY, STEP_FALLBACK, STEP_RESTART, STEP_RESUME, STEP_HEDGE };
 
 static void count(enum dispatch_step step)
 {
@@ -241,11 +242,9 @@ static void set_deadline(const struct dispatch *d)
 static bool run(struct dispatch *d, struct attempt *a, struct err *e)
 {
     struct call *c = d->call;
-    const struct provider *p = a->target->provider;
-    c->attempts++;
-    c->provider = p->name;
-    c->upstream_model = a->target->upstream;
-    c->tier = tier_of(d, p);
+    a->number = ++c->attempts;
+    if (!c->raced)
+        provider_credit(a);
     set_deadline(d);
     bool good = provider_try(a, e);
     fiber_deadline(c->deadline_ns);
@@ -264,10 +263,11 @@ __attribute__((noinline)) static bool run_held(struct dispatch *d, struct attemp
     return good;
 }
 
-static bool run_remote(struct dispatch *d, struct attempt *a, struct health *h, struct err *e)
+static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
 {
     const struct model *m = stage_model(d, d->stage);
     struct gate *gate = a->target->provider->gate;
+    struct health *h = a->health;
     if (!gate_enter(gate, d->call->deadline_ns, e))
         return false;
     int64_t entered = clock_now();
@@ -291,27 +291,90 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct health *h, 
     return good;
 }
 
-static bool try_place(struct dispatch *d, struct err *e)
+/* An attempt at the current place. */
+static void prepare(struct dispatch *d, struct attempt *a)
 {
     const struct model *m = stage_model(d, d->stage);
     const struct place *place = current(d);
+    const struct provider *p = place->target->provider;
     struct call *c = d->call;
-    struct attempt *a = d->attempt;
     *a = (struct attempt){
         .call = c,
         .target = place->target,
         .endpoint = place->endpoint,
+        .health = m->balanced[place - m->place].health,
+        .tier = tier_of(d, p),
         .sink = d->sink,
         .said = &c->said,
         .decode = c->said.begun,
         .resume = c->said.spoke,
         .resume_from = c->said.text.len,
     };
-    if (provider_is_local(place->target->provider))
-        return run(d, a, e);
-    a->key = choose_key(d, place->target->provider);
-    CHECK(a->key);
-    return run_remote(d, a, m->balanced[place - m->place].health, e);
+    if (!provider_is_local(p)) {
+        a->key = choose_key(d, p);
+        CHECK(a->key);
+    }
+}
+
+static bool try_alone(struct dispatch *d, struct err *e)
+{
+    struct attempt *a = d->attempt;
+    prepare(d, a);
+    bool good = a->key ? run_remote(d, a, e) : run(d, a, e);
+    a->call->usage = a->usage;
+    return good;
+}
+
+/* ---- Hedging ---- */
+
+static bool run_racer(void *ctx, struct attempt *a, struct err *e)
+{
+    return run_remote(ctx, a, e);
+}
+
+/* Is there a second place at a provider for an answer that has not begun? */
+static bool can_hedge(const struct dispatch *d)
+{
+    const struct model *m = d->model;
+    return m->hedge_ms > 0 && d->call->attempts == 0 &&
+           !provider_is_local(current(d)->target->provider) && retry_room_ns(&d->retry) == 0;
+}
+
+/* The next place, when it is at a provider too; else the same once more. */
+static void choose_second(struct dispatch *d)
+{
+    size_t stage = d->stage, at = d->at + 1;
+    if (find(d, &stage, &at) && stage == d->stage)
+        move_on(d);
+}
+
+/* A second attempt enters when the first has kept silent for so long. */
+__attribute__((noinline)) static bool try_hedged(struct dispatch *d, struct err *e)
+{
+    struct call *c = d->call;
+    struct race *race = arena_struct(c->arena, struct race);
+    struct attempt *second = arena_struct(c->arena, struct attempt);
+    prepare(d, d->attempt);
+    provider_credit(d->attempt);
+    race_init(race, c, run_racer, d);
+    race_enter(race, d->attempt);
+    if (!race_wait(race, clock_after(clock_now(), d->model->hedge_ms)) && !fiber_cancelled()) {
+        choose_second(d);
+        prepare(d, second);
+        count(STEP_HEDGE);
+        race_enter(race, second);
+    }
+    const struct racer *decides = race_end(race);
+    d->attempt = decides->a;
+    c->usage = decides->a->usage;
+    if (!decides->good)
+        *e = decides->e;
+    return decides->good;
+}
+
+static bool try_place(struct dispatch *d, struct err *e)
+{
+    return can_hedge(d) ? try_hedged(d, e) : try_alone(d, e);
 }
 
 /* ---- What follows ---- */

@@ -24,6 +24,7 @@ void hold_init(struct hold *h, struct attempt *a, int64_t window_ms)
                        .next = a->sink,
                        .a = a,
                        .said = {.keep = a->said->keep},
+                       .into = a->said,
                        .window_ns = window_ms * NS_PER_MS};
     buf_init(&h->said.text, a->said->text.limit);
     chat_queue_init(&h->queue, HELD_MOST);
@@ -33,14 +34,13 @@ void hold_init(struct hold *h, struct attempt *a, int64_t window_ms)
 
 bool hold_release(struct hold *h, struct err *e)
 {
-    struct said *said = &h->a->call->said;
     if (h->open)
         return true;
     h->open = true;
-    buf_fini(&said->text);
-    *said = h->said;
+    buf_fini(&h->into->text);
+    *h->into = h->said;
     h->said.text = (struct buf){0};
-    h->a->said = said;
+    h->a->said = h->into;
     bool good = chat_queue_send(&h->queue, h->next, e);
     chat_queue_fini(&h->queue);
     return good;

@@ -15,7 +15,8 @@ struct hold {
     struct chat_sink sink;
     struct chat_sink *next;
     struct attempt *a;
-    struct said said; /* what is held; the call's has it when it is let go */
+    struct said said;  /* what is held ... */
+    struct said *into; /* ... and where that is told when it is let go */
     struct chat_queue queue;
     int64_t window_ns, until_ns; /* 0 = no event yet */
     bool open;

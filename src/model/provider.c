@@ -102,7 +102,7 @@ __attribute__((noinline)) static bool record(const struct attempt *a, bool good,
     const struct account *account = a->target->account;
     struct usage_row row = {
         .at_ms = clock_wall_ms(),
-        .attempt = c->attempts,
+        .attempt = a->number,
         .status = good        ? 200
                   : a->status ? a->status
                               : err_status(e->code),
@@ -141,7 +141,7 @@ __attribute__((noinline)) static void tell(const struct attempt *a, const struct
     const struct call *c = a->call;
     log_info("attempt_failed", kv("request", (const char *)c->id),
              kv("provider", a->target->provider->name), kv("model", a->target->upstream),
-             kv("attempt", c->attempts), kv("status", a->status), kv("error", err_name(e->code)),
+             kv("attempt", a->number), kv("status", a->status), kv("error", err_name(e->code)),
              kv("begun", c->said.begun));
 }
 
@@ -195,6 +195,14 @@ void provider_spoke(struct attempt *a, struct str text, bool plain)
         buf_add(&s->text, text);
 }
 
+void provider_credit(const struct attempt *a)
+{
+    struct call *c = a->call;
+    c->provider = a->target->provider->name;
+    c->upstream_model = a->target->upstream;
+    c->tier = a->tier;
+}
+
 bool provider_try(struct attempt *a, struct err *e)
 {
     const struct provider *p = a->target->provider;
@@ -203,7 +211,6 @@ bool provider_try(struct attempt *a, struct err *e)
     bool good = p->vendor->kind->answer(a, e);
     a->end_ns = clock_now();
     traced_end(a, good ? NULL : e);
-    a->call->usage = a->usage;
     metric_add(p->attempts[good                       ? PROVIDER_ANSWERED
                            : e->code == ERR_CANCELLED ? PROVIDER_CANCELLED
                                                       : PROVIDER_FAILED],

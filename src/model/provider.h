@@ -14,6 +14,7 @@
 
 #include "model/call.h"
 #include "model/gate.h"
+#include "model/health.h"
 #include "model/vendor.h"
 #include "net/client.h"
 
@@ -60,7 +61,8 @@ struct attempt {
     struct call *call;
     const struct target *target;
     const struct provider_endpoint *endpoint; /* NULL for engines inside */
-    struct provider_key *key;
+    struct provider_key *key;                 /* the same */
+    struct health *health;
     struct chat_sink *sink;
     struct said *said; /* what has gone into the sink: the call's, unless the sink holds it back */
     bool decode;       /* canonical events are wanted even if the dialects agree */
@@ -69,6 +71,8 @@ struct attempt {
     size_t resume_from; /* bytes of call->said.text that had been said */
     size_t repeated;    /* bytes that came again */
 
+    int number;                   /* among the attempts of the call, from 1 */
+    const char *tier;             /* what an answer by it is called (call.h) */
     struct trace_attempt *traced; /* NULL: not recorded */
     struct chat_usage usage;
     enum chat_finish finish;
@@ -108,7 +112,9 @@ struct str provider_lines(const struct attempt *a);
  * not `plain`. The wait for the first token ends here. */
 void provider_spoke(struct attempt *a, struct str text, bool plain);
 
-/* Runs one attempt: a ledger row, counters, spans. call->attempts is its number. Failed attempts
+/* Who answers the call: this attempt. */
+void provider_credit(const struct attempt *a);
+/* Runs one attempt: a ledger row, counters, spans. Failed attempts
  * cost nothing; one that the client broke off costs what was counted until then. ERR_FULL when an
  * answer could not be recorded: it must not be given out then. */
 bool provider_try(struct attempt *a, struct err *e);

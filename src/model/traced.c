@@ -15,7 +15,7 @@ struct trace_attempt *traced_begin(const struct attempt *a)
         t->host = a->endpoint->origin.host;
         t->port = a->endpoint->origin.port;
     }
-    t->number = c->attempts;
+    t->number = a->number;
     return t;
 }
 

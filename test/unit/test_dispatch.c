@@ -16,6 +16,7 @@ struct step {
     int status;
     bool begins;      /* the head of a stream goes out */
     const char *says; /* and these words */
+    int wait_ms;      /* silence before any of that */
 };
 
 enum { STEPS = 7 };
@@ -31,6 +32,8 @@ static bool play(struct attempt *a, struct err *e)
     const struct step *s = &script[calls];
     asked[calls] = a->target->upstream.p[0];
     key_asked[calls++] = a->key->lines.p[a->key->lines.len - 3];
+    if (s->wait_ms && !fiber_sleep(s->wait_ms * NS_PER_MS, e))
+        return false;
     a->status = s->status;
     a->usage = (struct chat_usage){.input = 1000, .output = 10, .cached = 400};
     a->said->begun = a->said->begun || s->begins || s->says || s->code == ERR_NONE;
@@ -412,6 +415,70 @@ static void run_cancelled(void *arg)
        "a client that leaves during a pause ends it");
 }
 
+/* Races: the second of two attempts enters after 20 ms of silence. */
+static const struct {
+    const char *name;
+    struct step step[3];
+    const char *asked, *text, *upstream;
+    enum err_code code;
+} races[] = {
+    {"who is quick is alone", {{ERR_NONE, .says = "quick"}}, "a", "quick", "a", ERR_NONE},
+    {"the second one wins",
+     {{ERR_NONE, .says = "slow", .wait_ms = 5000}, {ERR_NONE, .says = "fast"}},
+     "ad",
+     "fast",
+     "d",
+     ERR_NONE},
+    {"the first one wins all the same",
+     {{ERR_NONE, .says = "first", .wait_ms = 60}, {ERR_NONE, .says = "second", .wait_ms = 5000}},
+     "ad",
+     "first",
+     "a",
+     ERR_NONE},
+    {"one fails, the other answers",
+     {{ERR_NONE, .says = "slow", .wait_ms = 100}, {ERR_UPSTREAM}},
+     "ad",
+     "slow",
+     "a",
+     ERR_NONE},
+    {"both fail",
+     {{ERR_INVALID, .wait_ms = 40}, {ERR_INVALID, .wait_ms = 1}},
+     "ad",
+     "",
+     "d",
+     ERR_INVALID},
+};
+
+static void run_races(void *arg)
+{
+    struct world *w = arg;
+    struct target targets[2];
+    struct model m = w->model[0];
+    struct err e = {0};
+    make_target(w, &targets[0], &w->p, "a", 8000);
+    make_target(w, &targets[1], &w->p, "d", 8000);
+    targets[0].weight = 1u << 30; /* it comes first */
+    m.target = targets;
+    m.n_targets = 2;
+    m.n_places = 0;
+    m.hedge_ms = 20;
+    model_places(&m, w->a, &e);
+    for (size_t i = 0; i < COUNT(races); i++) {
+        struct call *c = arena_struct(w->a, struct call);
+        struct gather g = {.sink = {take}};
+        script = races[i].step;
+        make_call(c, w, 200 + i);
+        bool good = dispatch(&m, c, &g.sink, &e);
+        ok(good == (races[i].code == ERR_NONE) && (good || e.code == races[i].code), "%s: %s",
+           races[i].name, good ? "good" : err_name(e.code));
+        ok(strcmp(asked, races[i].asked) == 0 && strcmp(g.text, races[i].text) == 0,
+           "%s: asked '%s', text '%s'", races[i].name, asked, g.text);
+        ok(!good || str_eq(c->upstream_model, str_from(races[i].upstream)), "%s: by %.*s",
+           races[i].name, STR_FMT(c->upstream_model));
+        ok(c->cost_microusd == (good ? 2230 : 0), "%s: is paid once", races[i].name);
+    }
+}
+
 struct ledger {
     char errors[COUNT(cases)][128];
     int64_t cost[COUNT(cases)];
@@ -501,6 +568,7 @@ int main(void)
            "the store opens %s", e.msg)) {
         w.journal = journal_of(set, 0);
         on_loop(run_cases, &w);
+        on_loop(run_races, &w);
         on_loop(run_deadline, &w);
         on_loop(run_cancelled, &w);
         ok(journal_flush(set, &e), "the journal is moved");

@@ -23,8 +23,8 @@ int main(void)
     const struct provider p = {.name = STR("mine"), .vendor = vendor_find(STR("openai"))};
     const struct provider_endpoint endpoint = {.origin = {.host = STR("example.org"), .port = 443}};
     const struct target target = {.provider = &p, .upstream = STR("m")};
-    struct call c = {.arena = a, .attempts = 2};
-    struct attempt at = {.call = &c, .target = &target, .endpoint = &endpoint};
+    struct call c = {.arena = a};
+    struct attempt at = {.call = &c, .target = &target, .endpoint = &endpoint, .number = 2};
     ok(!traced_begin(&at), "nothing is traced: no span");
     traced_end(&at, NULL);
 
