@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "gateway/transcript.h"
 
 /* ---- identify ---- */
 
@@ -79,7 +80,7 @@ static bool validate(struct request *r, struct err *e)
     if (!r->codec->read(r, e))
         return false;
     if (trace_recorded(r->call.trace))
-        trace_asked(r->call.trace, json_root(&r->call.req.body));
+        transcript_question(&r->call);
     return true;
 }
 
@@ -169,6 +170,11 @@ static struct chat_sink *cite(struct request *r, struct chat_sink *next)
     return r->n_collections ? answer_cite(&r->call, next) : next;
 }
 
+static struct chat_sink *transcript(struct request *r, struct chat_sink *next)
+{
+    return trace_content(r->call.trace) ? transcript_answer(&r->call, next) : next;
+}
+
 /* The ledger has the attempt's row by now: only then is the reply final. */
 static bool settle(struct request *r, struct err *e)
 {
@@ -194,7 +200,8 @@ static struct stage {
 },
   call[] = {
       {"validate", validate, NULL}, {"route", route, NULL}, {"ground", ground, NULL},
-      {stage_invoke, invoke, NULL}, {"cite", NULL, cite},   {"settle", settle, NULL},
+      {stage_invoke, invoke, NULL}, {"cite", NULL, cite},   {"transcript", NULL, transcript},
+      {"settle", settle, NULL},
 };
 
 static void add_series(struct stage *stage, size_t n)

@@ -7,6 +7,7 @@
  *     ground     passages for the question
  *     invoke     the provider's answer
  *     cite       citations checked and resolved on the way back
+ *     transcript what is said, for a trace that is to hold it (tracing.content)
  *     settle     the reply ended after the ledger has its rows; counters
  *
  * Threads: the fiber of the request.

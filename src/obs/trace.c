@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-enum { SPANS_MOST = 4 << 20 }; /* bytes of one request's spans; prompts can be long */
-enum { ASKED_MOST = 64 << 10, TEXT_MOST = 1024 };
+enum { SPANS_MOST = 32 << 20 }; /* bytes of one request's spans; prompts can be long */
+enum { ASKED_MOST = 64 << 10, TEXT_MOST = 1024, CONTENT_MOST = 1 << 20 };
 
 struct trace {
     struct traceparent parent; /* as it came; span 0: the trace begins here */
@@ -16,7 +16,8 @@ struct trace {
     struct arena *arena;
     struct str path;
     struct str asked; /* attributes, encoded, with commas between them */
-    struct str input, output;
+    struct buf input; /* messages as JSON with commas between them; with content alone ... */
+    struct buf said;  /* ... and so is the answer's text */
     struct trace_attempt *first, **end;
 };
 
@@ -37,6 +38,13 @@ static size_t find(const struct http_headers *h, struct str name, struct str *va
         if (str_ieq(h->h[i].name, name) && n++ == 0)
             *value = h->h[i].value;
     return n;
+}
+
+static void forget_content(void *arg)
+{
+    struct trace *t = arg;
+    buf_fini(&t->input);
+    buf_fini(&t->said);
 }
 
 /* A trace that begins here has no one else to decide for it. */
@@ -70,6 +78,11 @@ struct trace *trace_begin(struct arena *a, const struct http_headers *headers, s
     }
     if (t->recorded)
         t->path = arena_copy(a, str_head(path, TEXT_MOST));
+    if (trace_content(t)) {
+        buf_init(&t->input, CONTENT_MOST);
+        buf_init(&t->said, CONTENT_MOST);
+        arena_defer(a, forget_content, t);
+    }
     return t;
 }
 
@@ -263,14 +276,54 @@ void trace_asked(struct trace *t, struct json_value body)
     buf_fini(&b);
 }
 
-void trace_input(struct trace *t, struct str messages)
+/* A message with one part, as the conventions have it; `finish` "" = not an answer. */
+static void put_message(struct json_writer *w, const char *role, struct str text, struct str finish)
 {
-    t->input = messages;
+    json_object(w);
+    json_kv_text(w, "role", role);
+    json_key(w, "parts");
+    json_array(w);
+    json_object(w);
+    json_kv_text(w, "type", "text");
+    json_kv_str(w, "content", text);
+    json_end(w);
+    json_end(w);
+    if (finish.len)
+        json_kv_str(w, "finish_reason", finish);
+    json_end(w);
 }
 
-void trace_output(struct trace *t, struct str messages)
+/* In a buffer of its own first: a message is there whole or not at all. */
+void trace_message(struct trace *t, const char *role, struct str text)
 {
-    t->output = messages;
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, CONTENT_MOST);
+    if (t->input.len)
+        buf_char(&b, ',');
+    json_begin(&w, &b);
+    put_message(&w, role, text, STR_NONE);
+    if (buf_ok(&b))
+        buf_add(&t->input, buf_str(&b));
+    buf_fini(&b);
+}
+
+void trace_said(struct trace *t, struct str piece)
+{
+    buf_add(&t->said, piece);
+}
+
+static void put_said(struct json_writer *w, const struct trace *t, struct str finish)
+{
+    struct buf b;
+    struct json_writer inner;
+    buf_init(&b, 8 * CONTENT_MOST);
+    json_begin(&inner, &b);
+    json_array(&inner);
+    put_message(&inner, "assistant", buf_str(&t->said), finish.len ? finish : STR("stop"));
+    json_end(&inner);
+    put_str(w, "gen_ai.output.messages", buf_str(&b));
+    buf_fini(&b);
 }
 
 /* ---- Spans ---- */
@@ -410,9 +463,11 @@ static void put_attempt(struct encoding *c, const struct trace_attempt *at, int6
     put_str(w, "penstock.provider", at->provider);
     if (at->number)
         put_int(w, "penstock.attempt", at->number);
-    put_str(w, "gen_ai.input.messages", c->t->input);
-    if (!at->error)
-        put_str(w, "gen_ai.output.messages", c->t->output);
+    if (c->t->input.len)
+        put_str(w, "gen_ai.input.messages",
+                arena_printf(c->t->arena, "[%.*s]", STR_FMT(buf_str(&c->t->input))));
+    if (c->t->said.len && !at->error)
+        put_said(w, c->t, at->finish);
     end_span(c, at->error != NULL);
 }
 

@@ -74,9 +74,10 @@ bool trace_content(const struct trace *t);  /* is the text of question and answe
 
 /* What the client asked for, as far as the conventions name it: temperature, limits, stops. */
 void trace_asked(struct trace *t, struct json_value body);
-/* Text as JSON in the conventions' form: [{"role":"user","parts":[...]}]. */
-void trace_input(struct trace *t, struct str messages);
-void trace_output(struct trace *t, struct str messages);
+/* For a trace with content: a message of the question, and the answer piece by piece, in order.
+ * Copied; what is over a megabyte is left out. */
+void trace_message(struct trace *t, const char *role, struct str text);
+void trace_said(struct trace *t, struct str piece);
 
 /* A new attempt, listed behind those before; NULL when none is recorded. */
 struct trace_attempt *trace_attempt(struct trace *t);

@@ -293,3 +293,21 @@ test("a configuration that cannot work is refused", async () => {
     ["endpoint: http://x\n  headers: nonsense", /must be 'name: value'/]])
     await assert.rejects(Service.start({ config: `tracing:\n  ${yaml}\n` }), why);
 });
+
+test("content: true exports question and answer, and no key", async () => {
+  const c = await Collector.start();
+  const { s, stop } = await withProvider(undefined, { rest: tracing(c, "  content: true") });
+  for (const stream of [false, true]) {
+    const r = await post(s, { ...ask("the secret question"), stream });
+    await r.text();
+    const { clients: [client] } = await c.trace((x) => x.attributes["penstock.request_id"] === id(r));
+    assert.deepEqual(JSON.parse(client.attributes["gen_ai.input.messages"]), [
+      { role: "user", parts: [{ type: "text", content: "the secret question" }] }]);
+    assert.deepEqual(JSON.parse(client.attributes["gen_ai.output.messages"]), [
+      { role: "assistant", parts: [{ type: "text", content: "Hello there." }], finish_reason: "stop" }]);
+  }
+  const all = JSON.stringify(c.requests.map((x) => x.body));
+  for (const secret of [s.key, "upstream-secret"]) assert.ok(!all.includes(secret));
+  await stop();
+  await c.stop();
+});
