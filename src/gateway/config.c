@@ -66,7 +66,7 @@ static const struct fields check_fields = {"health_check", sizeof(struct config_
 
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
-    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`, `ollama`, `vllm`, `llama.cpp`, `lmstudio`, `tgi`, `mistral`, `groq`, `openrouter`, `deepseek`, `cohere`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
+    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`; `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
     {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; each type that is a service or a local server has its own for when it is not given."},
     {"key", FIELD_SECRETS, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`, or a list of keys that are used in turn."},
     {"api_version", FIELD_TEXT, AT(config_provider, api_version), .doc = "Azure's `api-version`."},
@@ -170,7 +170,7 @@ static bool is_path(struct str s)
 /* What the vendor needs, and no more. */
 static bool check_provider(const struct config_provider *p, const struct vendor *v, struct err *e)
 {
-    bool local = !v->path[OP_CHAT];
+    bool local = v->kind->dialect == CHAT_NO_DIALECT;
     if (str_eq(p->name, STR("extractive")))
         return err_set(e, ERR_INVALID, "this name is the built-in provider's; choose another");
     if (!local && !p->n_urls && !v->url)

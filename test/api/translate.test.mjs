@@ -159,3 +159,28 @@ models:
     }
   });
 });
+
+describe("a provider at Azure", () => {
+  test("is asked by deployment and version, with its own header", async () => {
+    const p = await Provider.start();
+    const s = await Service.start({
+      config: `providers:
+  - {name: azure, type: azure, url: "http://127.0.0.1:${p.port}", key: azure-secret, api_version: 2024-10-21}
+models:
+  - {name: m, provider: azure, upstream: my gpt/4}
+`,
+    });
+    try {
+      const r = await s.client.chat.completions.create(ask("x", { max_tokens: 5 }));
+      assert.equal(r.model, "m");
+      const { url, headers, body } = p.requests.at(-1);
+      assert.equal(url, "/openai/deployments/my%20gpt%2F4/chat/completions?api-version=2024-10-21");
+      assert.equal(headers["api-key"], "azure-secret");
+      assert.equal(headers.authorization, undefined);
+      assert.equal(JSON.parse(body).max_tokens, 5);
+    } finally {
+      await s.stop();
+      await p.stop();
+    }
+  });
+});
