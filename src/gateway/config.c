@@ -67,7 +67,7 @@ static const struct fields check_fields = {"health_check", sizeof(struct config_
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
     {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`; `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
-    {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; each type that is a service or a local server has its own for when it is not given."},
+    {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; of `anthropic` with or without `/v1`; each type that is a service or a local server has its own for when it is not given."},
     {"key", FIELD_SECRETS, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`, or a list of keys that are used in turn."},
     {"api_version", FIELD_TEXT, AT(config_provider, api_version), .doc = "Azure's `api-version`."},
     {"text", FIELD_TEXT, AT(config_provider, text), .doc = "What a `static` provider answers."},
@@ -143,12 +143,21 @@ static bool at_line(const char *file, int line, const char *what, struct str nam
     return err_prefix(e, "%s:%d: %s '%.*s': ", file, line, what, STR_FMT(name));
 }
 
+/* Some vendors' paths begin with the version; their addresses are written with it or without. */
+static void trim_version(struct http_origin *o, const struct vendor *v)
+{
+    static const struct str version = STR_INIT("/v1");
+    if (v->models && str_starts(str_from(v->models), version) && str_ends(o->base_path, version))
+        o->base_path.len -= version.len;
+}
+
 static bool add_endpoint(struct config *c, struct config_provider *p, struct str url, struct err *e)
 {
     struct provider_endpoint *to = &p->provider.endpoint[p->provider.n_endpoints++];
     to->url = url;
     if (!http_origin_parse(&to->origin, c->arena, url, e))
         return false;
+    trim_version(&to->origin, p->provider.vendor);
     if (!to->origin.https)
         return true;
     const char *ca = p->ca.len ? arena_text(c->arena, p->ca) : NULL;
