@@ -104,6 +104,7 @@ static const struct field model_field[] = {
     {"first_token_timeout", FIELD_DURATION, AT(config_model, first_token_timeout_ms), "0s", "A stream that has not said a word by then is given up for the next target; 0 is the provider's own times alone.", .least = 0, .most = 3600000},
     {"hold_back", FIELD_DURATION, AT(config_model, hold_back_ms), "0s", "The first words of a stream are held so long, so that an answer that breaks off early can begin anew.", .least = 0, .most = 60000},
     {"hedge", FIELD_DURATION, AT(config_model, hedge_ms), "0s", "When the first attempt has been silent for so long a second one starts beside it, at the next target if there is one; whoever speaks first answers, and the other costs nothing. 0 is never.", .least = 0, .most = 600000},
+    {"coalesce", FIELD_BOOL, AT(config_model, coalesce), "false", "Requests of a tenant with the same body that are in flight at the same time share one call and its answer."},
     {"prefill", FIELD_TEXT, AT(config_model, prefill), "auto", "Can the model continue an answer that the request has begun? Such a one takes up streams that break off. `auto`: where it is known."},
     {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in."},
     {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`."},
@@ -304,6 +305,7 @@ static bool make_model(struct config *c, struct config_model *m, struct err *e)
         .first_token_ms = m->first_token_timeout_ms,
         .hold_back_ms = m->hold_back_ms,
         .hedge_ms = m->hedge_ms,
+        .coalesce = m->coalesce,
     };
     make_account(m, &to->account);
     if (!str_eq(m->prefill, STR("auto")) && !str_eq(m->prefill, STR("true")) &&
