@@ -166,7 +166,7 @@ function nginxConf(name, http) {
     ${process.getuid() === 0 ? "user root;" : ""}
     daemon off; worker_processes 1; worker_rlimit_nofile 20000;
     pid ${dir}/${name}.pid; error_log ${dir}/${name}.err;
-    events { worker_connections 20000; }
+    events { worker_connections 32768; }
     http {
       access_log off; keepalive_requests 1000000000; tcp_nodelay on;
       client_body_temp_path ${dir}/body; proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/fastcgi;
@@ -330,7 +330,7 @@ function interleave(targets, measure) {
 
 function heldStreams() {
   const files = Number(/Max open files\s+\S+\s+(\d+)/.exec(readFileSync("/proc/self/limits", "utf8"))[1]);
-  return Math.min(Number(opt.held), Math.floor((files - 100) / 2)); // two descriptors a stream
+  return Math.min(Number(opt.held), Math.floor((files - 200) / 2)); // two descriptors a stream
 }
 
 // A fresh process, so that nothing but the streams is in the difference.

@@ -8,6 +8,7 @@ enum {
     ALIGN = 16,
     BLOCK_MAX = 1 << 20, /* blocks double up to here */
     SPILL = 512,         /* from the heap, of a borrowed arena that proves a little too small */
+    SPARE_MAX = 1 << 15, /* a block up to this size is kept by arena_reset */
     RED_ZONE = ASAN_ON ? ALIGN : 0,
 };
 
@@ -25,6 +26,7 @@ struct defer {
 
 struct arena {
     struct block *last;
+    struct block *spare; /* kept from before a reset; counts as held */
     struct defer *defers;
     size_t held;
     bool borrowed; /* it and its first block lie in the caller's memory */
@@ -32,13 +34,18 @@ struct arena {
 
 static struct block *block_new(struct arena *a, size_t size)
 {
-    struct block *b = mem_resize(NULL, 1, sizeof(*b) + size); /* zeroed when handed out */
+    struct block *b = a->spare;
+    if (b && b->size >= size) {
+        a->spare = NULL;
+    } else {
+        b = mem_resize(NULL, 1, sizeof(*b) + size); /* zeroed when handed out */
+        b->size = size;
+        a->held += sizeof(*b) + size;
+        ASAN_POISON(b->data, size);
+    }
     b->prev = a->last;
     b->used = 0;
-    b->size = size;
     a->last = b;
-    a->held += sizeof(*b) + size;
-    ASAN_POISON(b->data, size);
     return b;
 }
 
@@ -63,13 +70,18 @@ struct arena *arena_on(void *space, size_t size)
     return a;
 }
 
+static void block_free(struct arena *a, struct block *b)
+{
+    a->held -= sizeof(*b) + b->size;
+    ASAN_UNPOISON(b->data, b->size);
+    mem_free(b);
+}
+
 static void block_pop(struct arena *a)
 {
     struct block *b = a->last;
     a->last = b->prev;
-    a->held -= sizeof(*b) + b->size;
-    ASAN_UNPOISON(b->data, b->size);
-    mem_free(b);
+    block_free(a, b);
 }
 
 static void run_defers(struct arena *a, const struct defer *until)
@@ -86,6 +98,8 @@ void arena_free(struct arena *a)
     if (!a)
         return;
     run_defers(a, NULL);
+    if (a->spare)
+        block_free(a, a->spare);
     while (a->last->prev)
         block_pop(a);
     if (a->borrowed) {
@@ -96,11 +110,24 @@ void arena_free(struct arena *a)
     mem_free(a);
 }
 
+/* The block behind the first one stays too when it is small: a body of 8 KB needs one each time. */
+static void keep_or_free(struct arena *a)
+{
+    struct block *b = a->last;
+    if (b->prev->prev || a->spare || b->size > SPARE_MAX) {
+        block_pop(a);
+        return;
+    }
+    a->last = b->prev;
+    a->spare = b;
+    ASAN_POISON(b->data, b->size);
+}
+
 void arena_reset(struct arena *a)
 {
     run_defers(a, NULL);
     while (a->last->prev)
-        block_pop(a);
+        keep_or_free(a);
     a->last->used = 0;
     ASAN_POISON(a->last->data, a->last->size);
 }

@@ -26,8 +26,9 @@ struct arena *arena_new(void);
 /* An arena that lies in the caller's memory together with its first block; `space` is aligned for
  * any type. It takes blocks from the heap only when it grows; arena_free gives those back. */
 struct arena *arena_on(void *space, size_t size);
-void arena_free(struct arena *a);  /* runs what was deferred, last first */
-void arena_reset(struct arena *a); /* the same, and keeps the first block for the next request */
+void arena_free(struct arena *a); /* runs what was deferred, last first */
+void arena_reset(
+    struct arena *a); /* the same, and keeps the first block or two for what comes next */
 
 void *arena_alloc(struct arena *a, size_t size);                 /* zeroed, aligned for any type */
 void *arena_alloc_array(struct arena *a, size_t n, size_t size); /* checked for overflow */
