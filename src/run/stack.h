@@ -55,7 +55,7 @@ char *stack_top(char *lo);
 
 /* Gives back the pages that lie wholly below `sp`. */
 void stack_trim(struct stack_pool *p, char *lo, const void *sp);
-/* To be called about once per second: takes the pages of free stacks that nobody needed since.
+/* To be called a few times per second: takes the pages of free stacks that nobody needed since.
  * Returns whether no free stack has pages. */
 bool stack_tick(struct stack_pool *p);
 
