@@ -1,10 +1,19 @@
 #include "gateway/request.h"
 #include "base/clock.h"
+#include "gateway/messages_error.h"
 #include "gateway/stages.h"
 
 struct str request_tenant(const struct request *r)
 {
     return str_from(r->call.key->tenant);
+}
+
+bool request_is_anthropic(const struct request *r)
+{
+    struct str version;
+    return str_starts(r->http->path, STR("/v1/messages")) ||
+           (str_starts(r->http->path, STR("/v1/models")) &&
+            http_header_get(&r->http->head.headers, STR("anthropic-version"), &version));
 }
 
 /* Milliseconds with two decimals. */
@@ -65,7 +74,7 @@ size_t reply_headers(const struct request *r, const char *content_type,
     struct str id = str_from(r->call.id);
     h[n++] = (struct http_header){STR("Content-Type"), str_from(content_type)};
     h[n++] = (struct http_header){STR("x-request-id"), id};
-    if (str_starts(r->http->path, STR("/v1/messages"))) /* Anthropic's clients look for this */
+    if (request_is_anthropic(r))
         h[n++] = (struct http_header){STR("request-id"), id};
     return n + call_headers(r, h + n);
 }
@@ -120,6 +129,8 @@ static struct err for_client(const struct err *why)
 void reply_error(struct request *r, const struct err *why)
 {
     struct err shown = for_client(why), ignored;
+    bool anthropic = request_is_anthropic(r);
+    int status = anthropic ? messages_error_status(why->code) : err_status(why->code);
     struct http_header more[2];
     size_t n = 0;
     struct buf b;
@@ -137,9 +148,12 @@ void reply_error(struct request *r, const struct err *why)
         shown.param[0] = 0;
     buf_init(&b, 64 << 10);
     json_begin(&w, &b);
-    reply_error_json(&w, &shown);
+    if (anthropic)
+        messages_error_json(&w, r, &shown);
+    else
+        reply_error_json(&w, &shown);
     /* A client that cannot be told has gone, and its connection with it. */
-    reply_with(r, err_status(why->code), "application/json", more, n, buf_str(&b), &ignored);
+    reply_with(r, status, "application/json", more, n, buf_str(&b), &ignored);
     buf_fini(&b);
 }
 

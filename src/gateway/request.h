@@ -16,6 +16,8 @@ struct codec {
     const char *name;
     /* Reads and checks the body; fills call.req. */
     bool (*read)(struct request *r, struct err *e);
+    /* Answers, through the sink, what nobody behind the model can; NULL = that is an error. */
+    bool (*stand_in)(struct request *r, struct err *e);
     /* The last sink of the chain: turns events into the protocol's answer. */
     struct chat_sink *(*sink)(struct request *r);
     /* The answer is whole: what is still held goes out, and the reply ends. */
@@ -54,6 +56,9 @@ struct request {
 };
 
 struct str request_tenant(const struct request *r);
+/* Does a client of Anthropic's read the answer? It does on /v1/messages and below; on /v1/models,
+ * which both ask, its anthropic-version tells. Known until the head is released. */
+bool request_is_anthropic(const struct request *r);
 
 /* Answers. All of them carry x-request-id; those of a model also who answered, after how many
  * attempts (x-penstock-*), and Server-Timing. */

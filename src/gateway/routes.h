@@ -14,6 +14,9 @@ void routes_handle(struct http_request *http, void *ctx);
 
 bool chat_create(struct request *r, struct err *e); /* POST /v1/chat/completions */
 
+bool messages_create(struct request *r, struct err *e);
+bool messages_count(struct request *r, struct err *e);
+
 bool models_list(struct request *r, struct err *e);
 bool models_get(struct request *r, struct err *e);
 

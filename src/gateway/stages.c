@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "gateway/flight.h"
 #include "gateway/transcript.h"
 
 /* ---- identify ---- */
@@ -146,6 +145,8 @@ static void note_use(const struct request *r)
 
 static bool ground(struct request *r, struct err *e)
 {
+    if (r->call.req.op == OP_COUNT_TOKENS) /* of what was sent, not of what it would lead to */
+        r->n_collections = 0;
     if (!r->n_collections)
         return true;
     if (!can_cite(r, e))
@@ -163,8 +164,9 @@ static bool ground(struct request *r, struct err *e)
 
 static bool invoke(struct request *r, struct err *e)
 {
-    return r->model->coalesce && !r->n_collections ? flight_answer(r, e)
-                                                   : dispatch(r->model, &r->call, r->sink, e);
+    if (r->codec->stand_in && !dispatch_can(r->model, r->call.req.op))
+        return r->codec->stand_in(r, e);
+    return dispatch(r->model, &r->call, r->sink, e);
 }
 
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)

@@ -480,6 +480,17 @@ static bool can_resume(const struct model *m)
     return false;
 }
 
+bool dispatch_can(const struct model *m, enum chat_op op)
+{
+    for (size_t stage = 0; stage <= m->n_fallback; stage++) {
+        const struct model *s = stage == 0 ? m : m->fallback[stage - 1];
+        for (size_t i = 0; i < s->n_targets; i++)
+            if (provider_can(s->target[i].provider, op))
+                return true;
+    }
+    return false;
+}
+
 static void free_said(void *said)
 {
     buf_fini(&((struct said *)said)->text);

@@ -54,6 +54,9 @@ struct model {
 /* Fills the places of a model whose targets are set, in `a`. ERR_LIMIT: over BALANCE_MOST. */
 bool model_places(struct model *m, struct arena *a, struct err *e);
 
+/* Can anybody behind the model do it? */
+bool dispatch_can(const struct model *m, enum chat_op op);
+
 /* call->req through `sink`. On success the call says who answered and what it used. ERR_FULL when
  * an answer could not be recorded. */
 bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, struct err *e);
