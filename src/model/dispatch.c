@@ -390,6 +390,14 @@ static bool has_other_key(const struct dispatch *d)
     return false;
 }
 
+/* No head came, or no first word although there is a limit for that. */
+static bool was_silent(const struct dispatch *d)
+{
+    const struct attempt *a = d->attempt;
+    bool limited = d->call->req.stream && stage_model(d, d->stage)->first_token_ms > 0;
+    return a->status == 0 || (limited && a->status == 200 && a->first_token_ns == 0);
+}
+
 /* Is there any sense in another attempt, whoever makes it? */
 static bool is_final(const struct dispatch *d, const struct err *e)
 {
@@ -447,7 +455,7 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
     if (e->code == ERR_CONTEXT)
         d->window = a->target->context_tokens;
     d->retry.now_ns = clock_now();
-    d->retry.spoke = a->first_token_ns > 0;
+    d->retry.silent = was_silent(d);
     d->retry.other_place = has_next(d);
     d->retry.other_key = a->key && has_other_key(d);
     bool again = !unsaid && is_wanted(d, current(d));

@@ -47,7 +47,7 @@ enum retry_step retry_decide(const struct retry_state *s, const struct err *e, i
                    : again(s, pause_ns(s, e), wait_ns);
     case ERR_UPSTREAM:
     case ERR_UNAVAILABLE: return tried ? RETRY_NEXT : again(s, pause_ns(s, e), wait_ns);
-    case ERR_TIMEOUT: return s->spoke && !tried ? again(s, pause_ns(s, e), wait_ns) : next;
+    case ERR_TIMEOUT: return s->silent || tried ? next : again(s, pause_ns(s, e), wait_ns);
     case ERR_CONTEXT:
     case ERR_NOT_FOUND:
     case ERR_MODEL: return next;

@@ -4,7 +4,7 @@
  *     429                      another key; else the same place after a pause, once when there are
  *                              others and the pause is short
  *     5xx, reset, cut short,   the same place after a pause, once when there are others
- *     stalled
+ *     stalled behind its head
  *     silence                  another place: the silent one is not asked twice
  *     context too long,        another place (whoever looks for one takes a larger window)
  *     model not known
@@ -28,7 +28,7 @@ struct retry_state {
     int attempts;     /* at providers, in all */
     int most;         /* at most so many of them, up to RETRY_MOST */
     int tries;        /* of these at this place in a row */
-    bool spoke;       /* the last one had brought some of the answer */
+    bool silent;      /* the last one said nothing in time, or no word by the time for that */
     bool other_key;   /* the place has a key that was not refused */
     bool other_place; /* somebody else could be asked */
     int64_t pause_ns; /* what pauses may still take */

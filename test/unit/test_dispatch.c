@@ -34,7 +34,7 @@ static bool play(struct attempt *a, struct err *e)
     key_asked[calls++] = a->key->lines.p[a->key->lines.len - 3];
     if (s->wait_ms && !fiber_sleep(s->wait_ms * NS_PER_MS, e))
         return false;
-    a->status = s->status;
+    a->status = s->begins || s->says ? 200 : s->status;
     a->usage = (struct chat_usage){.input = 1000, .output = 10, .cached = 400};
     a->said->begun = a->said->begun || s->begins || s->says || s->code == ERR_NONE;
     if (a->resume)
@@ -123,6 +123,14 @@ static const struct {
      "",
      0},
     {"not after a silence", {{ERR_TIMEOUT}}, "a", ERR_TIMEOUT, "timeout", 0, "", 0},
+    {"but after a stall",
+     {{ERR_TIMEOUT, .begins = true}, {ERR_NONE}},
+     "aa",
+     ERR_NONE,
+     "timeout,",
+     2230,
+     "x",
+     0},
     {"not once words have reached the client",
      {{ERR_UPSTREAM, .says = "half"}},
      "a",

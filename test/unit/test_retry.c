@@ -13,6 +13,7 @@ static const struct {
     int64_t pause_ms;
     enum retry_step step;
     int64_t wait_least_ms, wait_most_ms;
+    bool silent;
 } cases[] = {
     {"a broken one again", ERR_UPSTREAM, 0, 1, 1, false, false, 3000, RETRY_AGAIN, 0, 100},
     {"again, although there are others", ERR_UPSTREAM, 0, 1, 1, false, true, 3000, RETRY_AGAIN, 0,
@@ -28,8 +29,10 @@ static const struct {
      0},
     {"no key, another place", ERR_UPSTREAM_AUTH, 0, 1, 1, false, true, 3000, RETRY_NEXT, 0, 0},
     {"no key, no place", ERR_UPSTREAM_AUTH, 0, 1, 1, false, false, 3000, RETRY_STOP, 0, 0},
-    {"silence: another", ERR_TIMEOUT, 0, 1, 1, true, true, 3000, RETRY_NEXT, 0, 0},
-    {"silence: nobody twice", ERR_TIMEOUT, 0, 1, 1, true, false, 3000, RETRY_STOP, 0, 0},
+    {"silence: another", ERR_TIMEOUT, 0, 1, 1, true, true, 3000, RETRY_NEXT, 0, 0, true},
+    {"silence: nobody twice", ERR_TIMEOUT, 0, 1, 1, true, false, 3000, RETRY_STOP, 0, 0, true},
+    {"stalled: again", ERR_TIMEOUT, 0, 1, 1, false, true, 3000, RETRY_AGAIN, 0, 100},
+    {"stalled twice: another", ERR_TIMEOUT, 0, 2, 2, false, true, 3000, RETRY_NEXT, 0, 0},
     {"too long: another", ERR_CONTEXT, 0, 1, 1, false, true, 3000, RETRY_NEXT, 0, 0},
     {"content: the reason", ERR_CONTENT, 0, 1, 1, true, true, 3000, RETRY_STOP, 0, 0},
     {"a bad request stays one", ERR_INVALID, 0, 1, 1, true, true, 3000, RETRY_STOP, 0, 0},
@@ -48,6 +51,7 @@ int main(void)
         struct retry_state s = {.attempts = cases[i].attempts,
                                 .most = RETRY_MOST,
                                 .tries = cases[i].tries,
+                                .silent = cases[i].silent,
                                 .other_key = cases[i].key,
                                 .other_place = cases[i].place,
                                 .pause_ns = cases[i].pause_ms * NS_PER_MS,
