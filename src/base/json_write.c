@@ -60,7 +60,7 @@ void json_end(struct json_writer *w)
 static void quoted(struct buf *out, struct str s, struct str behind)
 {
     bool high = false;
-    if (json_plain(s.p, s.p + s.len, &high) < s.p + s.len || high) {
+    if (s.len > 0 && (json_plain(s.p, s.p + s.len, &high) < s.p + s.len || high)) {
         buf_char(out, '"');
         json_escape(out, s);
         buf_char(out, '"');

@@ -3,6 +3,7 @@
  * A fiber never waits while it holds one (run/fiber.h checks lock_held() == 0 at every wait); for
  * waiting fibers there is run/fsync.h. When two are needed, the one further up is taken first:
  *
+ *     gateway: flights
  *     model: places, gates > one gate
  *     store: writer queue > journal > snapshot publication
  *     index: set of collections > one collection

@@ -66,8 +66,8 @@ static const struct fields check_fields = {"health_check", sizeof(struct config_
 
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
-    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`, `ollama`, `vllm`, `llama.cpp`, `lmstudio`, `tgi`, `mistral`, `groq`, `openrouter`, `deepseek`, `cohere`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
-    {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; each type that is a service or a local server has its own for when it is not given."},
+    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`; `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
+    {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; of `anthropic` with or without `/v1`; each type that is a service or a local server has its own for when it is not given."},
     {"key", FIELD_SECRETS, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`, or a list of keys that are used in turn."},
     {"api_version", FIELD_TEXT, AT(config_provider, api_version), .doc = "Azure's `api-version`."},
     {"text", FIELD_TEXT, AT(config_provider, text), .doc = "What a `static` provider answers."},
@@ -104,6 +104,7 @@ static const struct field model_field[] = {
     {"first_token_timeout", FIELD_DURATION, AT(config_model, first_token_timeout_ms), "0s", "A stream that has not said a word by then is given up for the next target; 0 is the provider's own times alone.", .least = 0, .most = 3600000},
     {"hold_back", FIELD_DURATION, AT(config_model, hold_back_ms), "0s", "The first words of a stream are held so long, so that an answer that breaks off early can begin anew.", .least = 0, .most = 60000},
     {"hedge", FIELD_DURATION, AT(config_model, hedge_ms), "0s", "When the first attempt has been silent for so long a second one starts beside it, at the next target if there is one; whoever speaks first answers, and the other costs nothing. 0 is never.", .least = 0, .most = 600000},
+    {"coalesce", FIELD_BOOL, AT(config_model, coalesce), "false", "Requests of a tenant with the same body that are in flight at the same time share one call and its answer."},
     {"prefill", FIELD_TEXT, AT(config_model, prefill), "auto", "Can the model continue an answer that the request has begun? Such a one takes up streams that break off. `auto`: where it is known."},
     {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in."},
     {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`."},
@@ -143,12 +144,21 @@ static bool at_line(const char *file, int line, const char *what, struct str nam
     return err_prefix(e, "%s:%d: %s '%.*s': ", file, line, what, STR_FMT(name));
 }
 
+/* Some vendors' paths begin with the version; their addresses are written with it or without. */
+static void trim_version(struct http_origin *o, const struct vendor *v)
+{
+    static const struct str version = STR_INIT("/v1");
+    if (v->models && str_starts(str_from(v->models), version) && str_ends(o->base_path, version))
+        o->base_path.len -= version.len;
+}
+
 static bool add_endpoint(struct config *c, struct config_provider *p, struct str url, struct err *e)
 {
     struct provider_endpoint *to = &p->provider.endpoint[p->provider.n_endpoints++];
     to->url = url;
     if (!http_origin_parse(&to->origin, c->arena, url, e))
         return false;
+    trim_version(&to->origin, p->provider.vendor);
     if (!to->origin.https)
         return true;
     const char *ca = p->ca.len ? arena_text(c->arena, p->ca) : NULL;
@@ -170,7 +180,7 @@ static bool is_path(struct str s)
 /* What the vendor needs, and no more. */
 static bool check_provider(const struct config_provider *p, const struct vendor *v, struct err *e)
 {
-    bool local = !v->path[OP_CHAT];
+    bool local = v->kind->dialect == CHAT_NO_DIALECT;
     if (str_eq(p->name, STR("extractive")))
         return err_set(e, ERR_INVALID, "this name is the built-in provider's; choose another");
     if (!local && !p->n_urls && !v->url)
@@ -295,6 +305,7 @@ static bool make_model(struct config *c, struct config_model *m, struct err *e)
         .first_token_ms = m->first_token_timeout_ms,
         .hold_back_ms = m->hold_back_ms,
         .hedge_ms = m->hedge_ms,
+        .coalesce = m->coalesce,
     };
     make_account(m, &to->account);
     if (!str_eq(m->prefill, STR("auto")) && !str_eq(m->prefill, STR("true")) &&

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "gateway/flight.h"
 #include "gateway/transcript.h"
 
 /* ---- identify ---- */
@@ -166,7 +167,8 @@ static bool invoke(struct request *r, struct err *e)
 {
     if (r->codec->stand_in && !dispatch_can(r->model, r->call.req.op))
         return r->codec->stand_in(r, e);
-    return dispatch(r->model, &r->call, r->sink, e);
+    return r->model->coalesce && !r->n_collections ? flight_answer(r, e)
+                                                   : dispatch(r->model, &r->call, r->sink, e);
 }
 
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)

@@ -19,6 +19,7 @@
 #include "model/relay.h"
 #include "model/resume.h"
 #include "model/splice.h"
+#include "model/traced.h"
 
 enum { WAITING_MOST = 64 << 10 };
 
@@ -83,6 +84,13 @@ static bool read_stop(struct reading *r, struct json_value of)
     if (r->relay.decode) /* the event that says it goes first */
         r->stop = arena_copy(c->arena, json_text(json_get(of, "stop_sequence"), c->arena));
     return true;
+}
+
+static void trace(const struct reading *r, struct json_value message, struct json_value delta)
+{
+    if (r->relay.a->traced)
+        traced_answer(r->relay.a, json_get(message, "id"), json_get(message, "model"),
+                      json_get(delta, "stop_reason"));
 }
 
 /* ---- The content ---- */
@@ -204,6 +212,7 @@ static bool take_message(struct reading *r, const struct json *doc, struct err *
     struct json_value usage = json_get(root, "usage");
     if (!json_is(content, JSON_ARRAY) || !read_stop(r, root))
         return relay_malformed(r->relay.a, "answered without an answer", e);
+    trace(r, root, root);
     relay_begin(&r->relay);
     take_blocks(r, content);
     read_usage(r, usage);
@@ -275,6 +284,7 @@ static void look_at_start(struct reading *r, const struct sse_event *ev, const s
         return; /* it comes once; clients would begin anew */
     r->started = true;
     read_usage(r, json_get(message, "usage"));
+    trace(r, message, message);
     if (r->relay.decode)
         return;
     if (json_is(message, JSON_OBJECT) && !relay_is_model(r->relay.a, json_get(message, "model")))
@@ -308,6 +318,7 @@ static bool look_at_end(struct reading *r, struct json_value root, struct err *e
     if (r->in_tool)
         return relay_malformed(r->relay.a, "ended its answer inside a tool call", e);
     read_usage(r, usage);
+    trace(r, (struct json_value){0}, json_get(root, "delta"));
     r->relay.usage_known =
         r->relay.usage_known || json_is(json_get(usage, "output_tokens"), JSON_NUMBER);
     r->relay.complete = read_stop(r, json_get(root, "delta")) || r->relay.complete;

@@ -8,6 +8,7 @@
  * To all others, and to stages that work on text, the answer goes as canonical events.
  */
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "model/openai_body.h"
 #include "model/refusal.h"
@@ -23,7 +24,8 @@ struct reading {
     struct relay relay;
     uint64_t begun[CHOICES_MOST / 64]; /* a bit for each choice that has been seen ... */
     uint64_t ended[CHOICES_MOST / 64]; /* ... and for each with a finish_reason */
-    int64_t tool;                      /* index of the tool call that is being written */
+    int64_t tool;                      /* index of the tool call that is being written ... */
+    uint64_t tool_id;                  /* ... and a hash of its id */
 };
 
 static const struct chat_request *request(const struct reading *r)
@@ -59,6 +61,9 @@ static void read_usage(struct reading *r, struct json_value usage)
         (is_given(output) && !json_int(output, &u.output)) || u.input < 0 || u.output < 0)
         return;
     u.cached = share(usage, "prompt_tokens_details.cached_tokens", u.input);
+    if (u.cached == 0) /* DeepSeek's spelling */
+        u.cached = share(usage, "prompt_cache_hit_tokens", u.input);
+    u.cache_write = share(usage, "prompt_tokens_details.cache_write_tokens", u.input);
     u.reasoning = share(usage, "completion_tokens_details.reasoning_tokens", u.output);
     r->relay.a->usage = u;
     r->relay.usage_known = true;
@@ -67,6 +72,7 @@ static void read_usage(struct reading *r, struct json_value usage)
 static enum chat_finish finish_of(struct json_value reason)
 {
     return json_text_is(reason, "length")           ? CHAT_FINISH_LENGTH
+           : json_text_is(reason, "model_length")   ? CHAT_FINISH_LENGTH /* Mistral's window */
            : json_text_is(reason, "tool_calls")     ? CHAT_FINISH_TOOLS
            : json_text_is(reason, "function_call")  ? CHAT_FINISH_TOOLS
            : json_text_is(reason, "content_filter") ? CHAT_FINISH_CONTENT
@@ -115,20 +121,51 @@ static size_t count_calls(struct json_value calls)
     return n;
 }
 
-/* Tokens of what it carries: text, refusal, reasoning, tool calls. */
+/* Tokens of a text, or of the parts with texts that some servers make of it. */
+static size_t count_text(struct json_value content)
+{
+    size_t n = relay_count(content);
+    if (json_is(content, JSON_ARRAY))
+        json_each(part, content) n += relay_count(json_get(part.value, "text"));
+    return n;
+}
+
+/* A part of reasoning: Mistral's, with a list of texts. */
+static size_t count_reasoning(struct json_value content)
+{
+    size_t n = 0;
+    if (json_is(content, JSON_ARRAY))
+        json_each(part, content) n += count_text(json_get(part.value, "thinking"));
+    return n;
+}
+
+/* Tokens of what it carries: text, refusal, reasoning, tool calls. Blocks of reasoning repeat it;
+ * they count as something, as a signature may come alone. */
 static size_t count_content(struct json_value message)
 {
     size_t n = 0;
     json_each(it, message)
     {
-        if (str_eq(it.name, STR("tool_calls")))
+        if (str_eq(it.name, STR("content")))
+            n += count_text(it.value) + count_reasoning(it.value);
+        else if (str_eq(it.name, STR("tool_calls")))
             n += count_calls(it.value);
         else if (str_eq(it.name, STR("thinking_blocks")))
-            n += json_count(it.value); /* signatures count as little as they say */
+            n += json_is(it.value, JSON_ARRAY) ? json_count(it.value) : 0;
         else if (!str_eq(it.name, STR("role")) && !str_eq(it.name, STR("finish_reason")))
             n += relay_count(it.value);
     }
     return n;
+}
+
+/* A text as it is, or its parts joined. */
+static struct str joined_text(struct json_value content, struct arena *tmp)
+{
+    struct str text = json_text(content, tmp);
+    if (json_is(content, JSON_ARRAY))
+        json_each(part, content) text = arena_printf(
+            tmp, "%.*s%.*s", STR_FMT(text), STR_FMT(json_text(json_get(part.value, "text"), tmp)));
+    return text;
 }
 
 static void put_text(struct reading *r, enum chat_event_kind kind, struct str text)
@@ -137,40 +174,70 @@ static void put_text(struct reading *r, enum chat_event_kind kind, struct str te
         relay_put(&r->relay, &(struct chat_event){.kind = kind, .text = text});
 }
 
-/* A call begins with its id; what follows under its index is more of its arguments. */
+/* A call begins with its name, under an index or an id of its own: some servers give all calls the
+ * same index, others say name and id again with each piece. */
+static bool begins_call(const struct reading *r, struct json_value call, int64_t index)
+{
+    struct json_value id = json_get(call, "id");
+    return is_text(json_path(call, "function.name")) &&
+           (index != r->tool || (is_text(id) && hash64(json_raw(id)) != r->tool_id));
+}
+
+/* Whoever answers to a call must be able to name it. */
+static struct str call_id(struct json_value call, struct arena *tmp)
+{
+    char made[RANDOM_ID_SIZE];
+    struct str id = json_text(json_get(call, "id"), tmp);
+    if (id.len > 0)
+        return id;
+    random_id(made, "call_");
+    return arena_copy(tmp, str_from(made));
+}
+
 static bool put_call(struct reading *r, struct json_value call, int64_t index, struct arena *tmp,
                      struct err *e)
 {
     struct json_value function = json_get(call, "function");
-    struct str arguments = json_text(json_get(function, "arguments"), tmp);
     json_int(json_get(call, "index"), &index);
-    if (index != r->tool && is_text(json_get(function, "name"))) {
+    if (begins_call(r, call, index)) {
         r->tool = index;
+        r->tool_id = hash64(json_raw(json_get(call, "id")));
         relay_put(&r->relay,
                   &(struct chat_event){.kind = CHAT_TOOL_CALL,
-                                       .id = json_text(json_get(call, "id"), tmp),
+                                       .id = call_id(call, tmp),
                                        .name = json_text(json_get(function, "name"), tmp)});
     } else if (index != r->tool) {
         return relay_malformed(r->relay.a, "mixed the arguments of two tool calls", e);
     }
-    put_text(r, CHAT_ARGUMENTS, arguments);
+    put_text(r, CHAT_ARGUMENTS, json_text(json_get(function, "arguments"), tmp));
     return true;
 }
 
-/* Reasoning as text, and as blocks that carry what their maker wants back. */
-static void put_thinking(struct reading *r, struct json_value message, struct arena *tmp)
+/* The same reasoning may come as a text and as blocks, which carry what their maker wants back. */
+static struct str reasoning_text(struct json_value message, struct arena *tmp)
 {
     struct str text = json_text(json_get(message, "reasoning_content"), tmp);
-    if (!text.len)
-        text = json_text(json_get(message, "reasoning"), tmp);
-    put_text(r, CHAT_THINKING, text);
     json_each(it, json_get(message, "thinking_blocks"))
     {
-        if (!text.len)
-            put_text(r, CHAT_THINKING, json_text(json_get(it.value, "thinking"), tmp));
+        if (is_text(json_get(it.value, "thinking")))
+            return STR_NONE;
+    }
+    return text.len > 0 ? text : json_text(json_get(message, "reasoning"), tmp);
+}
+
+static void put_thinking(struct reading *r, struct json_value message, struct arena *tmp)
+{
+    struct json_value content = json_get(message, "content");
+    put_text(r, CHAT_THINKING, reasoning_text(message, tmp));
+    json_each(it, json_get(message, "thinking_blocks"))
+    {
+        put_text(r, CHAT_THINKING, json_text(json_get(it.value, "thinking"), tmp));
         put_text(r, CHAT_SIGNATURE, json_text(json_get(it.value, "signature"), tmp));
         put_text(r, CHAT_REDACTED, json_text(json_get(it.value, "data"), tmp));
     }
+    if (json_is(content, JSON_ARRAY))
+        json_each(part, content)
+            put_text(r, CHAT_THINKING, joined_text(json_get(part.value, "thinking"), tmp));
 }
 
 /* As canonical events; `text` is its text without what only repeats. */
@@ -201,8 +268,8 @@ static bool take_content(struct reading *r, struct json_value choice, bool first
     if (n == 0)
         return true;
     if (r->relay.decode || a->said->keep)
-        text = resume_text(a, json_text(content, tmp), tmp);
-    provider_spoke(a, text, n == relay_count(content) && !request(r)->rigid);
+        text = resume_text(a, joined_text(content, tmp), tmp);
+    provider_spoke(a, text, n == count_text(content) && !request(r)->rigid);
     return !r->relay.decode || !first || put_content(r, message, text, tmp, e);
 }
 
@@ -235,10 +302,20 @@ static bool send_raw(struct reading *r, const struct json *doc, struct err *e)
                       &(struct chat_event){.kind = CHAT_RAW, .raw = splice_text(&s, c->arena)}, e);
 }
 
+/* Some servers say "stop" behind tool calls. */
+static struct chat_event finish_event(const struct reading *r)
+{
+    enum chat_finish finish = r->relay.a->finish;
+    if (finish == CHAT_FINISH_STOP && r->tool != NO_TOOL)
+        finish = CHAT_FINISH_TOOLS;
+    return (struct chat_event){.kind = CHAT_FINISH, .finish = finish};
+}
+
 static bool send_decoded(struct reading *r, struct json_value choices, struct err *e)
 {
     r->relay.a->finish = finish_of(json_path(choices, "0.finish_reason"));
-    relay_put(&r->relay, &(struct chat_event){.kind = CHAT_FINISH, .finish = r->relay.a->finish});
+    struct chat_event end = finish_event(r);
+    relay_put(&r->relay, &end);
     return relay_flush(&r->relay, e);
 }
 
@@ -419,8 +496,8 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
 __attribute__((noinline)) static bool finish_stream(struct reading *r, struct err *e)
 {
     struct attempt *a = r->relay.a;
-    return !r->relay.decode ||
-           relay_send(a, &(struct chat_event){.kind = CHAT_FINISH, .finish = a->finish}, e);
+    struct chat_event end = finish_event(r);
+    return !r->relay.decode || relay_send(a, &end, e);
 }
 
 static bool read_stream(struct reading *r, struct http_exchange *x, struct err *e)

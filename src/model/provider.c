@@ -95,44 +95,57 @@ static bool is_used(const struct attempt *a, bool good, const struct err *e)
     return good || (a->said->begun && e->code == ERR_CANCELLED);
 }
 
-__attribute__((noinline)) static bool record(const struct attempt *a, bool good, struct err *e)
+static struct usage_row row_of(const struct call *c, struct str provider, struct str upstream)
 {
-    struct call *c = a->call;
-    const struct chat_usage *u = &a->usage;
-    const struct account *account = a->target->account;
-    struct usage_row row = {
-        .at_ms = clock_wall_ms(),
-        .attempt = a->number,
-        .status = good        ? 200
-                  : a->status ? a->status
-                              : err_status(e->code),
-        .latency_us = (a->end_ns - a->start_ns) / NS_PER_US,
-        .streamed = c->req.stream,
-    };
+    struct usage_row row = {.at_ms = clock_wall_ms(), .status = 200, .streamed = c->req.stream};
     PUT(row.request, str_from(c->id));
     if (c->key) {
         PUT(row.key, str_from(c->key->id));
         PUT(row.tenant, str_from(c->key->tenant));
     }
     PUT(row.model, c->req.model);
-    PUT(row.provider, a->target->provider->name);
-    PUT(row.upstream_model, a->target->upstream);
-    if (!good)
+    PUT(row.provider, provider);
+    PUT(row.upstream_model, upstream);
+    return row;
+}
+
+static void put_usage(struct usage_row *row, const struct attempt *a)
+{
+    const struct account *account = a->target->account;
+    const struct chat_usage *u = &a->usage;
+    row->input_tokens = u->input;
+    row->output_tokens = u->output;
+    row->cached_tokens = u->cached;
+    row->cache_write_tokens = u->cache_write;
+    row->reasoning_tokens = u->reasoning;
+    row->counted = u->counted;
+    if (!account)
+        return;
+    row->cost_microusd = account_cost(account, u);
+    account_count(account, u, a->first_token_ns > 0 ? a->first_token_ns - a->start_ns : 0);
+}
+
+__attribute__((noinline)) static bool record(const struct attempt *a, bool good, struct err *e)
+{
+    struct call *c = a->call;
+    struct usage_row row = row_of(c, a->target->provider->name, a->target->upstream);
+    row.attempt = a->number;
+    row.latency_us = (a->end_ns - a->start_ns) / NS_PER_US;
+    if (!good) {
+        row.status = a->status ? a->status : err_status(e->code);
         PUT(row.error, str_from(err_name(e->code)));
+    }
     if (a->first_token_ns > 0)
         row.first_token_us = (a->first_token_ns - a->start_ns) / NS_PER_US;
-    if (is_used(a, good, e)) {
-        row.input_tokens = u->input;
-        row.output_tokens = u->output;
-        row.cached_tokens = u->cached;
-        row.cache_write_tokens = u->cache_write;
-        row.reasoning_tokens = u->reasoning;
-        row.counted = u->counted;
-        row.cost_microusd = account ? account_cost(account, u) : 0;
-        c->cost_microusd += row.cost_microusd;
-        if (account)
-            account_count(account, u, a->first_token_ns > 0 ? a->first_token_ns - a->start_ns : 0);
-    }
+    if (is_used(a, good, e))
+        put_usage(&row, a);
+    c->cost_microusd += row.cost_microusd;
+    return !c->journal || journal_add(c->journal, &row, e);
+}
+
+bool provider_record_shared(const struct call *c, struct err *e)
+{
+    struct usage_row row = row_of(c, c->provider, c->upstream_model);
     return !c->journal || journal_add(c->journal, &row, e);
 }
 

@@ -118,3 +118,5 @@ void provider_credit(const struct attempt *a);
  * cost nothing; one that the client broke off costs what was counted until then. ERR_FULL when an
  * answer could not be recorded: it must not be given out then. */
 bool provider_try(struct attempt *a, struct err *e);
+/* The ledger row of a call that got another call's answer: attempt 0, without tokens and cost. */
+bool provider_record_shared(const struct call *c, struct err *e);

@@ -373,7 +373,7 @@ test("an answer that breaks off is taken up by a model that is known to do so", 
     data: temporary(),
     config: `providers:
   - {name: a, type: anthropic, url: "http://127.0.0.1:${a.port}", key: ka}
-  - {name: b, type: anthropic, url: "http://127.0.0.1:${b.port}", key: kb}
+  - {name: b, type: anthropic, url: "http://127.0.0.1:${b.port}/v1", key: kb}
 models:
   - {name: m, provider: a, upstream: claude-sonnet-5, fallback: [other]}
   - {name: other, provider: b, upstream: claude-sonnet-4-5}
@@ -382,6 +382,7 @@ models:
   const chunks = [];
   for await (const c of await s.client.chat.completions.create(ask("Count.", { stream: true, max_tokens: 50 }))) chunks.push(c);
   assert.equal(text(chunks), "One two three.");
+  assert.equal(b.requests[0].url, "/v1/messages", "an address with the version is as good as one without");
   const asked = JSON.parse(b.requests[0].body);
   assert.deepEqual(asked.messages.at(-1), { role: "assistant", content: [{ type: "text", text: "One two" }] });
   assert.ok(asked.max_tokens < 50);

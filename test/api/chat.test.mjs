@@ -175,6 +175,16 @@ describe("a provider behind", () => {
   });
   after(() => x.stop());
 
+  test("odd spelling, big numbers, unknown members and cache markers pass byte for byte", async () => {
+    const body = String.raw`	{ "messages" :[ {"content":[{"cache_control" : {"type":"ephemeral", "ttl":"1h"},"type":"text","text":"\u00e9\u0041A \/ / \ud83d\ude00 😀\u0000"} ] ,"role":"user","cache_control":{"type":"ephemeral"}}],
+"x":{"id":123456789012345678901234567890,"f":1.0E+2,"e":-0,"l":[ ],"o":{ }} ,"model"  :"m", "tools":[{"type":"function","function":{"name":"f","parameters":{"b":1,"a":{"\u0062":2,"c":1.10}}},"cache_control":{"type":"ephemeral"}}],
+"user":"" , "metadata":{"k":"v"}	} `;
+    const r = await x.s.fetch("/v1/chat/completions", { method: "POST", headers: { "content-type": "application/json" }, body });
+    assert.equal(r.status, 200);
+    await r.arrayBuffer();
+    assert.equal(x.p.requests.at(-1).body, body.replace('"m"', '"upstream-model"'));
+  });
+
   test("a request passes byte for byte, but for the model's name", async () => {
     const body = `{"model": "m",  "messages":[{"role":"user","content":"h\\u00e9 \u00e9"}], "x_new":{"a":[1, 2.50]},"temperature":0.70}`;
     const r = await x.s.fetch("/v1/chat/completions", { method: "POST", headers: { "content-type": "application/json" }, body });

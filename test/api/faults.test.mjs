@@ -1,10 +1,9 @@
 // Providers that misbehave: the caller gets the whole answer or a clean error, never half an answer.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import OpenAI from "openai";
-import { ask, chunk, completion, waitFor, withProvider } from "./harness.mjs";
+import { ask, chunk, completion, ledger, waitFor, withProvider } from "./harness.mjs";
 
 let x, create, stream;
 before(async () => {
@@ -199,7 +198,7 @@ test("each attempt has its row in the ledger, a failed one costs nothing", async
   x.p.answer = (req, res, body, n) => (n === 1 ? json(res, 503, {}) : good(res));
   const id = (await create(ask("count me")))._request_id;
   const rows = await waitFor("the ledger", async () => {
-    const list = query(x.s.state, `select attempt, status, error, input_tokens, output_tokens, cost_microusd, model, provider from usage where request = '${id}' order by attempt`);
+    const list = ledger(x.s, `select attempt, status, error, input_tokens, output_tokens, cost_microusd, model, provider from usage where request = '${id}' order by attempt`);
     return list.length === 2 && list;
   });
   assert.equal(rows[0].error, "upstream");
@@ -208,11 +207,6 @@ test("each attempt has its row in the ledger, a failed one costs nothing", async
   assert.equal(rows[1].cost_microusd, Math.round(7 * 1.5 + 3 * 6));
 });
 
-function query(state, sql) {
-  const r = spawnSync("sqlite3", ["-json", `${state}/penstock.db`, sql], { encoding: "utf8" });
-  assert.equal(r.status, 0, r.stderr);
-  return r.stdout ? JSON.parse(r.stdout) : [];
-}
 
 test("a slow reader is held back, not buffered without end", async () => {
   let sent = 0, stop = false;

@@ -1,5 +1,5 @@
 // harness.mjs - starts the real binary and a provider that can misbehave; ends both by their id.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
@@ -291,4 +291,11 @@ export async function waitFor(what, check, timeout = 10000) {
     if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise((r) => setTimeout(r, 20));
   }
+}
+
+/** Rows of the ledger. */
+export function ledger(service, sql) {
+  const r = spawnSync("sqlite3", ["-json", `${service.state}/penstock.db`, sql], { encoding: "utf8" });
+  if (r.status !== 0) throw new Error(r.stderr);
+  return r.stdout ? JSON.parse(r.stdout) : [];
 }

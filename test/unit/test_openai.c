@@ -143,9 +143,30 @@ static const struct {
 
 struct gather {
     struct chat_sink sink;
-    struct buf raw, text;
+    struct buf raw, text, all; /* all: what each canonical event is, neighbours of a kind as one */
+    enum chat_event_kind last;
     size_t events, finished;
 };
+
+static void note(struct gather *g, const struct chat_event *ev)
+{
+    static const char *const names[] = {
+        [CHAT_TEXT] = "text",           [CHAT_REFUSAL] = "refusal",   [CHAT_THINKING] = "thinking",
+        [CHAT_SIGNATURE] = "signature", [CHAT_REDACTED] = "redacted", [CHAT_TOOL_CALL] = "call",
+        [CHAT_ARGUMENTS] = "args",      [CHAT_FINISH] = "finish"};
+    static const char *const ends[] = {"none", "stop", "length", "tools", "content"};
+    if (ev->kind == CHAT_RAW || ev->kind == CHAT_CITATION)
+        return;
+    if (g->all.len == 0 || ev->kind != g->last || ev->kind == CHAT_TOOL_CALL)
+        buf_printf(&g->all, "%s%s:", g->all.len > 0 ? "|" : "", names[ev->kind]);
+    g->last = ev->kind;
+    if (ev->kind == CHAT_TOOL_CALL)
+        buf_printf(&g->all, "%.*s %.*s", STR_FMT(str_head(ev->id, 5)), STR_FMT(ev->name));
+    else if (ev->kind == CHAT_FINISH)
+        buf_printf(&g->all, "%s", ends[ev->finish]);
+    else
+        buf_add(&g->all, ev->text);
+}
 
 static bool take(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
@@ -156,6 +177,7 @@ static bool take(struct chat_sink *sink, const struct chat_event *ev, struct err
         buf_add(&g->raw, ev->raw);
     if (ev->kind == CHAT_TEXT)
         buf_add(&g->text, ev->text);
+    note(g, ev);
     g->finished += ev->kind == CHAT_FINISH;
     return true;
 }
@@ -243,6 +265,14 @@ static void make_server(struct server *s, struct arena *a, unsigned port, const 
     s->p.n_endpoints = 1;
 }
 
+static size_t first_stream(void)
+{
+    size_t i = 0;
+    while (!cases[i].stream)
+        i++;
+    return i;
+}
+
 static bool try(struct attempt *t, const struct server *s, struct call *c, struct chat_sink *sink,
                 struct err *e)
 {
@@ -279,6 +309,7 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
     struct attempt t;
     buf_init(&g.raw, 1 << 20);
     buf_init(&g.text, 1 << 20);
+    buf_init(&g.all, 1 << 20);
     make_call(&c, a, http, i);
     e = (struct err){0};
     bool good = try(&t, &s, &c, &g.sink, &e);
@@ -308,6 +339,128 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
     peer_stop(&peer);
     buf_fini(&g.raw);
     buf_fini(&g.text);
+    buf_fini(&g.all);
+    arena_free(a);
+}
+
+/* ---- Answers for clients of another protocol ---- */
+
+#define CALL(index, more) "{\"index\":" index ",\"type\":\"function\"," more "}"
+#define NAMED(id, name, args)                                                                      \
+    "\"id\":\"" id "\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" args "\"}"
+#define MORE(args) "\"function\":{\"arguments\":\"" args "\"}"
+#define PIECE(members) "data: {\"choices\":[{\"index\":0,\"delta\":{" members "}}]}\n\n"
+#define TOOLS(...) PIECE("\"tool_calls\":[" __VA_ARGS__ "]")
+#define ENDED(reason) LAST("u", "0", reason) DONE
+#define ANSWER(message, reason)                                                                    \
+    "{\"choices\":[{\"message\":{\"role\":\"assistant\"," message "},\"finish_reason\":\"" reason  \
+    "\"}]," USAGE "}"
+
+static const struct {
+    const char *name;
+    bool stream;
+    const char *body, *all; /* all NULL: an error of the provider */
+} decoded[] = {
+    {"reasoning, text", false, ANSWER("\"content\":\"b\",\"reasoning_content\":\"a\"", "length"),
+     "thinking:a|text:b|finish:length"},
+    {"OpenRouter's reasoning", false, ANSWER("\"content\":\"b\",\"reasoning\":\"a\"", "stop"),
+     "thinking:a|text:b|finish:stop"},
+    {"blocks, once", false,
+     ANSWER("\"content\":\"b\",\"reasoning_content\":\"a\",\"thinking_blocks\":[{\"type\":"
+            "\"thinking\",\"thinking\":\"a\",\"signature\":\"s\"},{\"type\":"
+            "\"redacted_thinking\",\"data\":\"r\"}]",
+            "stop"),
+     "thinking:a|signature:s|redacted:r|text:b|finish:stop"},
+    {"a refusal", false, ANSWER("\"content\":null,\"refusal\":\"no\"", "stop"),
+     "refusal:no|finish:stop"},
+    {"filtered", false, ANSWER("\"content\":\"a\"", "content_filter"), "text:a|finish:content"},
+    {"Mistral's parts", false,
+     ANSWER("\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"a\"}]"
+            "},{\"type\":\"text\",\"text\":\"b\"},{\"type\":\"text\",\"text\":\"c\"}]",
+            "model_length"),
+     "thinking:a|text:bc|finish:length"},
+    {"calls, without indexes", false,
+     ANSWER("\"content\":null,\"tool_calls\":[{" NAMED("c1", "f", "{}") "},{" NAMED(
+                "c2", "g", "{\\\"n\\\":1}") "}]",
+            "tool_calls"),
+     "call:c1 f|args:{}|call:c2 g|args:{\"n\":1}|finish:tools"},
+    {"a call without an id gets one; its end is that of calls", false,
+     ANSWER("\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]", "stop"),
+     "call:call_ f|args:{}|finish:tools"},
+    {"an error in a choice", false,
+     "{\"choices\":[{\"error\":{\"message\":\"x\"},\"message\":{\"content\":\"a\"}}]}", NULL},
+
+    {"a stream of calls in parallel", true,
+     PIECE("\"role\":\"assistant\",\"content\":null") TOOLS(CALL("0", NAMED("c1", "f", "")))
+         TOOLS(CALL("0", MORE("{\\\"a"))) TOOLS(CALL("0", MORE("\\\":1}")))
+             TOOLS(CALL("1", NAMED("c2", "g", "{}"))) ENDED("tool_calls"),
+     "call:c1 f|args:{\"a\":1}|call:c2 g|args:{}|finish:tools"},
+    {"two in one event", true,
+     TOOLS(CALL("0", NAMED("c1", "f", "{}")) "," CALL("1", NAMED("c2", "g", "{}")))
+         ENDED("tool_calls"),
+     "call:c1 f|args:{}|call:c2 g|args:{}|finish:tools"},
+    {"all under one index", true,
+     TOOLS(CALL("0", NAMED("c1", "f", "{}"))) TOOLS(CALL("0", NAMED("c2", "g", "{}")))
+         ENDED("stop"),
+     "call:c1 f|args:{}|call:c2 g|args:{}|finish:tools"},
+    {"name and id with each piece", true,
+     TOOLS(CALL("0", NAMED("c1", "f", "{"))) TOOLS(CALL("0", NAMED("c1", "f", "}")))
+         ENDED("tool_calls"),
+     "call:c1 f|args:{}|finish:tools"},
+    {"mixed arguments", true,
+     TOOLS(CALL("0", NAMED("c1", "f", ""))) TOOLS(CALL("1", NAMED("c2", "g", "")))
+         TOOLS(CALL("0", MORE("{}"))) ENDED("tool_calls"),
+     NULL},
+    {"a stream of reasoning", true,
+     PIECE("\"reasoning_content\":\"a\"") PIECE("\"reasoning_content\":\"b\"") PIECE(
+         "\"thinking_blocks\":[{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"s\"}]")
+         PIECE("\"content\":\"c\"") ENDED("stop"),
+     "thinking:ab|signature:s|text:c|finish:stop"},
+    {"a stream of Mistral's parts", true,
+     PIECE(
+         "\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"a\"}]}]")
+         PIECE("\"content\":\"b\"") ENDED("stop"),
+     "thinking:a|text:b|finish:stop"},
+    {"a stream of a refusal", true,
+     PIECE("\"refusal\":\"n\"") PIECE("\"refusal\":\"o\"") ENDED("stop"), "refusal:no|finish:stop"},
+    {"a stream that ends in a call", true, TOOLS(CALL("0", NAMED("c1", "f", "{"))), NULL},
+    {"an error in a stream's choice", true,
+     PIECE("\"content\":\"a\"") "data: "
+                                "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+                                "\"error\"}]}\n\n" DONE,
+     NULL},
+};
+
+static void run_decoded(size_t i)
+{
+    struct arena *a = arena_new();
+    struct http_client *http = http_client_new(NULL);
+    struct str body = str_from(decoded[i].body);
+    struct str text = arena_printf(a, "HTTP/1.1 200 X\r\n%sContent-Length: %zu\r\n\r\n%.*s",
+                                   decoded[i].stream ? SSE : JSON, body.len, STR_FMT(body));
+    const struct act acts[] = {{ACT_ACCEPT}, {ACT_READ}, {ACT_SEND, text.p, 0}, {ACT_END}};
+    struct gather g = {.sink = {take}};
+    struct peer peer;
+    struct server s;
+    struct call c;
+    struct attempt t;
+    struct err e = {0};
+    buf_init(&g.all, 1 << 20);
+    peer_start(&peer, acts);
+    make_server(&s, a, peer.port, "u");
+    make_call(&c, a, http, decoded[i].stream ? first_stream() : 0);
+    c.req.dialect = CHAT_ANTHROPIC;
+    c.req.options = arena_struct(a, struct chat_options);
+    bool good = try(&t, &s, &c, &g.sink, &e);
+    if (decoded[i].all)
+        ok(good && str_eq(buf_str(&g.all), str_from(decoded[i].all)), "%s: %.*s %s",
+           decoded[i].name, STR_FMT(buf_str(&g.all)), good ? "" : e.msg);
+    else
+        ok(!good && e.code == ERR_UPSTREAM && g.finished == 0, "%s is an error: %s",
+           decoded[i].name, good ? "good" : e.msg);
+    http_client_free(http);
+    peer_stop(&peer);
+    buf_fini(&g.all);
     arena_free(a);
 }
 
@@ -332,14 +485,6 @@ static bool take_long(struct chat_sink *sink, const struct chat_event *ev, struc
         s->used = arena_used(s->c->arena);
     }
     return true;
-}
-
-static size_t first_stream(void)
-{
-    size_t i = 0;
-    while (!cases[i].stream)
-        i++;
-    return i;
 }
 
 static void run_long(const char *upstream)
@@ -388,6 +533,8 @@ static void run_all(void *arg)
         for (int dribble = 0; dribble < 2; dribble++) {
             run_case(i, http_client_new(&(struct http_client_options){0}), dribble);
         }
+    for (size_t i = 0; i < COUNT(decoded); i++)
+        run_decoded(i);
     run_long("m-2026");
     run_long("m"); /* each event is changed */
 }

@@ -10,11 +10,21 @@ static const struct {
 } cases[] = {
     {"openai", "gpt", "", OP_CHAT, "/chat/completions"},
     {"openai", "gpt", "", OP_EMBEDDING, "/embeddings"},
-    {"mistral", "codestral", "", OP_COMPLETION, "/fim/completions"},
+    {"openai", "gpt", "", OP_RERANK, NULL},
+    {"mistral", "codestral", "", OP_COMPLETION, NULL},
     {"groq", "llama", "", OP_EMBEDDING, NULL},
+    {"cohere", "command", "", OP_CHAT, "/compatibility/v1/chat/completions"},
+    {"cohere", "rerank-v3.5", "", OP_RERANK, "/v2/rerank"},
+    {"jina", "jina-reranker", "", OP_RERANK, "/rerank"},
+    {"jina", "jina-reranker", "", OP_CHAT, NULL},
     {"extractive", "x", "", OP_EMBEDDING, NULL},
     {"azure", "my gpt/4", "2024-10-21", OP_CHAT,
      "/openai/deployments/my%20gpt%2F4/chat/completions?api-version=2024-10-21"},
+    {"azure", "embed", "2024-10-21", OP_EMBEDDING,
+     "/openai/deployments/embed/embeddings?api-version=2024-10-21"},
+    {"azure", "old", "2023-05-15", OP_COMPLETION,
+     "/openai/deployments/old/completions?api-version=2023-05-15"},
+    {"azure", "gpt", "2024-10-21", OP_MODERATION, NULL},
 };
 
 static void test_paths(struct arena *a)
@@ -50,6 +60,9 @@ int main(void)
     ok(provider_init(&p, a, STR("q"), v, NULL, 0, &e) && p.n_keys == 1 &&
            str_eq(p.key[0].lines, STR("Content-Type: application/json\r\n")),
        "no key, no header");
+    ok(provider_init(&p, a, STR("q"), vendor_find(STR("azure")), keys, 1, &e) &&
+           str_eq(p.key[0].lines, STR("Content-Type: application/json\r\napi-key: sk-1\r\n")),
+       "Azure has a header of its own");
     ok(!provider_init(&p, a, STR("q"), v, &bad, 1, &e) && e.code == ERR_INVALID &&
            !strstr(e.msg, "X: y"),
        "a key cannot bring headers along, and is not told");
