@@ -205,20 +205,35 @@ static void begin_message(struct writing *t, const char *role)
     json_kv_text(&t->w, "role", role);
 }
 
+/* The texts of a result as one. */
+static struct str result_text(struct writing *t, const struct chat_part *p)
+{
+    struct arena *to = t->a->call->early;
+    struct str text = STR_NONE;
+    for (size_t i = 0; i < p->n_parts; i++)
+        if (is_text(&p->part[i]))
+            text = text.p
+                       ? arena_printf(to, "%.*s\n\n%.*s", STR_FMT(text), STR_FMT(p->part[i].text))
+                       : p->part[i].text;
+    if (!text.p)
+        text = p->n_parts > 0 ? STR("(The result is in the next message.)") : p->text;
+    return p->failed ? arena_printf(to, "Error: %.*s", STR_FMT(text)) : text;
+}
+
+static bool is_marked(const struct writing *t, const struct chat_part *p)
+{
+    for (size_t i = 0; i < p->n_parts; i++)
+        if (is_text(&p->part[i]) && p->part[i].cache.len > 0)
+            return !has_trait(t, VENDOR_NO_CACHE_MARKERS);
+    return false;
+}
+
 static void put_result(struct writing *t, const struct chat_part *p)
 {
-    static const struct str elsewhere = STR_INIT("(The result is in the next message.)");
-    bool marked = false;
-    size_t texts = p->text.len > 0;
-    for (size_t i = 0; i < p->n_parts; i++) {
-        texts += is_text(&p->part[i]);
-        marked = marked || (is_text(&p->part[i]) && p->part[i].cache.len > 0);
-    }
-    struct str text = texts == 0 && p->n_parts > 0 ? elsewhere : p->text;
     begin_message(t, "tool");
     json_kv_str(&t->w, "tool_call_id", p->id);
     json_key(&t->w, "content");
-    if (marked && !has_trait(t, VENDOR_NO_CACHE_MARKERS)) {
+    if (is_marked(t, p)) {
         json_array(&t->w);
         if (p->failed)
             put_text(t, STR("Error:"), STR_NONE);
@@ -227,9 +242,7 @@ static void put_result(struct writing *t, const struct chat_part *p)
                 put_text(t, p->part[i].text, p->part[i].cache);
         json_end(&t->w);
     } else {
-        json_put_str(&t->w, p->failed
-                                ? arena_printf(t->a->call->early, "Error: %.*s", STR_FMT(text))
-                                : text);
+        json_put_str(&t->w, result_text(t, p));
     }
     put_cache(t, p->cache);
     json_end(&t->w);

@@ -1,7 +1,7 @@
 // Clients of one protocol, providers of the other: nothing is lost on the way, or it is refused by name.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { answerMessage, ask, chunk, message, Provider, Service, withProvider } from "./harness.mjs";
+import { answerMessage, ask, chunk, completion, message, Provider, Service, withProvider } from "./harness.mjs";
 
 /** The data of each event of a stream. */
 async function events(response) {
@@ -122,6 +122,102 @@ describe("chat completions over a provider that speaks Anthropic's protocol", ()
     answer = message("Fine.");
     await x.s.client.chat.completions.create(ask("x", { n: 1, logprobs: false, metadata: {}, store: false, frequency_penalty: 0, service_tier: "auto" }));
     assert.equal(x.p.requests.length, before + 1);
+  });
+});
+
+describe("messages over a provider that speaks OpenAI's protocol", () => {
+  let x, answer;
+  const sse = (pieces) => (req, res) => { res.setHeader("content-type", "text/event-stream"); for (const p of pieces) res.write(p); res.end("data: [DONE]\n\n"); };
+  const whole = (body) => (req, res) => { res.setHeader("content-type", "application/json"); res.end(JSON.stringify(body)); };
+  before(async () => { x = await withProvider((...args) => answer(...args), { type: "openai-compatible" }); });
+  after(() => x.stop());
+  const call = (body) => post(x.s, "/v1/messages", body, { "anthropic-version": "2023-06-01" });
+  const mark = { type: "ephemeral" };
+
+  test("what the provider is sent", async () => {
+    answer = whole(completion("Fine."));
+    const r = await call(`{"model":"m","max_tokens":50,"temperature":0.70,"top_p":0.9,"stop_sequences":["END"],"metadata":{"user_id":"u1"},
+      "thinking":{"type":"enabled","budget_tokens":2048},
+      "system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],
+      "tools":[{"name":"weather","description":"d","input_schema":{"type":"object", "x":1.0},"cache_control":{"type":"ephemeral"}}],
+      "tool_choice":{"type":"any","disable_parallel_tool_use":true},
+      "messages":[
+        {"role":"user","content":[{"type":"text","text":"Look"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}},
+          {"type":"document","title":"a.pdf","source":{"type":"base64","media_type":"application/pdf","data":"BBBB"}}]},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"Hm.","signature":"c2ln"},{"type":"text","text":"I ask."},
+          {"type":"tool_use","id":"t1","name":"weather","input":{"city": "Århus","n":12345678901234567890}},{"type":"tool_use","id":"t2","name":"weather","input":{}}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"rain"},
+          {"type":"tool_result","tool_use_id":"t2","is_error":true,"content":[{"type":"text","text":"no"}]},{"type":"text","text":"And?"}]}]}`);
+    assert.equal(r.status, 200, await r.clone().text());
+    assert.equal(x.p.requests.at(-1).url, "/v1/chat/completions");
+    assert.deepEqual(JSON.parse(x.p.requests.at(-1).body), {
+      model: "upstream-model",
+      messages: [
+        { role: "system", content: [{ type: "text", text: "Be brief.", cache_control: mark }] },
+        { role: "user", content: [
+          { type: "text", text: "Look" },
+          { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+          { type: "file", file: { filename: "a.pdf", file_data: "data:application/pdf;base64,BBBB" } },
+        ] },
+        { role: "assistant", content: "I ask.", reasoning_content: "Hm.", thinking_blocks: [{ type: "thinking", thinking: "Hm.", signature: "c2ln" }], tool_calls: [
+          { id: "t1", type: "function", function: { name: "weather", arguments: '{"city": "Århus","n":12345678901234567890}' } },
+          { id: "t2", type: "function", function: { name: "weather", arguments: "{}" } },
+        ] },
+        { role: "tool", tool_call_id: "t1", content: "rain" },
+        { role: "tool", tool_call_id: "t2", content: "Error: no" },
+        { role: "user", content: "And?" },
+      ],
+      max_tokens: 50, temperature: 0.7, top_p: 0.9, stop: ["END"],
+      tools: [{ type: "function", function: { name: "weather", description: "d", parameters: { type: "object", x: 1 } }, cache_control: mark }],
+      tool_choice: "required", parallel_tool_calls: false, reasoning_effort: "low", user: "u1",
+    });
+    assert.match(x.p.requests.at(-1).body, /"temperature":0\.70,.*\{"type":"object", "x":1\.0\}/);
+  });
+
+  test("a whole answer, and the same as a stream", async () => {
+    const calls = [{ id: "c1", type: "function", function: { name: "weather", arguments: '{"n":1}' } }, { id: "c2", type: "function", function: { name: "weather", arguments: "{}" } }];
+    const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10, prompt_tokens_details: { cached_tokens: 4 } };
+    const thinking_blocks = [{ type: "thinking", thinking: "Hm.", signature: "c2ln" }];
+    const ask = { model: "m", max_tokens: 50, messages: [{ role: "user", content: "x" }] };
+    const content = [
+      { type: "thinking", thinking: "Hm.", signature: "c2ln" },
+      { type: "text", text: "I ask." },
+      { type: "tool_use", id: "c1", name: "weather", input: { n: 1 } },
+      { type: "tool_use", id: "c2", name: "weather", input: {} },
+    ];
+    answer = whole(completion("", { choices: [{ index: 0, message: { role: "assistant", content: "I ask.", reasoning_content: "Hm.", thinking_blocks, tool_calls: calls }, finish_reason: "tool_calls" }], usage }));
+    const one = await x.s.anthropic.messages.create(ask);
+    assert.deepEqual(one.content, content);
+    assert.equal(one.stop_reason, "tool_use");
+    assert.deepEqual([one.usage.input_tokens, one.usage.cache_read_input_tokens, one.usage.output_tokens], [3, 4, 3]);
+    answer = sse([
+      chunk({ role: "assistant", content: "" }), chunk({ reasoning_content: "Hm." }), chunk({ thinking_blocks: [{ type: "thinking", thinking: "", signature: "c2ln" }] }),
+      chunk({ content: "I " }), chunk({ content: "ask." }),
+      chunk({ tool_calls: [{ index: 0, ...calls[0], function: { name: "weather", arguments: "" } }] }), chunk({ tool_calls: [{ index: 0, function: { arguments: '{"n":1}' } }] }),
+      chunk({ tool_calls: [{ index: 1, ...calls[1] }] }), chunk({}, "tool_calls"),
+      `data: ${JSON.stringify({ id: "chatcmpl-upstream", object: "chat.completion.chunk", created: 1, model: "upstream-model", choices: [], usage })}\n\n`,
+    ]);
+    const two = await x.s.anthropic.messages.stream(ask).finalMessage();
+    assert.deepEqual(two.content, content);
+    assert.equal(two.stop_reason, "tool_use");
+    assert.equal(two.usage.output_tokens, 3);
+    assert.equal(JSON.parse(x.p.requests.at(-1).body).stream_options.include_usage, true);
+  });
+
+  test("what it cannot be told is refused by name, and never reaches it", async () => {
+    answer = whole(completion("Fine."));
+    const before = x.p.requests.length;
+    const base = { model: "m", max_tokens: 50 };
+    for (const [body, name] of [
+      [{ ...base, top_k: 5, messages: [{ role: "user", content: "x" }] }, "top_k"],
+      [{ ...base, system: "s", messages: [{ role: "user", content: [{ type: "text", text: "x" }, { type: "document", source: { type: "url", url: "https://x/a.pdf" } }] }] }, "messages[0].content[1]"],
+    ]) {
+      const r = await call(body);
+      const { type, error } = await r.json();
+      assert.deepEqual([r.status, type, error.type], [400, "error", "invalid_request_error"]);
+      assert.ok(error.message.includes(name), error.message);
+    }
+    assert.equal(x.p.requests.length, before);
   });
 });
 

@@ -123,11 +123,7 @@ static void test_foreign(struct arena *a)
     struct chat_part image[] = {{.kind = PART_IMAGE, .url = STR("https://x")}};
     struct chat_part turn[] = {
         {.kind = PART_TOOL_RESULT, .id = STR("c1"), .text = STR("no such file"), .failed = true},
-        {.kind = PART_TOOL_RESULT,
-         .id = STR("c2"),
-         .text = STR("see"),
-         .part = inner,
-         .n_parts = 2},
+        {.kind = PART_TOOL_RESULT, .id = STR("c2"), .part = inner, .n_parts = 2},
         {.kind = PART_TOOL_RESULT, .id = STR("c3"), .part = image, .n_parts = 1},
         {.kind = PART_TEXT, .text = STR("go on")},
         {.kind = PART_FILE,
