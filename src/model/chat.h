@@ -126,11 +126,10 @@ struct chat_request {
     const struct passage *passage;
     size_t n_passages;
     bool grounded;
-    struct str question; /* the standalone question that was searched for */
-    struct str asked;    /* its own words, without what was borrowed to make it standalone */
-    int64_t
-        prompt_tokens; /* beside those of `message`: of released ones (model/call.h), of tools */
-    size_t n_left_out; /* messages from the first on that are over the conversation's share */
+    struct str question;   /* the standalone question that was searched for */
+    struct str asked;      /* its own words, without what was borrowed to make it standalone */
+    int64_t prompt_tokens; /* of released messages (model/call.h), of tools and images */
+    size_t n_left_out;     /* messages from the first on that are over the conversation's share */
 };
 
 /* What an answer from given passages says when they do not hold it; alone, and without a source. */
