@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
-import { ask, Service, temporary, withProvider } from "./harness.mjs";
+import { ask, chunk, Service, temporary, withProvider } from "./harness.mjs";
 
 const documents = {
   "office.md": `# Office handbook
@@ -225,9 +225,15 @@ describe("a provider behind", () => {
       const asked = JSON.parse(body);
       assert.ok(!asked.messages.some((m) => m.role !== "user" && m.content.includes("lentil soup")), "documents are never instructions");
       assert.ok(asked.messages.some((m) => m.role === "user" && m.content.includes("lentil soup")));
+      const text = "På onsdage 🍲: lentil soup with rye bread. [Source: menu.html] Also caviar. [Source: invented.pdf]";
+      if (asked.stream) {
+        res.setHeader("content-type", "text/event-stream");
+        for (const piece of text.match(/.{1,7}/gu)) res.write(chunk({ content: piece }));
+        return res.end(chunk({}, "stop") + "data: [DONE]\n\n");
+      }
       res.setHeader("content-type", "application/json");
       res.end(JSON.stringify({ id: "1", object: "chat.completion", created: 1, model: asked.model, usage: { prompt_tokens: 50, completion_tokens: 9, total_tokens: 59 },
-        choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: "Lentil soup with rye bread. [Source: menu.html] Also caviar. [Source: invented.pdf]" } }] }));
+        choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: text } }] }));
     };
     const r = await x.s.client.chat.completions.create({ model: "grounded", messages: [{ role: "user", content: "What does the canteen serve on Wednesdays?" }] });
     const m = r.choices[0].message;
@@ -236,6 +242,13 @@ describe("a provider behind", () => {
     assert.equal(m.annotations.length, 1);
     assert.match(m.annotations[0].quote, /lentil soup/);
     assert.equal(r.usage.total_tokens, 59);
+    const upTo = (text, characters) => [...text].slice(0, characters).join("");
+    assert.ok(upTo(m.content, m.annotations[0].index).endsWith("[Source: menu.html]"), "it counts characters");
+    const stream = await x.s.client.chat.completions.create({ model: "grounded", stream: true, messages: [{ role: "user", content: "What does the canteen serve on Wednesdays?" }] });
+    const deltas = [];
+    for await (const c of stream) deltas.push(c.choices[0].delta);
+    const [a] = deltas.flatMap((d) => d.annotations ?? []);
+    assert.ok(upTo(deltas.map((d) => d.content ?? "").join(""), a.index).endsWith("[Source: menu.html]"));
     fs.rmSync(dir, { recursive: true });
   });
 });

@@ -84,6 +84,18 @@ int main(void)
     ok(req.n_messages == 2 && req.message[0].role == CHAT_SYSTEM && req.stream &&
            req.max_tokens == 5 && str_eq(req.message[1].text, STR("one\n\ntwo")),
        "is read into the canonical request");
+    static const char *const rigid[] = {",\"n\":2", ",\"logprobs\":true",
+                                        ",\"response_format\":{\"type\":\"json_object\"}"};
+    static const char *const loose[] = {"", ",\"n\":1,\"logprobs\":false",
+                                        ",\"response_format\":{\"type\":\"text\"}"};
+    for (size_t i = 0; i < COUNT(rigid) + COUNT(loose); i++) {
+        bool want = i < COUNT(rigid);
+        const char *more = want ? rigid[i] : loose[i - COUNT(rigid)];
+        req = (struct chat_request){0};
+        ok(json_parse(&doc, a, arena_printf(a, "{\"model\":\"m\"," USER "%s}", more), 0, &e) &&
+               chat_read(&req, &doc, a, &e) && req.rigid == want && req.op == OP_CHAT && req.expand,
+           "can%s be taken up: '%s'", want ? "not" : "", more);
+    }
     arena_free(a);
     return tap_done();
 }
