@@ -4,8 +4,9 @@ import { spawnSync } from "node:child_process";
 import { chunk, completion, event, message, Provider, Service, waitFor } from "./harness.mjs";
 
 /** Starts a provider for each role and a service in front; all end with the test.
- *  A role: how it answers, its `type`, and further lines of its configuration. `models` is YAML. */
-export async function scene(t, roles, models, top = "") {
+ *  A role: how it answers, its `type`, and further lines of its configuration; or the `text` of a
+ *  static one. `models` is YAML. */
+export async function scene(t, roles, models) {
   const p = {};
   let s;
   t.after(async () => {
@@ -13,8 +14,12 @@ export async function scene(t, roles, models, top = "") {
     for (const name in p) await p[name].stop();
     assert.equal(code, 0, "the service ends well");
   });
-  let config = `${top}providers:\n`;
+  let config = "providers:\n";
   for (const [name, role] of Object.entries(roles)) {
+    if (role.text) {
+      config += `  - name: ${name}\n    type: static\n    text: ${role.text}\n`;
+      continue;
+    }
     p[name] = await Provider.start(role.answer);
     const url = role.type === "anthropic" ? new URL(p[name].url).origin : p[name].url;
     config += `  - name: ${name}\n    url: ${url}\n    key: secret-of-${name}\n    first_byte_timeout: 2s\n    idle_timeout: 400ms\n`;
