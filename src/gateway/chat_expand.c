@@ -1,66 +1,19 @@
 #include "gateway/chat_expand.h"
 #include "gateway/member.h"
 
-#define NAMES(...)                                                                                 \
-    (const struct str[])                                                                           \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-#define ONLY(object, at, e, ...)                                                                   \
-    member_only(object, at, NAMES(__VA_ARGS__), COUNT(NAMES(__VA_ARGS__)), e)
-
 struct reader {
     struct chat_request *r;
     struct chat_options *options;
-    struct arena *a;
-    struct err *e;
+    struct member_reader m;
     size_t functions; /* calls in the old form, which have no id: they are numbered */
 };
 
 /* ---- Members ---- */
 
-/* An optional text. */
-static bool take_text(struct reader *x, struct json_value object, const struct member_at *up,
-                      const char *name, struct str *out)
-{
-    struct json_value v = json_get(object, name);
-    struct member_at at = member_at(up, str_from(name));
-    *out = json_text(v, x->a);
-    return !body_given(v) || json_is(v, JSON_STRING) || member_wrong(&at, "a string", x->e);
-}
-
-static bool need_text(struct reader *x, struct json_value object, const struct member_at *up,
-                      const char *name, struct str *out)
-{
-    struct member_at at = member_at(up, str_from(name));
-    if (!body_given(json_get(object, name)))
-        return member_missing(&at, x->e);
-    return take_text(x, object, up, name, out);
-}
-
 static bool need_object(struct reader *x, struct json_value v, const struct member_at *at)
 {
     return json_is(v, JSON_OBJECT) ||
-           (body_given(v) ? member_wrong(at, "an object", x->e) : member_missing(at, x->e));
-}
-
-static bool take_flag(struct reader *x, struct json_value object, const struct member_at *up,
-                      const char *name, bool *out)
-{
-    struct json_value v = json_get(object, name);
-    struct member_at at = member_at(up, str_from(name));
-    return !body_given(v) || json_bool(v, out) || member_wrong(&at, "true or false", x->e);
-}
-
-static bool take_cache(struct reader *x, struct json_value object, const struct member_at *up,
-                       struct str *out)
-{
-    struct json_value v = json_get(object, "cache_control");
-    struct member_at at = member_at(up, STR("cache_control"));
-    if (!body_given(v))
-        return true;
-    *out = json_raw(v);
-    return json_is(v, JSON_OBJECT) || member_wrong(&at, "an object", x->e);
+           (body_given(v) ? member_wrong(at, "an object", x->m.e) : member_missing(at, x->m.e));
 }
 
 /* ---- Parts of a message ---- */
@@ -76,7 +29,7 @@ static bool take_url(struct reader *x, struct str url, const struct member_at *a
     }
     size_t comma = str_find(url, mark);
     if (comma == STR_NPOS)
-        return member_wrong(at, "an address, or a data: URL in base64", x->e);
+        return member_wrong(at, "an address, or a data: URL in base64", x->m.e);
     struct str type = str_from_at(str_head(url, comma), STR("data:").len);
     p->media_type = str_head(type, str_find_char(type, ';'));
     p->data = str_from_at(url, comma + mark.len);
@@ -90,9 +43,9 @@ static bool take_image(struct reader *x, struct json_value part, const struct me
     struct member_at at = member_at(up, STR("image_url")), at_url = member_at(&at, STR("url"));
     struct str url;
     p->kind = PART_IMAGE;
-    return need_object(x, image, &at) && need_text(x, image, &at, "url", &url) &&
-           take_url(x, url, &at_url, p) && take_text(x, image, &at, "detail", &p->name) &&
-           ONLY(image, &at, x->e, STR("url"), STR("detail"));
+    return need_object(x, image, &at) && member_need_text(&x->m, image, &at, "url", &url) &&
+           take_url(x, url, &at_url, p) && member_text(&x->m, image, &at, "detail", &p->name) &&
+           MEMBER_ONLY(&x->m, image, &at, STR("url"), STR("detail"));
 }
 
 static bool take_audio(struct reader *x, struct json_value part, const struct member_at *up,
@@ -101,9 +54,9 @@ static bool take_audio(struct reader *x, struct json_value part, const struct me
     struct json_value audio = json_get(part, "input_audio");
     struct member_at at = member_at(up, STR("input_audio"));
     p->kind = PART_AUDIO;
-    return need_object(x, audio, &at) && need_text(x, audio, &at, "data", &p->data) &&
-           need_text(x, audio, &at, "format", &p->media_type) &&
-           ONLY(audio, &at, x->e, STR("data"), STR("format"));
+    return need_object(x, audio, &at) && member_need_text(&x->m, audio, &at, "data", &p->data) &&
+           member_need_text(&x->m, audio, &at, "format", &p->media_type) &&
+           MEMBER_ONLY(&x->m, audio, &at, STR("data"), STR("format"));
 }
 
 static bool take_file(struct reader *x, struct json_value part, const struct member_at *up,
@@ -113,20 +66,20 @@ static bool take_file(struct reader *x, struct json_value part, const struct mem
     struct member_at at = member_at(up, STR("file")), at_data = member_at(&at, STR("file_data"));
     struct str data;
     p->kind = PART_FILE;
-    if (!need_object(x, file, &at) || !take_text(x, file, &at, "file_data", &data) ||
-        !take_text(x, file, &at, "file_id", &p->id) ||
-        !take_text(x, file, &at, "filename", &p->name))
+    if (!need_object(x, file, &at) || !member_text(&x->m, file, &at, "file_data", &data) ||
+        !member_text(&x->m, file, &at, "file_id", &p->id) ||
+        !member_text(&x->m, file, &at, "filename", &p->name))
         return false;
     if (!data.len && !p->id.len)
-        return member_missing(&at_data, x->e);
+        return member_missing(&at_data, x->m.e);
     return (!data.len || take_url(x, data, &at_data, p)) &&
-           ONLY(file, &at, x->e, STR("file_data"), STR("file_id"), STR("filename"));
+           MEMBER_ONLY(&x->m, file, &at, STR("file_data"), STR("file_id"), STR("filename"));
 }
 
 static bool take_part(struct reader *x, struct json_value part, const struct member_at *at,
                       struct chat_part *p)
 {
-    struct str type = json_text(json_get(part, "type"), x->a);
+    struct str type = json_text(json_get(part, "type"), x->m.a);
     bool good;
     p->kind = PART_TEXT;
     if (str_eq(type, STR("image_url"))) {
@@ -137,12 +90,12 @@ static bool take_part(struct reader *x, struct json_value part, const struct mem
         good = take_file(x, part, at, p);
     } else if (str_eq(type, STR("refusal"))) {
         p->kind = PART_REFUSAL;
-        good = need_text(x, part, at, "refusal", &p->text);
+        good = member_need_text(&x->m, part, at, "refusal", &p->text);
     } else {
-        good = need_text(x, part, at, "text", &p->text);
+        good = member_need_text(&x->m, part, at, "text", &p->text);
     }
-    return good && take_cache(x, part, at, &p->cache) &&
-           ONLY(part, at, x->e, STR("type"), STR("cache_control"), type);
+    return good && member_cache(&x->m, part, at, &p->cache) &&
+           MEMBER_ONLY(&x->m, part, at, STR("type"), STR("cache_control"), type);
 }
 
 /* ---- What an assistant's message holds beside its content ---- */
@@ -153,16 +106,16 @@ static bool take_thinking(struct reader *x, struct json_value block, const struc
 {
     if (json_text_is(json_get(block, "type"), "redacted_thinking")) {
         p->kind = PART_REDACTED_THINKING;
-        return need_text(x, block, at, "data", &p->data) &&
-               ONLY(block, at, x->e, STR("type"), STR("data"));
+        return member_need_text(&x->m, block, at, "data", &p->data) &&
+               MEMBER_ONLY(&x->m, block, at, STR("type"), STR("data"));
     }
     struct member_at at_type = member_at(at, STR("type"));
     if (!json_text_is(json_get(block, "type"), "thinking"))
-        return member_wrong(&at_type, "thinking or redacted_thinking", x->e);
+        return member_wrong(&at_type, "thinking or redacted_thinking", x->m.e);
     p->kind = PART_THINKING;
-    return need_text(x, block, at, "thinking", &p->text) &&
-           take_text(x, block, at, "signature", &p->signature) &&
-           ONLY(block, at, x->e, STR("type"), STR("thinking"), STR("signature"));
+    return member_need_text(&x->m, block, at, "thinking", &p->text) &&
+           member_text(&x->m, block, at, "signature", &p->signature) &&
+           MEMBER_ONLY(&x->m, block, at, STR("type"), STR("thinking"), STR("signature"));
 }
 
 static bool take_reasoning(struct reader *x, struct json_value msg, const struct member_at *up,
@@ -173,8 +126,8 @@ static bool take_reasoning(struct reader *x, struct json_value msg, const struct
     struct str text;
     size_t i = 0;
     if (body_given(blocks) && !json_is(blocks, JSON_ARRAY))
-        return member_wrong(&list, "a list", x->e);
-    if (!take_text(x, msg, up, "reasoning_content", &text))
+        return member_wrong(&list, "a list", x->m.e);
+    if (!member_text(&x->m, msg, up, "reasoning_content", &text))
         return false;
     json_each(it, blocks)
     {
@@ -192,9 +145,10 @@ static bool take_function(struct reader *x, struct json_value function, const st
                           struct chat_part *p)
 {
     p->kind = PART_TOOL_CALL;
-    return need_object(x, function, at) && need_text(x, function, at, "name", &p->name) &&
-           take_text(x, function, at, "arguments", &p->text) &&
-           ONLY(function, at, x->e, STR("name"), STR("arguments"));
+    return need_object(x, function, at) &&
+           member_need_text(&x->m, function, at, "name", &p->name) &&
+           member_text(&x->m, function, at, "arguments", &p->text) &&
+           MEMBER_ONLY(&x->m, function, at, STR("name"), STR("arguments"));
 }
 
 /* `index` is there when a message was put together from a stream. */
@@ -205,17 +159,17 @@ static bool take_call(struct reader *x, struct json_value call, const struct mem
                      at_function = member_at(at, STR("function"));
     struct json_value type = json_get(call, "type");
     if (body_given(type) && !json_text_is(type, "function"))
-        return member_unsaid(&at_type, x->e);
-    return need_text(x, call, at, "id", &p->id) &&
+        return member_unsaid(&at_type, x->m.e);
+    return member_need_text(&x->m, call, at, "id", &p->id) &&
            take_function(x, json_get(call, "function"), &at_function, p) &&
-           take_cache(x, call, at, &p->cache) &&
-           ONLY(call, at, x->e, STR("id"), STR("type"), STR("index"), STR("function"),
-                STR("cache_control"));
+           member_cache(&x->m, call, at, &p->cache) &&
+           MEMBER_ONLY(&x->m, call, at, STR("id"), STR("type"), STR("index"), STR("function"),
+                       STR("cache_control"));
 }
 
 static struct str function_id(struct reader *x)
 {
-    return arena_printf(x->a, "call_%zu", x->functions);
+    return arena_printf(x->m.a, "call_%zu", x->functions);
 }
 
 static bool take_calls(struct reader *x, struct json_value msg, const struct member_at *up,
@@ -248,7 +202,7 @@ static bool take_content(struct reader *x, struct json_value msg, const struct m
     struct json_value content = json_get(msg, "content");
     struct member_at list = member_at(up, STR("content"));
     if (json_is(content, JSON_STRING)) {
-        part[*n].text = json_text(content, x->a);
+        part[*n].text = json_text(content, x->m.a);
         part[(*n)++].kind = PART_TEXT;
     } else if (json_is(content, JSON_ARRAY)) {
         size_t i = 0;
@@ -268,14 +222,14 @@ static bool take_assistant(struct reader *x, struct json_value msg, const struct
 {
     struct str refusal;
     if (!take_reasoning(x, msg, at, m) || !take_content(x, msg, at, m->part, &m->n_parts) ||
-        !take_text(x, msg, at, "refusal", &refusal))
+        !member_text(&x->m, msg, at, "refusal", &refusal))
         return false;
     if (refusal.len > 0)
         m->part[m->n_parts++] = (struct chat_part){.kind = PART_REFUSAL, .text = refusal};
     return take_calls(x, msg, at, m) &&
-           ONLY(msg, at, x->e, STR("role"), STR("content"), STR("refusal"), STR("tool_calls"),
-                STR("function_call"), STR("reasoning_content"), STR("thinking_blocks"),
-                STR("annotations"), STR("cache_control"));
+           MEMBER_ONLY(&x->m, msg, at, STR("role"), STR("content"), STR("refusal"),
+                       STR("tool_calls"), STR("function_call"), STR("reasoning_content"),
+                       STR("thinking_blocks"), STR("annotations"), STR("cache_control"));
 }
 
 /* The name of the function is in the call that this answers. */
@@ -286,7 +240,7 @@ static bool take_result(struct reader *x, struct json_value msg, const struct me
     p->kind = PART_TOOL_RESULT;
     if (json_text_is(json_get(msg, "role"), "function"))
         p->id = function_id(x);
-    else if (!need_text(x, msg, at, "tool_call_id", &p->id))
+    else if (!member_need_text(&x->m, msg, at, "tool_call_id", &p->id))
         return false;
     if (json_is(json_get(msg, "content"), JSON_ARRAY)) {
         p->part = m->part + m->n_parts; /* behind the result itself */
@@ -294,8 +248,8 @@ static bool take_result(struct reader *x, struct json_value msg, const struct me
             return false;
     }
     p->text = m->text;
-    return ONLY(msg, at, x->e, STR("role"), STR("content"), STR("tool_call_id"), STR("name"),
-                STR("cache_control"));
+    return MEMBER_ONLY(&x->m, msg, at, STR("role"), STR("content"), STR("tool_call_id"),
+                       STR("name"), STR("cache_control"));
 }
 
 /* Parts that a message can have at most. */
@@ -313,17 +267,17 @@ static bool take_message(struct reader *x, struct chat_message *m, const struct 
     struct json_value msg = m->raw;
     struct str cache = STR_NONE;
     m->n_parts = 0;
-    m->part = arena_array(x->a, struct chat_part, json_exists(msg) ? most_parts(msg) : 1);
+    m->part = arena_array(x->m.a, struct chat_part, json_exists(msg) ? most_parts(msg) : 1);
     if (!json_exists(msg)) {
         m->part[m->n_parts++] = (struct chat_part){.kind = PART_TEXT, .text = m->text};
         return true;
     }
     bool good = m->role == CHAT_ASSISTANT ? take_assistant(x, msg, at, m)
-                : m->role == CHAT_TOOL
-                    ? take_result(x, msg, at, m)
-                    : take_content(x, msg, at, m->part, &m->n_parts) &&
-                          ONLY(msg, at, x->e, STR("role"), STR("content"), STR("cache_control"));
-    if (!good || !take_cache(x, msg, at, &cache))
+                : m->role == CHAT_TOOL    ? take_result(x, msg, at, m)
+                                          : take_content(x, msg, at, m->part, &m->n_parts) &&
+                                             MEMBER_ONLY(&x->m, msg, at, STR("role"),
+                                                         STR("content"), STR("cache_control"));
+    if (!good || !member_cache(&x->m, msg, at, &cache))
         return false;
     if (cache.len > 0 && m->n_parts > 0)
         m->part[m->n_parts - 1].cache = cache;
@@ -350,25 +304,25 @@ static bool take_tool(struct reader *x, struct json_value tool, const struct mem
                      at_schema = member_at(&in, STR("parameters"));
     struct json_value f = json_get(tool, "function"), schema = json_get(f, "parameters");
     if (!json_text_is(json_get(tool, "type"), "function"))
-        return member_unsaid(&at_type, x->e);
+        return member_unsaid(&at_type, x->m.e);
     if (body_given(schema)) {
         if (!need_object(x, schema, &at_schema))
             return false;
         t->schema = json_raw(schema);
     }
-    return need_object(x, f, &in) && need_text(x, f, &in, "name", &t->name) &&
-           take_text(x, f, &in, "description", &t->description) &&
-           take_flag(x, f, &in, "strict", &t->strict) && take_cache(x, f, &in, &t->cache) &&
-           take_cache(x, tool, at, &t->cache) &&
-           ONLY(f, &in, x->e, STR("name"), STR("description"), STR("parameters"), STR("strict"),
-                STR("cache_control")) &&
-           ONLY(tool, at, x->e, STR("type"), STR("function"), STR("cache_control"));
+    return need_object(x, f, &in) && member_need_text(&x->m, f, &in, "name", &t->name) &&
+           member_text(&x->m, f, &in, "description", &t->description) &&
+           member_flag(&x->m, f, &in, "strict", &t->strict) &&
+           member_cache(&x->m, f, &in, &t->cache) && member_cache(&x->m, tool, at, &t->cache) &&
+           MEMBER_ONLY(&x->m, f, &in, STR("name"), STR("description"), STR("parameters"),
+                       STR("strict"), STR("cache_control")) &&
+           MEMBER_ONLY(&x->m, tool, at, STR("type"), STR("function"), STR("cache_control"));
 }
 
 static bool take_tools(struct reader *x, struct json_value v, const struct member_at *list)
 {
     struct chat_options *o = x->options;
-    o->tool = arena_array(x->a, struct chat_tool, json_count(v));
+    o->tool = arena_array(x->m.a, struct chat_tool, json_count(v));
     json_each(it, v)
     {
         struct member_at at = member_item(list, o->n_tools);
@@ -389,11 +343,12 @@ static bool take_tool_choice(struct reader *x, struct json_value v, const struct
         return true;
     }
     if (!json_text_is(json_get(v, "type"), "function"))
-        return member_unsaid(&at_type, x->e);
+        return member_unsaid(&at_type, x->m.e);
     struct json_value f = json_get(v, "function");
     o->tool_choice = CHOICE_NAMED;
-    return need_object(x, f, &in) && need_text(x, f, &in, "name", &o->tool_name) &&
-           ONLY(f, &in, x->e, STR("name")) && ONLY(v, at, x->e, STR("type"), STR("function"));
+    return need_object(x, f, &in) && member_need_text(&x->m, f, &in, "name", &o->tool_name) &&
+           MEMBER_ONLY(&x->m, f, &in, STR("name")) &&
+           MEMBER_ONLY(&x->m, v, at, STR("type"), STR("function"));
 }
 
 static bool take_parallel(struct reader *x, struct json_value v, const struct member_at *at)
@@ -410,33 +365,33 @@ static bool take_format(struct reader *x, struct json_value v, const struct memb
                      at_schema = member_at(&in, STR("schema"));
     if (!json_text_is(json_get(v, "type"), "json_schema")) {
         o->format = json_text_is(json_get(v, "type"), "text") ? FORMAT_TEXT : FORMAT_JSON;
-        return ONLY(v, at, x->e, STR("type"));
+        return MEMBER_ONLY(&x->m, v, at, STR("type"));
     }
     struct json_value form = json_get(v, "json_schema"), schema = json_get(form, "schema");
     o->format = FORMAT_SCHEMA;
     o->format_schema = json_raw(schema);
     return need_object(x, form, &in) && need_object(x, schema, &at_schema) &&
-           need_text(x, form, &in, "name", &o->format_name) &&
-           take_flag(x, form, &in, "strict", &o->format_strict) &&
-           ONLY(form, &in, x->e, STR("name"), STR("schema"), STR("strict")) &&
-           ONLY(v, at, x->e, STR("type"), STR("json_schema"));
+           member_need_text(&x->m, form, &in, "name", &o->format_name) &&
+           member_flag(&x->m, form, &in, "strict", &o->format_strict) &&
+           MEMBER_ONLY(&x->m, form, &in, STR("name"), STR("schema"), STR("strict")) &&
+           MEMBER_ONLY(&x->m, v, at, STR("type"), STR("json_schema"));
 }
 
 static bool take_stop(struct reader *x, struct json_value v, const struct member_at *at)
 {
     struct chat_options *o = x->options;
     (void)at;
-    o->stop = arena_array(x->a, struct str, json_is(v, JSON_STRING) ? 1 : json_count(v));
+    o->stop = arena_array(x->m.a, struct str, json_is(v, JSON_STRING) ? 1 : json_count(v));
     if (json_is(v, JSON_STRING))
-        o->stop[o->n_stop++] = json_text(v, x->a);
-    json_each(it, v) o->stop[o->n_stop++] = json_text(it.value, x->a);
+        o->stop[o->n_stop++] = json_text(v, x->m.a);
+    json_each(it, v) o->stop[o->n_stop++] = json_text(it.value, x->m.a);
     return true;
 }
 
 static bool take_effort(struct reader *x, struct json_value v, const struct member_at *at)
 {
-    x->options->effort = json_text(v, x->a);
-    return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->e);
+    x->options->effort = json_text(v, x->m.a);
+    return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->m.e);
 }
 
 /* ---- Numbers, as they are spelled ---- */
@@ -445,7 +400,7 @@ static bool take_number(struct reader *x, struct json_value v, const struct memb
                         struct str *out)
 {
     *out = json_raw(v);
-    return json_is(v, JSON_NUMBER) || member_wrong(at, "a number", x->e);
+    return json_is(v, JSON_NUMBER) || member_wrong(at, "a number", x->m.e);
 }
 
 static bool take_temperature(struct reader *x, struct json_value v, const struct member_at *at)
@@ -490,13 +445,13 @@ static bool take_presence(struct reader *x, struct json_value v, const struct me
 
 static bool take_stream_options(struct reader *x, struct json_value v, const struct member_at *at)
 {
-    return ONLY(v, at, x->e, STR("include_usage"));
+    return MEMBER_ONLY(&x->m, v, at, STR("include_usage"));
 }
 
 /* Has been read, but what is no text would be lost. */
 static bool take_user(struct reader *x, struct json_value v, const struct member_at *at)
 {
-    return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->e);
+    return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->m.e);
 }
 
 /* Has been read by chat_read. */
@@ -557,12 +512,12 @@ static bool take_member(struct reader *x, const struct json_iter *it)
     for (size_t i = 0; i < COUNT(members); i++)
         if (str_eq(it->name, members[i].name))
             return !body_given(it->value) || members[i].take(x, it->value, &at);
-    return is_default(it->name, it->value) || member_idle(it->value) || member_unsaid(&at, x->e);
+    return is_default(it->name, it->value) || member_idle(it->value) || member_unsaid(&at, x->m.e);
 }
 
 bool chat_expand(struct chat_request *r, struct arena *a, struct err *e)
 {
-    struct reader x = {.r = r, .options = arena_struct(a, struct chat_options), .a = a, .e = e};
+    struct reader x = {.r = r, .options = arena_struct(a, struct chat_options), .m = {a, e}};
     json_each(it, json_root(&r->body))
     {
         if (!take_member(&x, &it))

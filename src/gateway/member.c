@@ -65,3 +65,40 @@ bool member_only(struct json_value object, const struct member_at *at, const str
     }
     return true;
 }
+
+bool member_text(const struct member_reader *m, struct json_value object,
+                 const struct member_at *up, const char *name, struct str *out)
+{
+    struct json_value v = json_get(object, name);
+    struct member_at at = member_at(up, str_from(name));
+    *out = json_text(v, m->a);
+    return !body_given(v) || json_is(v, JSON_STRING) || member_wrong(&at, "a string", m->e);
+}
+
+bool member_need_text(const struct member_reader *m, struct json_value object,
+                      const struct member_at *up, const char *name, struct str *out)
+{
+    struct member_at at = member_at(up, str_from(name));
+    if (!body_given(json_get(object, name)))
+        return member_missing(&at, m->e);
+    return member_text(m, object, up, name, out);
+}
+
+bool member_flag(const struct member_reader *m, struct json_value object,
+                 const struct member_at *up, const char *name, bool *out)
+{
+    struct json_value v = json_get(object, name);
+    struct member_at at = member_at(up, str_from(name));
+    return !body_given(v) || json_bool(v, out) || member_wrong(&at, "true or false", m->e);
+}
+
+bool member_cache(const struct member_reader *m, struct json_value object,
+                  const struct member_at *up, struct str *out)
+{
+    struct json_value v = json_get(object, "cache_control");
+    struct member_at at = member_at(up, STR("cache_control"));
+    if (!body_given(v))
+        return true;
+    *out = json_raw(v);
+    return json_is(v, JSON_OBJECT) || member_wrong(&at, "an object", m->e);
+}

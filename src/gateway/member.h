@@ -41,3 +41,23 @@ bool member_unsaid(const struct member_at *at, struct err *e); /* in the provide
 /* Refuses by member_unsaid all members of an object but those named and idle ones. */
 bool member_only(struct json_value object, const struct member_at *at, const struct str *name,
                  size_t n, struct err *e);
+/* The same, with the names one after the other. */
+#define MEMBER_ONLY(m, object, at, ...)                                                            \
+    member_only(object, at, (const struct str[]){__VA_ARGS__},                                     \
+                COUNT(((const struct str[]){__VA_ARGS__})), (m)->e)
+
+/* Members of an object at `up`; what is read lives in `a`. Those that are not there, or null, leave
+ * flags and markers as they are and make a text empty. */
+struct member_reader {
+    struct arena *a;
+    struct err *e;
+};
+bool member_text(const struct member_reader *m, struct json_value object,
+                 const struct member_at *up, const char *name, struct str *out);
+bool member_need_text(const struct member_reader *m, struct json_value object,
+                      const struct member_at *up, const char *name, struct str *out);
+bool member_flag(const struct member_reader *m, struct json_value object,
+                 const struct member_at *up, const char *name, bool *out);
+/* cache_control, as it is spelled. */
+bool member_cache(const struct member_reader *m, struct json_value object,
+                  const struct member_at *up, struct str *out);

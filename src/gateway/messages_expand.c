@@ -2,14 +2,6 @@
 #include "gateway/member.h"
 #include "text/token.h"
 
-#define NAMES(...)                                                                                 \
-    (const struct str[])                                                                           \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
-    }
-#define ONLY(x, object, at, ...)                                                                   \
-    member_only(object, at, NAMES(__VA_ARGS__), COUNT(NAMES(__VA_ARGS__)), (x)->e)
-
 enum {
     TOOL_TOKENS = 8,      /* what the frame of a tool or a call costs */
     IMAGE_TOKENS = 1500,  /* of one with the size that Anthropic recommends */
@@ -20,53 +12,15 @@ enum {
 struct reader {
     struct chat_request *r;
     struct chat_options *options;
-    struct arena *a;
-    struct err *e;
+    struct member_reader m;
 };
 
 /* ---- Members ---- */
 
-static bool take_text(struct reader *x, struct json_value object, const struct member_at *up,
-                      const char *name, struct str *out)
-{
-    struct json_value v = json_get(object, name);
-    struct member_at at = member_at(up, str_from(name));
-    *out = json_text(v, x->a);
-    return !body_given(v) || json_is(v, JSON_STRING) || member_wrong(&at, "a string", x->e);
-}
-
-static bool need_text(struct reader *x, struct json_value object, const struct member_at *up,
-                      const char *name, struct str *out)
-{
-    struct member_at at = member_at(up, str_from(name));
-    if (!body_given(json_get(object, name)))
-        return member_missing(&at, x->e);
-    return take_text(x, object, up, name, out);
-}
-
-static bool take_flag(struct reader *x, struct json_value object, const struct member_at *up,
-                      const char *name, bool *out)
-{
-    struct json_value v = json_get(object, name);
-    struct member_at at = member_at(up, str_from(name));
-    return !body_given(v) || json_bool(v, out) || member_wrong(&at, "true or false", x->e);
-}
-
-static bool take_cache(struct reader *x, struct json_value object, const struct member_at *up,
-                       struct str *out)
-{
-    struct json_value v = json_get(object, "cache_control");
-    struct member_at at = member_at(up, STR("cache_control"));
-    if (!body_given(v))
-        return true;
-    *out = json_raw(v);
-    return json_is(v, JSON_OBJECT) || member_wrong(&at, "an object", x->e);
-}
-
 static bool unsaid(struct reader *x, const struct member_at *up, const char *name)
 {
     struct member_at at = member_at(up, str_from(name));
-    return member_unsaid(&at, x->e);
+    return member_unsaid(&at, x->m.e);
 }
 
 static void count(struct reader *x, struct str text)
@@ -81,7 +35,7 @@ static bool take_words(struct reader *x, struct json_value block, const struct m
                        struct chat_part *p)
 {
     p->kind = PART_TEXT;
-    return need_text(x, block, at, "text", &p->text);
+    return member_need_text(&x->m, block, at, "text", &p->text);
 }
 
 /* base64 and url are of both images and documents. */
@@ -93,20 +47,20 @@ static bool take_source(struct reader *x, struct json_value block, const struct 
     bool document = p->kind == PART_FILE;
     struct str *data = &p->data;
     if (!json_is(source, JSON_OBJECT))
-        return member_wrong(&at, "an object", x->e);
+        return member_wrong(&at, "an object", x->m.e);
     if (json_text_is(type, "url"))
-        return need_text(x, source, &at, "url", &p->url) &&
-               ONLY(x, source, &at, STR("type"), STR("url"));
+        return member_need_text(&x->m, source, &at, "url", &p->url) &&
+               MEMBER_ONLY(&x->m, source, &at, STR("type"), STR("url"));
     if (document && json_text_is(type, "file"))
-        return need_text(x, source, &at, "file_id", &p->id) &&
-               ONLY(x, source, &at, STR("type"), STR("file_id"));
+        return member_need_text(&x->m, source, &at, "file_id", &p->id) &&
+               MEMBER_ONLY(&x->m, source, &at, STR("type"), STR("file_id"));
     if (document && json_text_is(type, "text"))
         data = &p->text;
     else if (!json_text_is(type, "base64"))
         return unsaid(x, &at, "type");
-    return need_text(x, source, &at, "media_type", &p->media_type) &&
-           need_text(x, source, &at, "data", data) &&
-           ONLY(x, source, &at, STR("type"), STR("media_type"), STR("data"));
+    return member_need_text(&x->m, source, &at, "media_type", &p->media_type) &&
+           member_need_text(&x->m, source, &at, "data", data) &&
+           MEMBER_ONLY(&x->m, source, &at, STR("type"), STR("media_type"), STR("data"));
 }
 
 static bool take_image(struct reader *x, struct json_value block, const struct member_at *at,
@@ -124,13 +78,13 @@ static bool take_document(struct reader *x, struct json_value block, const struc
     struct member_at of = member_at(at, STR("citations"));
     bool cited = false;
     p->kind = PART_FILE;
-    if (!take_source(x, block, at, p) || !take_text(x, block, at, "title", &p->name) ||
-        !take_flag(x, citations, &of, "enabled", &cited))
+    if (!take_source(x, block, at, p) || !member_text(&x->m, block, at, "title", &p->name) ||
+        !member_flag(&x->m, citations, &of, "enabled", &cited))
         return false;
     count(x, p->text);
     if (!p->text.len)
         x->r->prompt_tokens += (int64_t)(p->data.len / PAGE_BASE64 + 1) * PAGE_TOKENS;
-    return !cited || member_unsaid(&of, x->e);
+    return !cited || member_unsaid(&of, x->m.e);
 }
 
 /* `caller` says who wanted the call: nobody but the model itself can be told in the canonical one.
@@ -145,10 +99,11 @@ static bool take_call(struct reader *x, struct json_value block, const struct me
     count(x, p->text);
     x->r->prompt_tokens += TOOL_TOKENS;
     if (!json_is(input, JSON_OBJECT))
-        return member_wrong(&at_input, "an object", x->e);
+        return member_wrong(&at_input, "an object", x->m.e);
     if (body_given(caller) && !json_text_is(json_get(caller, "type"), "direct"))
         return unsaid(x, at, "caller");
-    return need_text(x, block, at, "id", &p->id) && need_text(x, block, at, "name", &p->name);
+    return member_need_text(&x->m, block, at, "id", &p->id) &&
+           member_need_text(&x->m, block, at, "name", &p->name);
 }
 
 static bool take_inner(struct reader *x, struct json_value block, const struct member_at *up,
@@ -161,30 +116,30 @@ static bool take_result(struct reader *x, struct json_value block, const struct 
     struct member_at list = member_at(at, STR("content"));
     p->kind = PART_TOOL_RESULT;
     x->r->prompt_tokens += TOOL_TOKENS;
-    if (!need_text(x, block, at, "tool_use_id", &p->id) ||
-        !take_flag(x, block, at, "is_error", &p->failed))
+    if (!member_need_text(&x->m, block, at, "tool_use_id", &p->id) ||
+        !member_flag(&x->m, block, at, "is_error", &p->failed))
         return false;
     if (json_is(content, JSON_ARRAY))
         return take_inner(x, content, &list, p);
-    p->text = json_text(content, x->a);
+    p->text = json_text(content, x->m.a);
     count(x, p->text);
     return !body_given(content) || json_is(content, JSON_STRING) ||
-           member_wrong(&list, "a string or a list of blocks", x->e);
+           member_wrong(&list, "a string or a list of blocks", x->m.e);
 }
 
 static bool take_thinking(struct reader *x, struct json_value block, const struct member_at *at,
                           struct chat_part *p)
 {
     p->kind = PART_THINKING;
-    return need_text(x, block, at, "thinking", &p->text) &&
-           need_text(x, block, at, "signature", &p->signature);
+    return member_need_text(&x->m, block, at, "thinking", &p->text) &&
+           member_need_text(&x->m, block, at, "signature", &p->signature);
 }
 
 static bool take_redacted(struct reader *x, struct json_value block, const struct member_at *at,
                           struct chat_part *p)
 {
     p->kind = PART_REDACTED_THINKING;
-    return need_text(x, block, at, "data", &p->data);
+    return member_need_text(&x->m, block, at, "data", &p->data);
 }
 
 enum { IN_SYSTEM = 1, IN_MESSAGE = 2, IN_RESULT = 4 };
@@ -229,8 +184,8 @@ static bool take_block(struct reader *x, struct json_value block, const struct m
             continue;
         struct str known[COUNT(blocks[i].own) + 2] = {STR("type"), STR("cache_control")};
         memcpy(known + 2, blocks[i].own, sizeof(blocks[i].own));
-        return blocks[i].take(x, block, at, p) && take_cache(x, block, at, &p->cache) &&
-               member_only(block, at, known, COUNT(known), x->e);
+        return blocks[i].take(x, block, at, p) && member_cache(&x->m, block, at, &p->cache) &&
+               member_only(block, at, known, COUNT(known), x->m.e);
     }
     return unsaid(x, at, "type");
 }
@@ -238,7 +193,7 @@ static bool take_block(struct reader *x, struct json_value block, const struct m
 static bool take_blocks(struct reader *x, struct json_value list, const struct member_at *at,
                         unsigned where, struct chat_part **part, size_t *n)
 {
-    *part = arena_array(x->a, struct chat_part, json_count(list));
+    *part = arena_array(x->m.a, struct chat_part, json_count(list));
     json_each(it, list)
     {
         struct member_at here = member_item(at, *n);
@@ -268,7 +223,7 @@ static bool take_content(struct reader *x, struct json_value content, const stru
     m->n_parts = 0;
     if (json_is(content, JSON_ARRAY))
         return take_blocks(x, content, at, where, &m->part, &m->n_parts);
-    m->part = arena_struct(x->a, struct chat_part);
+    m->part = arena_struct(x->m.a, struct chat_part);
     m->part[m->n_parts++] = (struct chat_part){.kind = PART_TEXT, .text = m->text};
     return true;
 }
@@ -285,7 +240,7 @@ static bool take_messages(struct reader *x)
         struct chat_message *m = &x->r->message[i];
         struct member_at at = member_item(&list, i - first), in = member_at(&at, STR("content"));
         if (!take_content(x, json_get(m->raw, "content"), &in, IN_MESSAGE, m) ||
-            !ONLY(x, m->raw, &at, STR("role"), STR("content")))
+            !MEMBER_ONLY(&x->m, m->raw, &at, STR("role"), STR("content")))
             return false;
     }
     return true;
@@ -301,22 +256,24 @@ static bool take_tool(struct reader *x, struct json_value tool, const struct mem
     if (body_given(type) && !json_text_is(type, "custom"))
         return unsaid(x, at, "type");
     to->schema = json_raw(json_get(tool, "input_schema"));
-    if (!need_text(x, tool, at, "name", &to->name) ||
-        !take_text(x, tool, at, "description", &to->description) ||
-        !take_flag(x, tool, at, "strict", &to->strict) || !take_cache(x, tool, at, &to->cache))
+    if (!member_need_text(&x->m, tool, at, "name", &to->name) ||
+        !member_text(&x->m, tool, at, "description", &to->description) ||
+        !member_flag(&x->m, tool, at, "strict", &to->strict) ||
+        !member_cache(&x->m, tool, at, &to->cache))
         return false;
     count(x, to->name);
     count(x, to->description);
     count(x, to->schema);
     x->r->prompt_tokens += TOOL_TOKENS;
-    return ONLY(x, tool, at, STR("type"), STR("name"), STR("description"), STR("input_schema"),
-                STR("strict"), STR("cache_control"), STR("eager_input_streaming"));
+    return MEMBER_ONLY(&x->m, tool, at, STR("type"), STR("name"), STR("description"),
+                       STR("input_schema"), STR("strict"), STR("cache_control"),
+                       STR("eager_input_streaming"));
 }
 
 static bool take_tools(struct reader *x, struct json_value list, const struct member_at *at)
 {
     struct chat_options *o = x->options;
-    o->tool = arena_array(x->a, struct chat_tool, json_count(list));
+    o->tool = arena_array(x->m.a, struct chat_tool, json_count(list));
     json_each(it, list)
     {
         struct member_at here = member_item(at, o->n_tools);
@@ -338,9 +295,10 @@ static bool take_tool_choice(struct reader *x, struct json_value v, const struct
     for (size_t i = 0; i < COUNT(types); i++)
         if (json_text_is(json_get(v, "type"), types[i].type))
             x->options->tool_choice = types[i].choice;
-    return take_text(x, v, at, "name", &x->options->tool_name) &&
-           take_flag(x, v, at, "disable_parallel_tool_use", &x->options->one_tool_at_a_time) &&
-           ONLY(x, v, at, STR("type"), STR("name"), STR("disable_parallel_tool_use"));
+    return member_text(&x->m, v, at, "name", &x->options->tool_name) &&
+           member_flag(&x->m, v, at, "disable_parallel_tool_use",
+                       &x->options->one_tool_at_a_time) &&
+           MEMBER_ONLY(&x->m, v, at, STR("type"), STR("name"), STR("disable_parallel_tool_use"));
 }
 
 /* ---- Options ---- */
@@ -350,8 +308,8 @@ static bool take_thinking_option(struct reader *x, struct json_value v, const st
 {
     json_int(json_get(v, "budget_tokens"), &x->options->thinking_tokens);
     if (json_text_is(json_get(v, "display"), "summarized"))
-        return ONLY(x, v, at, STR("type"), STR("budget_tokens"), STR("display"));
-    return ONLY(x, v, at, STR("type"), STR("budget_tokens"));
+        return MEMBER_ONLY(&x->m, v, at, STR("type"), STR("budget_tokens"), STR("display"));
+    return MEMBER_ONLY(&x->m, v, at, STR("type"), STR("budget_tokens"));
 }
 
 /* The schema binds: that is what Anthropic promises for it. */
@@ -362,13 +320,13 @@ static bool take_format(struct reader *x, struct json_value v, const struct memb
     if (!json_text_is(json_get(v, "type"), "json_schema"))
         return unsaid(x, at, "type");
     if (!json_is(schema, JSON_OBJECT))
-        return member_wrong(&at_schema, "a JSON Schema", x->e);
+        return member_wrong(&at_schema, "a JSON Schema", x->m.e);
     x->options->format = FORMAT_SCHEMA;
     x->options->format_name = STR("answer");
     x->options->format_schema = json_raw(schema);
     x->options->format_strict = true;
     count(x, x->options->format_schema);
-    return ONLY(x, v, at, STR("type"), STR("schema"));
+    return MEMBER_ONLY(&x->m, v, at, STR("type"), STR("schema"));
 }
 
 static bool take_output(struct reader *x, struct json_value v, const struct member_at *at)
@@ -378,22 +336,22 @@ static bool take_output(struct reader *x, struct json_value v, const struct memb
     struct member_at at_format = member_at(at, STR("format"));
     if (body_given(effort) && !body_one_of(effort, efforts, COUNT(efforts)))
         return unsaid(x, at, "effort");
-    x->options->effort = json_text(effort, x->a);
+    x->options->effort = json_text(effort, x->m.a);
     return (!body_given(format) || take_format(x, format, &at_format)) &&
-           ONLY(x, v, at, STR("effort"), STR("format"));
+           MEMBER_ONLY(&x->m, v, at, STR("effort"), STR("format"));
 }
 
 static bool take_stop(struct reader *x, struct json_value v, const struct member_at *at)
 {
     (void)at;
-    x->options->stop = arena_array(x->a, struct str, json_count(v));
-    json_each(it, v) x->options->stop[x->options->n_stop++] = json_text(it.value, x->a);
+    x->options->stop = arena_array(x->m.a, struct str, json_count(v));
+    json_each(it, v) x->options->stop[x->options->n_stop++] = json_text(it.value, x->m.a);
     return true;
 }
 
 static bool take_metadata(struct reader *x, struct json_value v, const struct member_at *at)
 {
-    return ONLY(x, v, at, STR("user_id")); /* the user is known already */
+    return MEMBER_ONLY(&x->m, v, at, STR("user_id")); /* the user is known already */
 }
 
 static bool take_number(struct reader *x, struct json_value v, const struct member_at *at)
@@ -408,7 +366,7 @@ static bool take_number(struct reader *x, struct json_value v, const struct memb
 
 static bool take_tier(struct reader *x, struct json_value v, const struct member_at *at)
 {
-    return json_text_is(v, "auto") || member_unsaid(at, x->e);
+    return json_text_is(v, "auto") || member_unsaid(at, x->m.e);
 }
 
 /* For the whole request: it stands at the last block that can bear it. */
@@ -416,7 +374,7 @@ static bool take_top_cache(struct reader *x, struct json_value v, const struct m
 {
     struct chat_message *m = &x->r->message[x->r->n_messages - 1];
     if (!json_is(v, JSON_OBJECT))
-        return member_wrong(at, "an object", x->e);
+        return member_wrong(at, "an object", x->m.e);
     if (m->n_parts > 0 && !m->part[m->n_parts - 1].cache.len)
         m->part[m->n_parts - 1].cache = json_raw(v);
     return true;
@@ -459,12 +417,12 @@ static bool take_member(struct reader *x, const struct json_iter *it)
     for (size_t i = 0; i < COUNT(members); i++)
         if (str_eq(it->name, members[i].name))
             return members[i].take(x, it->value, &at);
-    return member_idle(it->value) || member_unsaid(&at, x->e);
+    return member_idle(it->value) || member_unsaid(&at, x->m.e);
 }
 
 bool messages_expand(struct chat_request *r, struct arena *a, struct err *e)
 {
-    struct reader x = {.r = r, .options = arena_struct(a, struct chat_options), .a = a, .e = e};
+    struct reader x = {.r = r, .options = arena_struct(a, struct chat_options), .m = {a, e}};
     r->prompt_tokens = 0;
     if (!take_messages(&x))
         return false;

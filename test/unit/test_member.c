@@ -32,6 +32,34 @@ static void test_only(struct arena *a, const struct member_at *at)
     }
 }
 
+static void test_reading(struct arena *a)
+{
+    struct json doc;
+    struct err e = {0};
+    const struct member_reader m = {a, &e};
+    struct member_at up = member_at(NULL, STR("up"));
+    struct str text, cache = STR("old");
+    bool flag = true;
+    ok(json_parse(&doc, a,
+                  STR("{\"t\":\"x\\u0041\",\"n\":null,\"one\":1,\"no\":false,"
+                      "\"cache_control\":{ \"a\":1}}"),
+                  0, &e),
+       "an object");
+    struct json_value o = json_root(&doc);
+    ok(member_need_text(&m, o, &up, "t", &text) && str_eq(text, STR("xA")), "a text is decoded");
+    ok(member_text(&m, o, &up, "n", &text) && text.len == 0, "null is no text");
+    ok(!member_need_text(&m, o, &up, "n", &text) && e.code == ERR_MISSING &&
+           strcmp(e.param, "up.n") == 0,
+       "which may be needed");
+    ok(!member_text(&m, o, &up, "one", &text) && strcmp(e.param, "up.one") == 0,
+       "a number is none either");
+    ok(member_flag(&m, o, &up, "n", &flag) && flag, "null leaves a flag as it is");
+    ok(member_flag(&m, o, &up, "no", &flag) && !flag, "false does not");
+    ok(!member_flag(&m, o, &up, "one", &flag) && strcmp(e.param, "up.one") == 0, "1 is no flag");
+    ok(member_cache(&m, o, &up, &cache) && str_eq(cache, STR("{ \"a\":1}")),
+       "a cache marker keeps its spelling");
+}
+
 int main(void)
 {
     struct arena *a = arena_new();
@@ -45,6 +73,7 @@ int main(void)
            strcmp(e.param, "list") == 0 && strcmp(e.msg, "'list' must be a list") == 0,
        "wrong: %s", e.msg);
     test_only(a, &item);
+    test_reading(a);
 
     struct member_at at[40];
     for (size_t i = 0; i < COUNT(at); i++)
