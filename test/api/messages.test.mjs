@@ -317,7 +317,7 @@ models:
 
 describe("errors and models", () => {
   let x;
-  before(async () => { x = await withProvider(); });
+  before(async () => { x = await withProvider(undefined, { model: "  - name: once\n    provider: mock\n    attempts: 1" }); });
   after(() => x.stop());
   const create = (body, client = x.s.anthropic) => client.messages.create(body);
 
@@ -340,6 +340,8 @@ describe("errors and models", () => {
     await raised(create(ask("x")), Anthropic.RateLimitError, "rate_limit_error");
     x.p.answer = (req, res) => json(res, { error: { message: "bad" } }, 400);
     await raised(create(ask("x")), Anthropic.BadRequestError, "invalid_request_error");
+    x.p.answer = (req, res) => json(res, { error: { message: "busy" } }, 529);
+    await raised(create(ask("x", { model: "once" })), Anthropic.InternalServerError, "overloaded_error");
     x.p.answer = (req, res) => json(res, { error: { message: "no" } }, 401);
     await raised(create(ask("x")), Anthropic.InternalServerError, "api_error");
   });
@@ -359,8 +361,9 @@ describe("errors and models", () => {
     await form(await fetch(x.s.origin + "/v1/messages", { method: "POST", body: "{}" }), 401, "authentication_error");
     await form(await x.s.fetch("/v1/messages"), 405, "invalid_request_error");
     await form(await post("{}", "/v1/messages/nothing"), 404, "not_found_error");
-    const r = await raw(x.s.port, `POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: ${x.s.key}\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n`, { until: /\r\n\r\n/ });
+    const r = await raw(x.s.port, `POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: ${x.s.key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n`, { until: /}}?$/ });
     assert.match(r, /^HTTP\/1\.1 413 /);
+    assert.match(r, /"type":"error","error":\{"type":"request_too_large"/);
   });
 
   test("models are listed and found by Anthropic's client too", async () => {
