@@ -83,6 +83,13 @@ static size_t order_place(const struct dispatch *d, size_t stage, size_t at)
     return stage == d->stage && d->order ? d->order[at] : at;
 }
 
+/* Is one more attempt at a provider within the bounds, maybe after a pause? */
+static bool has_room(const struct dispatch *d)
+{
+    int64_t room = retry_room_ns(&d->retry);
+    return room >= 0 && room <= d->retry.pause_ns;
+}
+
 /* Can this place still do something for the call? */
 static bool is_wanted(const struct dispatch *d, const struct place *place)
 {
@@ -90,7 +97,7 @@ static bool is_wanted(const struct dispatch *d, const struct place *place)
     const struct target *t = place->target;
     if (!provider_can(t->provider, c->req.op) || t->context_tokens <= d->window)
         return false;
-    if (!provider_is_local(t->provider) && retry_room_ns(&d->retry) < 0)
+    if (!provider_is_local(t->provider) && !has_room(d))
         return false;
     return !c->said.spoke || t->prefill;
 }
@@ -138,10 +145,16 @@ static const struct place *current(const struct dispatch *d)
     return &stage_model(d, d->stage)->place[order_place(d, d->stage, d->at)];
 }
 
-static bool has_next(const struct dispatch *d)
+static void count_next(struct dispatch *d)
 {
-    size_t stage = d->stage, at = d->at + 1;
-    return find(d, &stage, &at);
+    struct retry_state *r = &d->retry;
+    r->other_place = false;
+    r->providers = 0;
+    for (size_t stage = d->stage, at = d->at + 1; find(d, &stage, &at); at++) {
+        const struct place *p = &stage_model(d, stage)->place[order_place(d, stage, at)];
+        r->other_place = true;
+        r->providers += !provider_is_local(p->target->provider);
+    }
 }
 
 /* Goes to the first wanted place from the current one on. */
@@ -423,6 +436,19 @@ static bool pass_by(struct dispatch *d, struct err *e)
     return settle_on(d);
 }
 
+static bool wait_for(struct dispatch *d, int64_t wait_ns, struct err *e)
+{
+    d->retry.pause_ns -= wait_ns;
+    return wait_ns == 0 || fiber_sleep(wait_ns, e);
+}
+
+/* The next place, as soon as it may be asked. */
+static bool enter(struct dispatch *d, struct err *e)
+{
+    bool local = provider_is_local(current(d)->target->provider);
+    return wait_for(d, local ? 0 : retry_room_ns(&d->retry), e);
+}
+
 /* Why the call fails, should the next place refuse it without having asked anybody. */
 static void remember(struct dispatch *d, const struct err *e)
 {
@@ -444,8 +470,9 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
     struct call *c = d->call;
     struct attempt *a = d->attempt;
     int64_t wait_ns = 0;
+    d->retry.now_ns = clock_now();
     if (a->start_ns == 0)
-        return pass_by(d, e);
+        return pass_by(d, e) && enter(d, e);
     if (is_final(d, e))
         return false;
     /* What cannot be said in another protocol is no fault of the request. */
@@ -454,9 +481,8 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
         *e = *d->first;
     if (e->code == ERR_CONTEXT)
         d->window = a->target->context_tokens;
-    d->retry.now_ns = clock_now();
     d->retry.silent = was_silent(d);
-    d->retry.other_place = has_next(d);
+    count_next(d);
     d->retry.other_key = a->key && has_other_key(d);
     bool again = !unsaid && is_wanted(d, current(d));
     enum retry_step step = again                  ? retry_decide(&d->retry, e, &wait_ns)
@@ -467,13 +493,12 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
     remember(d, e);
     if (step == RETRY_NEXT) {
         count_attempt(d, false);
-        return move_on(d);
+        return move_on(d) && enter(d, e);
     }
     count_attempt(d, true);
     if (!d->retry.other_key)
         d->refused_keys = 0; /* behind the pause they may be good again */
-    d->retry.pause_ns -= wait_ns;
-    return wait_ns == 0 || fiber_sleep(wait_ns, e);
+    return wait_for(d, wait_ns, e);
 }
 
 /* Could anybody take up the answer, once it is begun? */

@@ -27,16 +27,18 @@ static int64_t pause_ns(const struct retry_state *s, const struct err *e)
 static enum retry_step again(const struct retry_state *s, int64_t pause, int64_t *wait_ns)
 {
     int64_t room = retry_room_ns(s);
-    *wait_ns = pause > room ? pause : room;
-    if (room >= 0 && *wait_ns <= s->pause_ns)
-        return RETRY_AGAIN;
-    return s->other_place ? RETRY_NEXT : RETRY_STOP;
+    int64_t wait = pause > room ? pause : room;
+    if (room < 0 || wait > s->pause_ns)
+        return s->other_place ? RETRY_NEXT : RETRY_STOP;
+    *wait_ns = wait;
+    return RETRY_AGAIN;
 }
 
 enum retry_step retry_decide(const struct retry_state *s, const struct err *e, int64_t *wait_ns)
 {
     enum retry_step next = s->other_place ? RETRY_NEXT : RETRY_STOP;
-    bool tried = s->other_place && s->tries >= TRIES;
+    bool spare = s->most - s->attempts > s->providers;
+    bool tried = s->other_place && (s->tries >= TRIES || !spare);
     switch (e->code) {
     case ERR_UPSTREAM_AUTH: return s->other_key ? again(s, 0, wait_ns) : next;
     case ERR_RATE:

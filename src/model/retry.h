@@ -10,6 +10,8 @@
  *     model not known
  *     all else                 it stays: the request itself is at fault
  *
+ * Nobody is asked again with an attempt that is wanted to ask everybody once.
+ *
  * A pause is what the provider asked for plus a little, so that those it sent away do not all come
  * back at once; else full jitter: any moment up to a bound that doubles.
  *
@@ -31,6 +33,7 @@ struct retry_state {
     bool silent;      /* the last one said nothing in time, or no word by the time for that */
     bool other_key;   /* the place has a key that was not refused */
     bool other_place; /* somebody else could be asked */
+    int providers;    /* how many else whose attempts are bounded */
     int64_t pause_ns; /* what pauses may still take */
     int64_t now_ns;
     int64_t begun_ns[RETRY_MOST]; /* when each attempt began */
