@@ -22,6 +22,7 @@
 #include "model/traced.h"
 
 enum { WAITING_MOST = 64 << 10 };
+enum block { NO_BLOCK, SOME_BLOCK, TOOL_BLOCK };
 
 /* One answer while it is read. */
 struct reading {
@@ -29,8 +30,8 @@ struct reading {
     struct str waiting; /* starts and ends of blocks that go out with the next event */
     struct str stop;    /* the stop sequence that ended it */
     bool started;       /* message_start has come */
-    bool in_tool;       /* a tool's call is being written ... */
-    bool has_arguments; /* ... and some of its arguments are */
+    bool has_arguments; /* of the tool's call that is being written */
+    enum block block;   /* that is open */
 };
 
 static const struct chat_request *request(const struct reading *r)
@@ -130,7 +131,7 @@ static void begin_call(struct reading *r, struct json_value block, struct arena 
 {
     struct json_value input = json_get(block, "input");
     take(r, json_get(block, "name"), false, tmp);
-    r->in_tool = true;
+    r->block = TOOL_BLOCK;
     r->has_arguments = json_is(input, JSON_OBJECT) && json_count(input) > 0;
     if (!r->relay.decode)
         return;
@@ -143,15 +144,16 @@ static void begin_call(struct reading *r, struct json_value block, struct arena 
 
 static void end_block(struct reading *r)
 {
-    if (r->in_tool && !r->has_arguments)
+    if (r->block == TOOL_BLOCK && !r->has_arguments)
         put(r, CHAT_ARGUMENTS, STR("{}"));
-    r->in_tool = false;
+    r->block = NO_BLOCK;
 }
 
 /* A block of a whole answer, or what the first event of one has of it. */
 static void take_block(struct reading *r, struct json_value block, bool first, struct arena *tmp)
 {
     struct json_value type = json_get(block, "type");
+    r->block = SOME_BLOCK;
     if (json_text_is(type, "text")) {
         take_text(r, json_get(block, "text"), first, tmp);
     } else if (json_text_is(type, "thinking")) {
@@ -303,7 +305,8 @@ static void look_at_delta(struct reading *r, struct json_value root, struct aren
     } else if (json_text_is(type, "input_json_delta")) {
         struct str more = take(r, json_get(delta, "partial_json"), false, tmp);
         r->has_arguments = r->has_arguments || more.len > 0;
-        put(r, CHAT_ARGUMENTS, more);
+        if (r->block == TOOL_BLOCK)
+            put(r, CHAT_ARGUMENTS, more);
     } else if (json_text_is(type, "thinking_delta")) {
         put(r, CHAT_THINKING, take(r, json_get(delta, "thinking"), false, tmp));
     } else if (json_text_is(type, "signature_delta")) {
@@ -315,7 +318,7 @@ static void look_at_delta(struct reading *r, struct json_value root, struct aren
 static bool look_at_end(struct reading *r, struct json_value root, struct err *e)
 {
     struct json_value usage = json_get(root, "usage");
-    if (r->in_tool)
+    if (r->block == TOOL_BLOCK)
         return relay_malformed(r->relay.a, "ended its answer inside a tool call", e);
     read_usage(r, usage);
     trace(r, (struct json_value){0}, json_get(root, "delta"));
@@ -328,7 +331,7 @@ static bool look_at_end(struct reading *r, struct json_value root, struct err *e
 static bool skip(const struct reading *r, struct err *e)
 {
     const struct attempt *a = r->relay.a;
-    if (r->in_tool)
+    if (r->block == TOOL_BLOCK)
         return relay_malformed(a, "sent a tool call that cannot be read", e);
     log_info("event_skipped", kv("request", (const char *)a->call->id),
              kv("provider", a->target->provider->name));
@@ -373,10 +376,14 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
         return relay_malformed(relay->a, "sent content before its message", e);
     switch (event) {
     case EVENT_BLOCK_DELTA:
+        if (r->block == NO_BLOCK)
+            return relay_malformed(relay->a, "sent a piece of a block that it did not begin", e);
         look_at_delta(r, root, tmp);
         pass(r, ev, piece);
         return true;
     case EVENT_BLOCK_START:
+        if (r->block == TOOL_BLOCK)
+            return relay_malformed(relay->a, "began a block inside a tool call", e);
         json_int(json_get(root, "index"), &index);
         take_block(r, json_get(root, "content_block"), index == 0, tmp);
         pass_edge(r, ev, piece);

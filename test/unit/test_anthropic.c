@@ -165,6 +165,13 @@ static const struct answer_case {
      .body = START("m") OPEN("0", TOOL_BLOCK("t1", "f")) "data: {]\n\n" INPUT("0", "}") CLOSE("0")
          END("tool_use") STOP,
      .said = "call t1 f|", .not_plain = true},
+    {"the start of a call is lost", .stream = true, .other = true, .code = ERR_UPSTREAM,
+     .body = START("m") "data: {]\n\n" INPUT("0", "{}") CLOSE("0") END("tool_use") STOP, .said = "",
+     .not_begun = true},
+    {"the end of a call is lost", .stream = true, .other = true, .code = ERR_UPSTREAM,
+     .body = START("m") OPEN("0", TOOL_BLOCK("t1", "f")) INPUT("0", "{") OPEN("1", TEXT_BLOCK)
+         TEXT("1", "a") CLOSE("1") END("tool_use") STOP,
+     .said = "call t1 f|arguments {|", .not_plain = true},
     {"an error in the middle", .stream = true, .other = true, .code = ERR_UNAVAILABLE,
      .body = HELLO EVENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}"),
      .said = "text a\nb|"},
