@@ -9,16 +9,20 @@
 
 #include "../test/unit/on_loop.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Where the provider listens, for all runs: ports would be used up. */
+static struct sockaddr_un place = {.sun_family = AF_UNIX};
+static int listener = -1;
 
 struct run {
     struct str answer;
     bool stream, decode;
-    int listener;
-    uint16_t port;
     /* what came of it */
     bool good;
     struct attempt attempt;
@@ -27,15 +31,19 @@ struct run {
     bool in_call;
 };
 
-static void open_listener(struct run *r)
+static void remove_place(void)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(sa);
-    r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    CHECK(r->listener >= 0 && bind(r->listener, (struct sockaddr *)&sa, len) == 0);
-    CHECK(listen(r->listener, 1) == 0);
-    CHECK(getsockname(r->listener, (struct sockaddr *)&sa, &len) == 0);
-    r->port = ntohs(sa.sin_port);
+    unlink(place.sun_path);
+}
+
+static void open_listener(void)
+{
+    if (listener >= 0)
+        return;
+    snprintf(place.sun_path, sizeof(place.sun_path), "/tmp/penstock-fuzz-%d.sock", (int)getpid());
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CHECK(listener >= 0 && bind(listener, (struct sockaddr *)&place, sizeof(place)) == 0);
+    CHECK(listen(listener, 1) == 0 && atexit(remove_place) == 0);
 }
 
 /* Answers one request and closes, which is the end of its body. */
@@ -48,8 +56,8 @@ static void serve(void *arg)
     struct str head = r->stream ? STR("HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\n")
                                 : STR("HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n");
     struct iovec out[] = {{(void *)head.p, head.len}, {(void *)r->answer.p, r->answer.len}};
-    CHECK(io_open(&door, r->listener, NULL, &e) && io_wait(&door, EPOLLIN, CLOCK_NEVER, &e));
-    int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    CHECK(io_open(&door, dup(listener), NULL, &e) && io_wait(&door, EPOLLIN, CLOCK_NEVER, &e));
+    int fd = accept4(door.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     CHECK(fd >= 0 && io_open(&io, fd, NULL, &e));
     io_read(&io, request, sizeof(request), CLOCK_NEVER, &e);
     io_writev(&io, out, 2, CLOCK_NEVER, &e);
@@ -96,8 +104,7 @@ static void run(void *arg)
                              .options = arena_struct(a, struct chat_options)}};
     CHECK(json_parse(&c.req.body, a, STR("{\"model\":\"m\",\"messages\":[]}"), 0, &e));
     CHECK(provider_init(&p, a, STR("p"), vendor_find(STR("anthropic")), &key, 1, &e));
-    CHECK(http_origin_parse(&endpoint.origin, a, arena_printf(a, "http://127.0.0.1:%u", r->port),
-                            &e));
+    CHECK(http_origin_parse(&endpoint.origin, a, arena_printf(a, "unix:%s", place.sun_path), &e));
     p.endpoint = &endpoint;
     p.n_endpoints = 1;
     c.said.keep = true;
@@ -122,7 +129,7 @@ static void read_as(struct run *r, const uint8_t *data, size_t size, bool decode
 {
     *r = (struct run){
         .answer = {(const char *)data + 1, size - 1}, .stream = data[0] & 1, .decode = decode};
-    open_listener(r);
+    open_listener();
     on_loop(run, r);
 }
 

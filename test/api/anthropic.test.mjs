@@ -360,8 +360,9 @@ describe("a provider that misbehaves", () => {
   });
 });
 
-test("an answer that breaks off is taken up by a model that is known to do so", async () => {
+test("an answer that breaks off is taken up by a model that is known to do so", async (t) => {
   const a = await Provider.start(), b = await Provider.start();
+  t.after(() => Promise.all([a.stop(), b.stop()]));
   const events = messageEvents(message("One two "));
   a.answer = (req, res) => {
     res.setHeader("content-type", "text/event-stream");
@@ -370,7 +371,6 @@ test("an answer that breaks off is taken up by a model that is known to do so", 
   };
   b.answer = (req, res, body) => answerMessage(res, body, message(" three."));
   const s = await Service.start({
-    data: temporary(),
     config: `providers:
   - {name: a, type: anthropic, url: "http://127.0.0.1:${a.port}", key: ka}
   - {name: b, type: anthropic, url: "http://127.0.0.1:${b.port}/v1", key: kb}
@@ -379,6 +379,7 @@ models:
   - {name: other, provider: b, upstream: claude-sonnet-4-5}
 `,
   });
+  t.after(() => s.stop());
   const chunks = [];
   for await (const c of await s.client.chat.completions.create(ask("Count.", { stream: true, max_tokens: 50 }))) chunks.push(c);
   assert.equal(text(chunks), "One two three.");
@@ -386,13 +387,11 @@ models:
   const asked = JSON.parse(b.requests[0].body);
   assert.deepEqual(asked.messages.at(-1), { role: "assistant", content: [{ type: "text", text: "One two" }] });
   assert.ok(asked.max_tokens < 50);
-  await s.stop();
-  await a.stop();
-  await b.stop();
 });
 
-test("a grounded model shows the passages in front of the question", async () => {
+test("a grounded model shows the passages in front of the question", async (t) => {
   const g = await withProvider(undefined, { type: "anthropic" });
+  t.after(() => g.stop());
   const docs = temporary();
   fs.writeFileSync(path.join(docs, "office.md"), "# Office\n\nThe spare key of the server room hangs in the safe behind the reception.\n");
   const read = await g.s.cli("ingest", docs);
@@ -404,6 +403,88 @@ test("a grounded model shows the passages in front of the question", async () =>
   assert.match(body.system[0].text, /Answer the question/);
   assert.match(body.messages[0].content[0].text, /<passage source="office\.md"/);
   assert.equal(body.messages[0].content.at(-1).text, "Where is the spare key of the server room?");
-  await g.stop();
   fs.rmSync(docs, { recursive: true, force: true });
+});
+
+describe("a client of the same protocol", () => {
+  const mark = { cache_control: { type: "ephemeral" } };
+  // Spelled as no library would: what comes out the same was not parsed and written again.
+  const body = (model, more = "") =>
+    `{ "model":"${model}" ,"max_tokens": 6.4e1, "x_unknown":[1E2, 1.50], "system":[{"type":"text","text":"Lo\\u006eg","cache_control":{"type":"ephemeral"}}],\n` +
+    `"messages":[{"role":"user","content":[{"type":"text","text":"Gr\\u00fc\u00dfe","cache_control":{ "type":"ephemeral","ttl":"1h" }}]}]${more}}`;
+  const post = (text, headers = {}) =>
+    x.s.fetch("/v1/messages", { method: "POST", body: text, headers: { "content-type": "application/json", "anthropic-version": "2023-06-01", ...headers } });
+
+  test("the provider gets its bytes, but for the model", async () => {
+    assert.equal((await post(body("upstream-model"))).status, 200);
+    assert.equal(x.p.requests[0].body, body("upstream-model"));
+    assert.equal((await post(body("m"), { "anthropic-beta": "a-1,b-2" })).status, 200);
+    assert.equal(x.p.requests[1].body, body("upstream-model"));
+    assert.equal(x.p.requests[1].headers["anthropic-beta"], "a-1,b-2");
+    assert.equal(x.p.requests[0].headers["anthropic-beta"], undefined);
+  });
+
+  test("the client gets the provider's bytes, but for the model", async () => {
+    const answer = (model) => `{"id":"msg_1", "type":"message","role":"assistant","model":"${model}","content":[{"type":"text","text":"\\u00e4","citations":null}],"stop_reason":"end_turn","stop_sequence":null,"x":1e2,"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"standard"}}`;
+    x.p.answer = (req, res) => res.writeHead(200, { "content-type": "application/json" }).end(answer("upstream-model"));
+    assert.equal(await (await post(body("m"))).text(), answer("m"));
+  });
+
+  test("and the events of a stream", async () => {
+    const events = messageEvents(message([{ type: "thinking", thinking: "Hm", signature: "s+/=" }, { type: "text", text: "Grüße" }], { usage }));
+    events.splice(1, 0, event("ping"), event("new_thing", { x: 1 }));
+    x.p.answer = (req, res) => {
+      res.setHeader("content-type", "text/event-stream");
+      for (const e of events) res.write(e);
+      res.end();
+    };
+    const got = await (await post(body("m", ',"stream":true'))).text();
+    assert.equal(got, events.join("").replace('"model":"upstream-model"', '"model":"m"'));
+  });
+
+  test("its own client: whole, streamed, counted", async () => {
+    x.p.answer = (req, res, text) => (req.url.endsWith("count_tokens") ? json(res, 200, { input_tokens: 42 }) : answerMessage(res, text, message("Hello there.", { usage })));
+    const asked = { model: "m", max_tokens: 64, system: [{ type: "text", text: "Rules.", ...mark }], messages: [{ role: "user", content: "Hi" }] };
+    const whole = await x.s.anthropic.messages.create(asked);
+    assert.equal(whole.content[0].text, "Hello there.");
+    assert.deepEqual(whole.usage, usage);
+    const streamed = await x.s.anthropic.messages.stream(asked).finalMessage();
+    assert.equal(streamed.content[0].text, "Hello there.");
+    assert.equal(streamed.model, "m");
+    assert.equal(streamed.usage.cache_read_input_tokens, 100);
+    assert.equal((await x.s.anthropic.messages.countTokens({ model: "m", messages: asked.messages })).input_tokens, 42);
+    assert.equal(x.p.requests.at(-1).url, "/v1/messages/count_tokens");
+  });
+
+  const words = messageEvents(message("One two "));
+  const breaks = {
+    "before a word": [words.slice(0, 1), "One two three."],
+    "with a block begun": [words.slice(0, 2), "One two three."],
+    "in the text": [words.slice(0, 3), " three."],
+    "behind the block, before the end": [words.slice(0, 4), " three."],
+  };
+  for (const [name, [events, rest]] of Object.entries(breaks))
+    test(`a stream that breaks off ${name} is finished by another model`, async (t) => {
+      const a = await Provider.start(), b = await Provider.start();
+      t.after(() => Promise.all([a.stop(), b.stop()]));
+      a.answer = (req, res) => {
+        res.setHeader("content-type", "text/event-stream");
+        res.write(events.join(""));
+        setImmediate(() => res.destroy());
+      };
+      b.answer = (req, res, text) => answerMessage(res, text, message(rest));
+      const s = await Service.start({
+        config: `providers:
+  - {name: a, type: anthropic, url: "http://127.0.0.1:${a.port}", key: ka}
+  - {name: b, type: anthropic, url: "http://127.0.0.1:${b.port}", key: kb}
+models:
+  - {name: m, provider: a, upstream: claude-sonnet-5, fallback: [other]}
+  - {name: other, provider: b, upstream: claude-sonnet-4-5}
+`,
+      });
+      t.after(() => s.stop());
+      const final = await s.anthropic.messages.stream({ model: "m", max_tokens: 50, messages: [{ role: "user", content: "Count." }] }).finalMessage();
+      assert.deepEqual(final.content.map((c) => [c.type, c.text]), [["text", "One two three."]]);
+      assert.equal(final.stop_reason, "end_turn");
+    });
 });
