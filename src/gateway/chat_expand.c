@@ -64,7 +64,7 @@ static bool take_file(struct reader *x, struct json_value part, const struct mem
 {
     struct json_value file = json_get(part, "file");
     struct member_at at = member_at(up, STR("file")), at_data = member_at(&at, STR("file_data"));
-    struct str data;
+    struct str data = STR_NONE;
     p->kind = PART_FILE;
     if (!need_object(x, file, &at) || !member_text(&x->m, file, &at, "file_data", &data) ||
         !member_text(&x->m, file, &at, "file_id", &p->id) ||

@@ -278,6 +278,7 @@ void routes_handle(struct http_request *http, void *ctx)
 
     metric_add(in_flight, 1);
     struct err why; /* large, and the only one on the stack while an answer streams */
+    why.code = ERR_NONE;
     bool good = serve(r, &why);
     if (!good && !http->status)
         reply_error(r, &why);

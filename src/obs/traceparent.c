@@ -54,13 +54,18 @@ void traceparent_span(uint64_t span, char out[TRACEPARENT_SPAN])
     put_hex(out, span);
 }
 
+static void put(char *out, struct str s)
+{
+    memcpy(out, s.p, s.len);
+}
+
 void traceparent_format(const struct traceparent *t, char out[TRACEPARENT_SIZE])
 {
-    memcpy(out, "00-", 3);
+    put(out, STR("00-"));
     traceparent_trace(t, out + 3);
     out[35] = '-';
     traceparent_span(t->span, out + 36);
-    memcpy(out + 52, t->flags & TRACEPARENT_SAMPLED ? "-01" : "-00", 3);
+    put(out + 52, t->flags & TRACEPARENT_SAMPLED ? STR("-01") : STR("-00"));
 }
 
 bool traceparent_state_ok(struct str state)

@@ -543,12 +543,12 @@ static bool keep(struct group *g, struct err *e)
 /* Moves what an earlier process left, in whatever state power loss may have put it. */
 static bool replay(struct journal *j, struct err *e)
 {
+    CHECK(j->head && j->slot);
     struct group *g = mem_new(sizeof(*g));
     g->set = j->set;
     uint64_t moved = atomic_load(&j->head->moved), end = moved, rows = 0, torn = 0;
     size_t size = row_size(j->head);
     bool good = true;
-    CHECK(j->slot);
     for (uint64_t i = 0; good && i < SLOTS; i++) {
         const struct slot *slot = &j->slot[i];
         uint64_t seq = atomic_load(&slot->seq);
