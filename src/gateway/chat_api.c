@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "gateway/chat_read.h"
+#include "gateway/openai_out.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 
@@ -34,16 +35,6 @@ static bool read_body(struct request *r, struct err *e)
 {
     struct json body;
     return request_json(r, &body, e) && chat_read(&r->call.req, &body, r->call.early, e);
-}
-
-static const char *finish_name(enum chat_finish finish)
-{
-    switch (finish) {
-    case CHAT_FINISH_LENGTH: return "length";
-    case CHAT_FINISH_TOOLS: return "tool_calls";
-    case CHAT_FINISH_CONTENT: return "content_filter";
-    default: return "stop";
-    }
 }
 
 /* ---- Events ---- */
@@ -399,24 +390,6 @@ static struct chat_sink *make_sink(struct request *r)
 
 /* ---- The end ---- */
 
-static void put_usage(struct json_writer *j, const struct chat_usage *u)
-{
-    json_key(j, "usage");
-    json_object(j);
-    json_kv_int(j, "prompt_tokens", u->input);
-    json_kv_int(j, "completion_tokens", u->output);
-    json_kv_int(j, "total_tokens", u->input + u->output);
-    json_key(j, "prompt_tokens_details");
-    json_object(j);
-    json_kv_int(j, "cached_tokens", u->cached);
-    json_end(j);
-    json_key(j, "completion_tokens_details");
-    json_object(j);
-    json_kv_int(j, "reasoning_tokens", u->reasoning);
-    json_end(j);
-    json_end(j);
-}
-
 static void put_text(struct json_writer *j, const char *name, const struct buf *text)
 {
     json_key(j, name);
@@ -475,10 +448,10 @@ static bool end_whole(struct chat_writer *w, struct err *e)
     json_kv_int(&j, "index", 0);
     put_message(w, &j);
     json_kv_text(&j, "logprobs", NULL);
-    json_kv_text(&j, "finish_reason", finish_name(w->finish));
+    json_kv_text(&j, "finish_reason", openai_finish(w->finish));
     json_end(&j);
     json_end(&j);
-    put_usage(&j, &r->call.usage);
+    openai_put_usage(&j, &r->call.usage);
     json_end(&j);
     return reply_json(r, 200, &b, e);
 }
@@ -494,14 +467,14 @@ static bool end_stream(struct chat_writer *w, struct err *e)
             return false;
         chunk_begin(w, &j, &b);
         delta_begin(&j);
-        delta_end(&j, finish_name(w->finish));
+        delta_end(&j, openai_finish(w->finish));
         json_end(&j);
         if (!chunk_send(w, &j, &b, e))
             return false;
         if (r->call.req.include_usage) {
             chunk_begin(w, &j, &b);
             json_end(&j);
-            put_usage(&j, &r->call.usage);
+            openai_put_usage(&j, &r->call.usage);
             if (!chunk_send(w, &j, &b, e))
                 return false;
         }
@@ -515,26 +488,8 @@ static bool end(struct request *r, struct err *e)
     return r->call.req.stream ? end_stream(w, e) : end_whole(w, e);
 }
 
-/* The stream has begun: an event with an error object, then the end without [DONE]. Clients raise
- * on it, so a broken answer is never taken for a whole one. */
-static void fail(struct request *r, const struct err *why)
-{
-    struct buf b;
-    struct json_writer j;
-    struct err ignored; /* a client that has gone needs no telling */
-    buf_init(&b, 64 << 10);
-    buf_add(&b, STR("data: "));
-    json_begin(&j, &b);
-    reply_error_json(&j, why);
-    buf_add(&b, STR("\n\n"));
-    struct str event = buf_str(&b);
-    if (!http_reply_end(r->http, &event, 1, &ignored))
-        http_reply_abort(r->http);
-    buf_fini(&b);
-}
-
 static const struct codec codec = {
-    .name = "chat", .read = read_body, .sink = make_sink, .end = end, .fail = fail};
+    .name = "chat", .read = read_body, .sink = make_sink, .end = end, .fail = openai_fail};
 
 bool chat_create(struct request *r, struct err *e)
 {

@@ -454,6 +454,13 @@ static bool take_user(struct reader *x, struct json_value v, const struct member
     return json_is(v, JSON_STRING) || member_wrong(at, "a string", x->m.e);
 }
 
+/* Of a text completion it is the message; a chat has none. */
+static bool take_prompt(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    (void)v;
+    return x->r->op == OP_COMPLETION || member_unsaid(at, x->m.e);
+}
+
 /* Has been read by chat_read. */
 static bool have(struct reader *x, struct json_value v, const struct member_at *at)
 {
@@ -467,6 +474,7 @@ static const struct {
 } members[] = {
     {STR_INIT("model"), have},
     {STR_INIT("messages"), have},
+    {STR_INIT("prompt"), take_prompt},
     {STR_INIT("stream"), have},
     {STR_INIT("max_tokens"), have},
     {STR_INIT("max_completion_tokens"), have},
@@ -491,6 +499,7 @@ static const struct {
     struct str name, json;
 } defaults[] = {
     {STR_INIT("n"), STR_INIT("1")},
+    {STR_INIT("best_of"), STR_INIT("1")},
     {STR_INIT("top_logprobs"), STR_INIT("0")},
     {STR_INIT("service_tier"), STR_INIT("\"auto\"")},
     {STR_INIT("service_tier"), STR_INIT("\"default\"")},

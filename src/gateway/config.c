@@ -63,14 +63,20 @@ static const struct field check_field[] = {
     {"timeout", FIELD_DURATION, AT(config_check, timeout_ms), "2s", "How long an answer may take.", .least = 1, .most = 600000},
 };
 static const struct fields check_fields = {"health_check", sizeof(struct config_check), check_field, COUNT(check_field)};
+static const struct field rule_field[] = {
+    {"match", FIELD_TEXTS, AT(config_rule, match), .doc = "Words or a phrase, or a list of them: one of these stands in the last message of the user, whatever its case.", .required = true},
+    {"text", FIELD_TEXT, AT(config_rule, text), .doc = "The answer.", .required = true},
+};
+static const struct fields rule_fields = {"a rule", sizeof(struct config_rule), rule_field, COUNT(rule_field)};
 
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
-    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`; `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text`."},
+    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`; `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text` or by `rules`."},
     {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; of `anthropic` with or without `/v1`; each type that is a service or a local server has its own for when it is not given."},
     {"key", FIELD_SECRETS, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`, or a list of keys that are used in turn."},
     {"api_version", FIELD_TEXT, AT(config_provider, api_version), .doc = "Azure's `api-version`."},
-    {"text", FIELD_TEXT, AT(config_provider, text), .doc = "What a `static` provider answers."},
+    {"text", FIELD_TEXT, AT(config_provider, text), .doc = "What a `static` provider answers when none of its `rules` matches. Without it the next model of the chain is asked then."},
+    {"rules", FIELD_STRUCTS, AT(config_provider, rule), .doc = "What a `static` provider answers: the first rule that matches.", .inner = &rule_fields},
     {"ca", FIELD_TEXT, AT(config_provider, ca), .doc = "PEM file of authorities to trust instead of the system's."},
     {"insecure", FIELD_BOOL, AT(config_provider, insecure), "false", "Accept any certificate. Only for tests."},
     {"connect_timeout", FIELD_DURATION, AT(config_provider, connect_timeout_ms), "5s", "To connect, TLS included.", .least = 1, .most = 600000},
@@ -123,6 +129,7 @@ static const struct field root_field[] = {
     {"limits", FIELD_STRUCT, AT(config, limits), .doc = "What one client may ask for.", .inner = &limits_fields},
     {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &retrieval_fields},
     {"ingest", FIELD_STRUCT, AT(config, ingest), .doc = "How documents are read.", .inner = &ingest_fields},
+    {"discover", FIELD_TEXTS, AT(config, discover), "true", "Servers on this machine that answer on the usual port of their kind (Ollama, vLLM, llama.cpp, LM Studio, TGI) are providers of that name, and their models can be used; looked for at start and every 30 s. `false`: not looked for; a list of addresses: looked for there instead."},
     {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &provider_fields},
     {"models", FIELD_STRUCTS, AT(config, model), .doc = "Names that clients ask for. Each collection is also a model of its own name, answered by `extractive`.", .inner = &model_fields},
 };
@@ -187,8 +194,9 @@ static bool check_provider(const struct config_provider *p, const struct vendor 
         return err_set(e, ERR_INVALID, "'url' is missing");
     if (local && p->n_urls)
         return err_set(e, ERR_INVALID, "a provider of type '%s' has no 'url'", v->name);
-    if ((v->kind == &provider_static) != (p->text.len > 0))
-        return err_set(e, ERR_INVALID, "'text' is for providers of type 'static', which need it");
+    if ((v->kind == &provider_static) != (p->text.len > 0 || p->n_rules > 0))
+        return err_set(e, ERR_INVALID,
+                       "'text' and 'rules' are for providers of type 'static', which need one");
     if ((v->query != NULL) != (p->api_version.len > 0))
         return err_set(e, ERR_INVALID,
                        "'api_version' is for providers of type 'azure', which need it");
@@ -196,6 +204,28 @@ static bool check_provider(const struct config_provider *p, const struct vendor 
         return err_set(e, ERR_INVALID,
                        "the path of 'health_check' must begin with a slash and have "
                        "no spaces");
+    return true;
+}
+
+static bool make_rules(struct config *c, const struct config_provider *p, struct provider *to,
+                       struct err *e)
+{
+    to->n_rules = p->n_rules;
+    to->rule = arena_array(c->arena, struct static_rule, p->n_rules);
+    for (size_t i = 0; i < p->n_rules; i++) {
+        const struct config_rule *from = &p->rule[i];
+        struct static_rule *rule = &to->rule[i];
+        *rule = (struct static_rule){.n = from->n_match, .text = from->text};
+        rule->phrase = arena_array(c->arena, struct str, from->n_match);
+        for (size_t k = 0; k < from->n_match; k++) {
+            rule->phrase[k] = static_text_words(from->match[k], c->arena);
+            if (!rule->phrase[k].len)
+                return err_set(e, ERR_INVALID, "there is no word in 'match: %.*s'",
+                               STR_FMT(from->match[k]));
+        }
+        if (!rule->n || !rule->text.len)
+            return err_set(e, ERR_INVALID, "a rule needs 'match' and 'text'");
+    }
     return true;
 }
 
@@ -217,6 +247,8 @@ static bool make_provider(struct config *c, struct config_provider *p, struct er
                                             .idle_ms = p->idle_timeout_ms};
     to->api_version = p->api_version;
     to->text = p->text;
+    if (!make_rules(c, p, to, e))
+        return false;
     return true;
 }
 
@@ -410,6 +442,135 @@ static bool build_extractive(struct config *c, struct err *e)
            (c->extractive_model.name = name, make_model(c, &c->extractive_model, e));
 }
 
+/* The first model that is named after it, else what the first provider that has moderations takes
+ * when no model is named. */
+static bool build_moderation(struct config *c, struct err *e)
+{
+    static const struct str what = STR_INIT("moderation");
+    struct config_model *m = &c->moderation_model;
+    for (size_t i = 0; !c->moderation && i < c->n_models; i++)
+        if (str_find(c->model[i].name, what) != STR_NPOS ||
+            str_find(c->model[i].upstream, what) != STR_NPOS)
+            c->moderation = &c->model[i];
+    for (size_t i = 0; !c->moderation && i < c->n_providers; i++) {
+        if (!provider_can(&c->provider[i].provider, OP_MODERATION))
+            continue;
+        if (!fields_fill(&model_fields, m, NULL, c->arena, "defaults", e))
+            return false;
+        m->name = what;
+        m->provider = c->provider[i].name;
+        if (!make_model(c, m, e))
+            return false;
+        m->model.target[0].upstream = STR_NONE;
+        c->moderation = m;
+    }
+    return true;
+}
+
+/* ---- Servers that were found ---- */
+
+static bool is_here(struct str host)
+{
+    return str_eq(host, STR("127.0.0.1")) || str_eq(host, STR("localhost")) ||
+           str_eq(host, STR("::1"));
+}
+
+static bool is_at(struct config *c, const struct http_origin *here, struct str url)
+{
+    struct http_origin o;
+    return http_origin_parse(&o, c->arena, url, NULL) && o.port == here->port && is_here(o.host);
+}
+
+static bool is_configured(struct config *c, const struct http_origin *here)
+{
+    for (size_t i = 0; i < c->n_providers; i++) {
+        const struct config_provider *p = &c->provider[i];
+        const struct vendor *v = vendor_find(p->type);
+        if (!p->n_urls && v && v->url && is_at(c, here, str_from(v->url)))
+            return true;
+        for (size_t k = 0; k < p->n_urls; k++)
+            if (is_at(c, here, p->url[k]))
+                return true;
+    }
+    return false;
+}
+
+static bool is_taken(const struct config *c, struct str name)
+{
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (str_eq(c->provider[i].name, name))
+            return true;
+    return false;
+}
+
+/* Its provider is "vllm", or "vllm-8001" when there is one of that name. */
+static bool add_found(struct config *c, const struct config_found *f, struct err *e)
+{
+    struct config_provider *p = &c->provider[c->n_providers];
+    struct str name = str_from(f->vendor->name);
+    struct http_origin at;
+    if (!http_origin_parse(&at, c->arena, f->url, e))
+        return false;
+    if (is_taken(c, name))
+        name = arena_printf(c->arena, "%s-%d", f->vendor->name, (int)at.port);
+    if (is_taken(c, name) || is_configured(c, &at))
+        return true;
+    if (!fields_fill(&provider_fields, p, NULL, c->arena, "defaults", e))
+        return false;
+    p->name = name;
+    p->type = str_from(f->vendor->name);
+    p->url = arena_struct(c->arena, struct str);
+    p->url[p->n_urls++] = arena_copy(c->arena, f->url);
+    p->found = true;
+    c->n_providers++;
+    for (size_t i = 0; i < f->n_models; i++) {
+        struct config_model *m = &c->model[c->n_models];
+        if (config_model_find(c, f->model[i]) || str_eq(f->model[i], STR("extractive")))
+            continue;
+        if (!fields_fill(&model_fields, m, NULL, c->arena, "defaults", e))
+            return false;
+        m->name = arena_copy(c->arena, f->model[i]);
+        m->provider = p->name;
+        c->n_models++;
+    }
+    return true;
+}
+
+static bool add_all_found(struct config *c, const struct config_found *found, size_t n,
+                          struct err *e)
+{
+    size_t models = c->n_models;
+    for (size_t i = 0; i < n; i++)
+        models += found[i].n_models;
+    struct config_provider *p = arena_array(c->arena, struct config_provider, c->n_providers + n);
+    struct config_model *m = arena_array(c->arena, struct config_model, models);
+    if (c->n_providers > 0)
+        memcpy(p, c->provider, c->n_providers * sizeof(*p));
+    if (c->n_models > 0)
+        memcpy(m, c->model, c->n_models * sizeof(*m));
+    c->provider = p;
+    c->model = m;
+    for (size_t i = 0; i < n; i++)
+        if (!add_found(c, &found[i], e))
+            return false;
+    return true;
+}
+
+static bool check_discover(const struct config *c, const char *file, struct err *e)
+{
+    struct http_origin o;
+    if (c->n_discover == 1 &&
+        (str_eq(c->discover[0], STR("true")) || str_eq(c->discover[0], STR("false"))))
+        return true;
+    for (size_t i = 0; i < c->n_discover; i++)
+        if (!http_origin_parse(&o, c->arena, c->discover[i], e) || o.https)
+            return err_set(e, ERR_INVALID,
+                           "%s: 'discover' must be true, false, or addresses such as "
+                           "http://127.0.0.1:8000",
+                           file);
+    return true;
+}
+
 static bool build(struct config *c, const struct yaml *root, const char *file, struct err *e)
 {
     enum log_level level;
@@ -424,31 +585,55 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
         return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
                        file);
     if (!build_tracing(c, file, e) || !build_extractive(c, e) ||
-        !build_providers(c, root, file, e) || !build_models(c, root, file, e))
+        !build_providers(c, root, file, e) || !build_models(c, root, file, e) ||
+        !build_moderation(c, e))
         return false;
     build_checks(c);
     return true;
 }
 
-bool config_load(struct config **out, const char *file, struct err *e)
+static bool load(struct config *c, const struct config_found *found, size_t n_found, struct err *e)
+{
+    const char *name = c->file ? c->file : "defaults";
+    struct yaml *root = NULL;
+    if (c->file && !yaml_parse(&root, c->arena, c->file, c->text, e))
+        return false;
+    /* Filling writes field by field, so what is set before stays. */
+    return fields_fill(&root_fields, c, root, c->arena, name, e) && check_discover(c, name, e) &&
+           (!n_found || add_all_found(c, found, n_found, e)) && build(c, root, name, e);
+}
+
+static struct config *new_config(const char *file)
 {
     struct arena *a = arena_new();
     struct config *c = arena_struct(a, struct config);
-    struct yaml *root = NULL;
-    struct str text;
     c->arena = a;
+    c->file = file ? arena_text(a, str_from(file)) : NULL;
     atomic_init(&c->refs, 1);
-    if (file && (!file_read(&text, a, file, 1 << 20, e) || !yaml_parse(&root, a, file, text, e)))
-        goto fail;
-    /* Filling writes field by field, so what is set above stays. */
-    if (!fields_fill(&root_fields, c, root, a, file ? file : "defaults", e) ||
-        !build(c, root, file ? file : "defaults", e))
-        goto fail;
-    *out = c;
-    return true;
+    return c;
+}
 
-fail:
+bool config_load(struct config **out, const char *file, struct err *e)
+{
+    struct config *c = new_config(file);
+    if ((!file || file_read(&c->text, c->arena, file, 1 << 20, e)) && load(c, NULL, 0, e)) {
+        *out = c;
+        return true;
+    }
     config_unref(c);
+    return false;
+}
+
+bool config_load_found(struct config **out, const struct config *c,
+                       const struct config_found *found, size_t n, struct err *e)
+{
+    struct config *next = new_config(c->file);
+    next->text = arena_copy(next->arena, c->text);
+    if (load(next, found, n, e)) {
+        *out = next;
+        return true;
+    }
+    config_unref(next);
     return false;
 }
 

@@ -47,13 +47,22 @@ struct config_check {
     int64_t interval_ms, timeout_ms;
 };
 
+struct config_rule {
+    struct str *match;
+    size_t n_match;
+    struct str text;
+};
+
 struct config_provider {
     struct str name, type, ca, api_version, text;
     struct str *url;
     size_t n_urls;
     struct str *key;
     size_t n_keys;
+    struct config_rule *rule;
+    size_t n_rules;
     bool insecure;
+    bool found; /* a local server, not of the file */
     int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms;
     int64_t concurrency, queue, queue_timeout_ms;
     struct config_check health_check;
@@ -93,6 +102,14 @@ struct config_ingest {
     struct str reader;
 };
 
+/* A server of this machine that answers on its usual port (gateway/discover.h). */
+struct config_found {
+    const struct vendor *vendor;
+    struct str url;
+    struct str *model;
+    size_t n_models;
+};
+
 struct config {
     struct str *listen;
     size_t n_listen;
@@ -103,6 +120,8 @@ struct config {
     struct config_limits limits;
     struct config_retrieval retrieval;
     struct config_ingest ingest;
+    struct str *discover; /* "true", "false", or addresses */
+    size_t n_discover;
     struct config_provider *provider;
     size_t n_providers;
     struct config_model *model;
@@ -113,12 +132,21 @@ struct config {
     struct config_model extractive_model;
     struct check_target *check; /* each endpoint of each provider */
     size_t n_checks;
+    /* Who is asked for moderations when a request names no model; NULL: nobody has them. */
+    const struct config_model *moderation;
+    struct config_model moderation_model;
+    const char *file; /* as given, NULL = defaults ... */
+    struct str text;  /* ... and what stood in it */
     struct arena *arena;
     atomic_int refs;
 };
 
 /* `file` NULL gives the defaults. False: ERR_INVALID, "FILE:LINE: what is wrong". */
 bool config_load(struct config **out, const char *file, struct err *e);
+/* The same again, with these servers as further providers and their models, as far as their names
+ * are free and nothing configured has the same address. */
+bool config_load_found(struct config **out, const struct config *c,
+                       const struct config_found *found, size_t n, struct err *e);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "gateway/messages_error.h"
 #include "gateway/stages.h"
+#include "run/work_json.h"
 
 struct str request_tenant(const struct request *r)
 {
@@ -216,7 +217,7 @@ bool request_json(struct request *r, struct json *doc, struct err *e)
         return false;
     if (!str_trim(body).len)
         return err_set(e, ERR_SYNTAX, "the body is empty; it must be a JSON object");
-    if (!json_parse(doc, r->call.early, body, JSON_UNIQUE, e))
+    if (!work_json_parse(doc, r->call.early, body, JSON_UNIQUE, e))
         return false;
     if (!json_is(json_root(doc), JSON_OBJECT))
         return err_set(e, ERR_SYNTAX, "the body must be a JSON object, not %s",

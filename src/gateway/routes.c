@@ -12,6 +12,11 @@ static const struct route routes[] = {
     {"POST",   "/v1/chat/completions",              chat_create,         KEY_USER},
     {"POST",   "/v1/messages",                      messages_create,     KEY_USER},
     {"POST",   "/v1/messages/count_tokens",         messages_count,      KEY_USER},
+    {"POST",   "/v1/completions",                   completions_create,  KEY_USER},
+    {"POST",   "/v1/embeddings",                    embeddings_create,   KEY_USER},
+    {"POST",   "/v1/moderations",                   moderations_create,  KEY_USER},
+    {"POST",   "/v1/rerank",                        rerank_create,       KEY_USER},
+    {"POST",   "/v2/rerank",                        rerank_create,       KEY_USER},
     {"GET",    "/v1/models",                        models_list,         KEY_READ_ONLY},
     {"GET",    "/v1/models/{}",                     models_get,          KEY_READ_ONLY},
 

@@ -16,6 +16,10 @@ bool chat_create(struct request *r, struct err *e); /* POST /v1/chat/completions
 
 bool messages_create(struct request *r, struct err *e);
 bool messages_count(struct request *r, struct err *e);
+bool completions_create(struct request *r, struct err *e); /* POST /v1/completions */
+bool embeddings_create(struct request *r, struct err *e);  /* POST /v1/embeddings */
+bool moderations_create(struct request *r, struct err *e); /* POST /v1/moderations */
+bool rerank_create(struct request *r, struct err *e);      /* POST /v1/rerank, /v2/rerank */
 
 bool models_list(struct request *r, struct err *e);
 bool models_get(struct request *r, struct err *e);

@@ -105,8 +105,13 @@ static bool find_collections(struct request *r, const struct str *name, size_t n
 static bool route(struct request *r, struct err *e)
 {
     struct str name = r->call.req.model;
-    const struct config_model *m = config_model_find(r->config, name);
+    const struct config_model *m =
+        name.len ? config_model_find(r->config, name) : r->config->moderation;
+    if (!name.len && !m)
+        return err_param(e, ERR_MISSING, "model",
+                         "'model' is missing, and no provider that is configured has moderations");
     if (m) {
+        r->call.req.model = m->name;
         r->model = &m->model;
         return !m->n_knowledge || find_collections(r, m->knowledge, m->n_knowledge, e);
     }
@@ -128,6 +133,10 @@ static bool can_cite(const struct request *r, struct err *e)
     struct json_value root = json_root(&r->call.req.body), tools = json_get(root, "tools");
     int64_t choices = 1;
     json_int(json_get(root, "n"), &choices);
+    if (r->call.req.op != OP_CHAT && r->call.req.op != OP_COUNT_TOKENS)
+        return err_param(e, ERR_INVALID, "model",
+                         "the model '%.*s' has a knowledge base, and answers chats alone",
+                         STR_FMT(str_head(r->model->name, 100)));
     if (choices > 1)
         return err_param(e, ERR_INVALID, "n", "a model with a knowledge base gives one answer");
     if (json_is(tools, JSON_ARRAY) && json_count(tools))

@@ -43,8 +43,8 @@ struct call {
     struct chat_usage usage; /* of the answer */
     int64_t cost_microusd;   /* of it and of what came to nothing */
     int attempts;
-    bool raced;          /* several attempts run at once */
-    const char *tier;    /* which served it: "primary", "fallback", "extractive", "static" */
+    bool raced;       /* several attempts run at once */
+    const char *tier; /* which served it: "primary", "fallback", "extractive", "rules", "static" */
     struct str provider; /* name of the one that answered */
     struct str upstream_model;
 

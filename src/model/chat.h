@@ -113,6 +113,10 @@ struct chat_request {
     struct str model; /* as asked for */
     struct chat_message *message;
     size_t n_messages;
+    /* Of all but chats: a message for each input, in order (prompts, texts to embed or to moderate;
+     * of a rerank its query, then its documents). Its text is "" when it came as tokens. */
+    size_t n_inputs;    /* what the answer's indexes count: messages, but for a rerank's query */
+    size_t n_wanted;    /* items that a whole answer has; 0 = not known */
     int64_t max_tokens; /* 0 = not given */
     struct str user;
     struct str betas; /* anthropic-beta of the client, "" = none */
@@ -128,7 +132,8 @@ struct chat_request {
     bool grounded;
     struct str question;   /* the standalone question that was searched for */
     struct str asked;      /* its own words, without what was borrowed to make it standalone */
-    int64_t prompt_tokens; /* of released messages (model/call.h), of tools and images */
+    int64_t prompt_tokens; /* of released messages (model/call.h), of tools and images, and what
+                              came as tokens */
     size_t n_left_out;     /* messages from the first on that are over the conversation's share */
 };
 

@@ -475,8 +475,10 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
         return pass_by(d, e) && enter(d, e);
     if (is_final(d, e))
         return false;
-    /* What cannot be said in another protocol is no fault of the request. */
-    bool unsaid = a->status == 0 && e->code == ERR_INVALID && d->first;
+    /* What cannot be said in another protocol is no fault of the request, nor is it why it fails
+     * that no rule matched it. */
+    bool unmatched = a->status == 0 && e->code == ERR_NOT_FOUND;
+    bool unsaid = d->first && (unmatched || (a->status == 0 && e->code == ERR_INVALID));
     if (unsaid)
         *e = *d->first;
     if (e->code == ERR_CONTEXT)
@@ -490,7 +492,8 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
                                                   : RETRY_STOP;
     if (step == RETRY_STOP || wait_ns >= c->deadline_ns - d->retry.now_ns)
         return false;
-    remember(d, e);
+    if (!unmatched || unsaid)
+        remember(d, e);
     if (step == RETRY_NEXT) {
         count_attempt(d, false);
         return move_on(d) && enter(d, e);

@@ -1,8 +1,10 @@
 /* The engine without a model, as a provider: excerpts of the passages, each with its citation, one
- * event for each. */
+ * event for each; and for reranking, the order of texts by the words that they share with the
+ * query. */
 #include "base/clock.h"
 #include "model/excerpt.h"
 #include "model/provider.h"
+#include "model/rerank.h"
 #include "run/work.h"
 #include "text/token.h"
 
@@ -97,7 +99,7 @@ static int64_t tokens_in(const struct chat_request *r)
     return n;
 }
 
-static bool extractive_answer(struct attempt *a, struct err *e)
+static bool answer_chat(struct attempt *a, struct err *e)
 {
     struct call *c = a->call;
     struct job *job = arena_struct(c->arena, struct job);
@@ -121,8 +123,73 @@ static bool extractive_answer(struct attempt *a, struct err *e)
     return a->sink->event(a->sink, &end, e);
 }
 
+/* ---- Reranking ---- */
+
+struct rerank_job {
+    const struct chat_request *r;
+    struct arena *a;
+    struct str answer;
+    int64_t tokens;
+};
+
+/* As a server of OpenAI's family answers it; the gateway adds what is the same for all of them. */
+static void put_results(struct json_writer *w, const struct rerank_hit *hit, size_t n)
+{
+    json_key(w, "results");
+    json_array(w);
+    for (size_t i = 0; i < n; i++) {
+        json_object(w);
+        json_kv_int(w, "index", hit[i].index);
+        json_kv_real(w, "relevance_score", hit[i].score);
+        json_end(w);
+    }
+    json_end(w);
+}
+
+static void run_rerank(void *arg)
+{
+    struct rerank_job *job = arg;
+    const struct chat_request *r = job->r;
+    struct str *text = arena_array(job->a, struct str, r->n_messages);
+    struct buf b;
+    struct json_writer w;
+    for (size_t i = 0; i < r->n_messages; i++) {
+        text[i] = r->message[i].text;
+        job->tokens += (int64_t)token_count(text[i]);
+    }
+    const struct rerank_hit *hit = rerank(text[0], text + 1, r->n_inputs, job->a);
+    buf_init(&b, 64 << 20);
+    json_begin(&w, &b);
+    json_object(&w);
+    json_kv_str(&w, "model", r->model);
+    put_results(&w, hit, r->n_wanted);
+    json_end(&w);
+    job->answer = arena_copy(job->a, buf_str(&b));
+    buf_fini(&b);
+}
+
+static bool answer_rerank(struct attempt *a, struct err *e)
+{
+    struct call *c = a->call;
+    struct rerank_job job = {.r = &c->req, .a = c->arena};
+    if (c->req.n_inputs > RERANK_MOST)
+        return err_param(e, ERR_INVALID, "documents", "'documents' must be at most %d here",
+                         RERANK_MOST);
+    work_run(run_rerank, &job);
+    a->usage = (struct chat_usage){.input = job.tokens, .counted = true};
+    a->said->begun = true;
+    return a->sink->event(a->sink, &(struct chat_event){.kind = CHAT_RAW, .raw = job.answer}, e);
+}
+
+/* ---- */
+
+static bool extractive_answer(struct attempt *a, struct err *e)
+{
+    return a->call->req.op == OP_RERANK ? answer_rerank(a, e) : answer_chat(a, e);
+}
+
 const struct provider_kind provider_extractive = {
     .name = "extractive",
-    .ops = 1u << OP_CHAT,
+    .ops = 1u << OP_CHAT | 1u << OP_RERANK,
     .answer = extractive_answer,
 };

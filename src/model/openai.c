@@ -11,11 +11,13 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "model/openai_body.h"
+#include "model/openai_ops.h"
 #include "model/refusal.h"
 #include "model/relay.h"
 #include "model/resume.h"
 #include "model/splice.h"
 #include "model/traced.h"
+#include "run/work_json.h"
 
 enum { CHOICES_MOST = 128 /* of the protocol's `n` */, NO_TOOL = -1 };
 
@@ -52,13 +54,11 @@ static int64_t share(struct json_value usage, const char *path, int64_t total)
     return json_int(json_path(usage, path), &n) && n > 0 && n <= total ? n : 0;
 }
 
-/* Embeddings have no tokens out. */
 static void read_usage(struct reading *r, struct json_value usage)
 {
     struct chat_usage u = {0};
-    struct json_value output = json_get(usage, "completion_tokens");
     if (!json_int(json_get(usage, "prompt_tokens"), &u.input) ||
-        (is_given(output) && !json_int(output, &u.output)) || u.input < 0 || u.output < 0)
+        !json_int(json_get(usage, "completion_tokens"), &u.output) || u.input < 0 || u.output < 0)
         return;
     u.cached = share(usage, "prompt_tokens_details.cached_tokens", u.input);
     if (u.cached == 0) /* DeepSeek's spelling */
@@ -283,19 +283,14 @@ static inline void note_answer(const struct attempt *a, struct json_value root)
 
 /* ---- A whole answer ---- */
 
-/* What an answer must have, by what was asked for. */
-static const char *const needed[OP_COUNT] = {
-    [OP_CHAT] = "choices",       [OP_COMPLETION] = "choices", [OP_EMBEDDING] = "data",
-    [OP_MODERATION] = "results", [OP_RERANK] = "results",
-};
-
 static bool send_raw(struct reading *r, const struct json *doc, struct err *e)
 {
     struct call *c = r->relay.a->call;
     struct json_value root = json_root(doc), model = json_get(root, "model");
     struct splice s;
     splice_init(&s, doc);
-    if (!relay_is_model(r->relay.a, model) && (json_exists(model) || c->req.op != OP_RERANK))
+    bool by_name = r->relay.a->target->upstream.len > 0; /* else the provider chose */
+    if (by_name && !relay_is_model(r->relay.a, model))
         splice_object(&s, root,
                       &(struct splice_member){"model", relay_quoted(c->req.model, c->arena)}, 1);
     return relay_send(r->relay.a,
@@ -340,6 +335,18 @@ static bool has_choices(const struct reading *r)
     return request(r)->op == OP_CHAT || request(r)->op == OP_COMPLETION;
 }
 
+/* What is read and not written has no tokens out. */
+static void read_total(struct reading *r, struct json_value root)
+{
+    struct chat_usage u = {0};
+    if (has_choices(r)) {
+        read_usage(r, json_get(root, "usage"));
+    } else if (openai_ops_tokens(root, &u.input)) {
+        r->relay.a->usage = u;
+        r->relay.usage_known = true;
+    }
+}
+
 __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_exchange *x,
                                                  struct err *e)
 {
@@ -348,19 +355,21 @@ __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_
     struct json doc;
     if (!http_exchange_body(x, &body, RELAY_ANSWER_MOST, e))
         return relay_broke_off(a, e);
-    if (!json_parse(&doc, a->call->early, body, 0, NULL))
+    if (!work_json_parse(&doc, a->call->early, body, 0, NULL))
         return relay_malformed(a, "answered with something that is not JSON", e);
     struct json_value root = json_root(&doc), error = json_get(root, "error");
     if (is_given(error))
         return refusal_in_answer(a->target->provider->name, error, e);
-    struct json_value list = json_get(root, needed[a->call->req.op]);
+    struct json_value list = json_get(root, openai_ops_list(a->call->req.op));
     if (!json_is(list, JSON_ARRAY) || json_count(list) == 0)
         return relay_malformed(a, "answered without an answer", e);
     note_answer(a, root);
+    if (!openai_ops_check(a, list, e))
+        return false;
     relay_begin(&r->relay);
     if (has_choices(r) && !take_choices(r, list, e))
         return false;
-    read_usage(r, json_get(root, "usage"));
+    read_total(r, root);
     if (!r->relay.usage_known)
         relay_count_usage(&r->relay);
     return r->relay.decode ? send_decoded(r, list, e) : send_raw(r, &doc, e);
@@ -403,16 +412,16 @@ static bool read_choices(struct reading *r, struct json_value choices, struct ar
     return true;
 }
 
-/* Has every choice that began its finish_reason? */
+/* Has every choice that began its finish_reason, and have all begun? */
 static bool all_ended(const struct reading *r)
 {
-    bool any = false;
+    size_t n = 0;
     for (size_t i = 0; i < COUNT(r->begun); i++) {
-        any = any || r->begun[i] != 0;
+        n += (size_t)__builtin_popcountll(r->begun[i]);
         if (r->begun[i] != r->ended[i])
             return false;
     }
-    return any;
+    return n > 0 && n >= request(r)->n_wanted;
 }
 
 /* The members of a chunk that matter, found in one walk. */
@@ -522,7 +531,8 @@ static bool answer(struct attempt *a, struct err *e)
     const struct chat_request *request = &a->call->req;
     struct reading r = {.relay = {.a = a, .look = look}, .tool = NO_TOOL};
     struct http_exchange *x;
-    r.relay.decode = a->decode || request->grounded || request->dialect != CHAT_OPENAI;
+    r.relay.decode = a->decode || request->grounded || request->dialect != CHAT_OPENAI ||
+                     provider_op(a->target->provider, request->op) != request->op;
     if (!exchange(a, &x, e))
         return false;
     a->status = x->head.status;

@@ -21,6 +21,15 @@ static struct str with_prefill(const struct attempt *a, struct str messages)
                         traits(a) & VENDOR_PREFIX_FLAG ? ",\"prefix\":true" : "");
 }
 
+/* A text completion is taken up by what was said standing in the prompt. */
+static struct str with_prompt(const struct attempt *a)
+{
+    struct arena *to = a->call->early;
+    struct str prompt = a->call->req.message[0].text;
+    return relay_quoted(arena_printf(to, "%.*s%.*s", STR_FMT(prompt), STR_FMT(resume_prefill(a))),
+                        to);
+}
+
 struct change {
     struct splice_member member[SPLICE_EDITS];
     size_t n;
@@ -71,9 +80,13 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
     struct splice s;
     splice_init(&s, &r->body);
 
-    if (!str_eq(a->target->upstream, r->model))
+    bool nameless = r->op == OP_MODERATION && !json_exists(json_get(root, "model"));
+    bool renamed = nameless || !str_eq(a->target->upstream, r->model);
+    if (renamed && a->target->upstream.len > 0)
         set(&change, "model", relay_quoted(a->target->upstream, c->early));
-    if (r->grounded || a->resume) {
+    if (a->resume && r->op == OP_COMPLETION) {
+        set(&change, "prompt", with_prompt(a));
+    } else if (r->grounded || a->resume) {
         struct str messages =
             r->grounded ? prompt_messages(c, c->early) : json_raw(json_get(root, "messages"));
         set(&change, "messages", a->resume ? with_prefill(a, messages) : messages);
@@ -91,7 +104,8 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
 __attribute__((noinline)) const struct str *openai_body(const struct attempt *a, size_t *n,
                                                         struct err *e)
 {
-    if (a->call->req.dialect == CHAT_OPENAI)
+    const struct chat_request *r = &a->call->req;
+    if (r->dialect == CHAT_OPENAI && provider_op(a->target->provider, r->op) == r->op)
         return spliced(a, n);
     struct str *part = arena_struct(a->call->early, struct str);
     *n = 1;

@@ -19,9 +19,19 @@ static const char *const outcome_names[PROVIDER_OUTCOMES] = {
     [PROVIDER_CANCELLED] = "cancelled",
 };
 
-bool provider_can(const struct provider *p, enum chat_op op)
+static bool has(const struct provider *p, enum chat_op op)
 {
     return p->vendor->kind->ops & 1u << op && (provider_is_local(p) || p->vendor->path[op]);
+}
+
+enum chat_op provider_op(const struct provider *p, enum chat_op op)
+{
+    return op == OP_COMPLETION && !has(p, op) ? OP_CHAT : op;
+}
+
+bool provider_can(const struct provider *p, enum chat_op op)
+{
+    return has(p, provider_op(p, op));
 }
 
 bool provider_is_local(const struct provider *p)
@@ -179,7 +189,7 @@ struct str provider_path(const struct attempt *a)
     const struct provider *p = a->target->provider;
     const struct vendor *v = p->vendor;
     struct arena *to = a->call->early;
-    struct str path = str_from(v->path[a->call->req.op]);
+    struct str path = str_from(v->path[provider_op(p, a->call->req.op)]);
     size_t at = str_find(path, STR("{model}"));
     if (at != STR_NPOS)
         path = arena_printf(to, "%.*s%.*s%.*s", STR_FMT(str_head(path, at)),
@@ -216,12 +226,20 @@ void provider_credit(const struct attempt *a)
     c->tier = a->tier;
 }
 
+/* A call that the provider has under another name only. */
+static bool translate(const struct attempt *a, struct err *e)
+{
+    struct chat_request *r = &a->call->req;
+    return provider_op(a->target->provider, r->op) == r->op || r->options ||
+           r->expand(r, a->call->early, e);
+}
+
 bool provider_try(struct attempt *a, struct err *e)
 {
     const struct provider *p = a->target->provider;
     a->start_ns = clock_now();
     a->traced = traced_begin(a);
-    bool good = p->vendor->kind->answer(a, e);
+    bool good = translate(a, e) && p->vendor->kind->answer(a, e);
     a->end_ns = clock_now();
     traced_end(a, good ? NULL : e);
     metric_add(p->attempts[good                       ? PROVIDER_ANSWERED

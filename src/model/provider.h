@@ -15,6 +15,7 @@
 #include "model/call.h"
 #include "model/gate.h"
 #include "model/health.h"
+#include "model/static_text.h"
 #include "model/vendor.h"
 #include "net/client.h"
 
@@ -41,8 +42,10 @@ struct provider {
     size_t n_keys;          /* at least 1; of a server that wants none its lines name none */
     struct str api_version; /* Azure's, "" = none */
     struct http_deadlines deadlines;
-    struct gate *gate; /* NULL for engines inside */
-    struct str text;   /* of a static provider */
+    struct gate *gate;        /* NULL for engines inside */
+    struct str text;          /* of a static provider ... */
+    struct static_rule *rule; /* ... and what comes before it */
+    size_t n_rules;
     struct metric *attempts[PROVIDER_OUTCOMES];
 };
 
@@ -101,6 +104,9 @@ bool provider_init(struct provider *p, struct arena *a, struct str name,
                    const struct vendor *vendor, const struct str *api_key, size_t n_keys,
                    struct err *e);
 bool provider_can(const struct provider *p, enum chat_op op);
+/* What this provider is asked for to do `op`: a text completion becomes a chat where there are only
+ * chats, and is read in full (chat_request.expand) before its kind is called. */
+enum chat_op provider_op(const struct provider *p, enum chat_op op);
 /* Inside this process: no network, no retry. */
 bool provider_is_local(const struct provider *p);
 

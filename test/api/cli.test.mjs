@@ -83,7 +83,7 @@ describe("configuration", () => {
     const s = await Service.start({ config: "" });
     const has = async (name) => (await (await s.fetch("/v1/models")).json()).data.some((m) => m.id === name);
     assert.equal(await has("new"), false);
-    fs.writeFileSync(s.configFile, `providers:\n  - {name: p, url: "${p.url}"}\nmodels:\n  - {name: new, provider: p}\n`);
+    fs.writeFileSync(s.configFile, `providers:\n  - {name: p, url: "${p.url}"}\nmodels:\n  - {name: new, provider: p}\ndiscover: false\n`);
     s.child.kill("SIGHUP");
     await waitFor("the new model", () => has("new"));
     assert.equal((await s.client.chat.completions.create(ask("hi", { model: "new" }))).choices[0].message.content, "Hello there.");

@@ -33,11 +33,10 @@ export class Service {
     const s = new Service();
     s.data = data;
     s.args = ["serve", "--data", path.join(data, "state"), "--listen", "127.0.0.1:0", ...args];
-    if (config !== undefined) {
-      s.configFile = path.join(data, "penstock.yaml");
-      fs.writeFileSync(s.configFile, config);
-      s.args.push("--config", s.configFile);
-    }
+    if (!/^discover:/m.test(config ?? "")) config = `${config ?? ""}\ndiscover: false\n`; // what else runs here is no part of a test
+    s.configFile = path.join(data, "penstock.yaml");
+    fs.writeFileSync(s.configFile, config);
+    s.args.push("--config", s.configFile);
     s.env = env;
     await s.launch();
     return s;
@@ -47,21 +46,21 @@ export class Service {
     this.child = spawn(binary, this.args, { env: { ...process.env, ...this.env }, stdio: ["ignore", "pipe", "pipe"] });
     this.exited = once(this.child, "close");
     this.log = "";
-    let out = "";
+    this.out = "";
     this.child.stderr.on("data", (d) => (this.log += d));
     const ready = new Promise((resolve, reject) => {
       this.child.stdout.on("data", (d) => {
-        out += d;
-        const url = /listening on (\S+)/.exec(out);
+        this.out += d;
+        const url = /listening on (\S+)/.exec(this.out);
         if (url) resolve(url[1]);
       });
       this.child.on("error", reject);
-      this.child.on("exit", (code) => reject(new Error(`penstock ended with ${code}: ${this.log}${out}`)));
+      this.child.on("exit", (code) => reject(new Error(`penstock ended with ${code}: ${this.log}${this.out}`)));
     });
     this.url = await ready;
     this.origin = this.url.replace(/\/v1$/, "");
     this.port = Number(new URL(this.url).port);
-    this.key = /admin key[^:]*: (\S+)/.exec(out)?.[1] ?? this.key;
+    this.key = /admin key[^:]*: (\S+)/.exec(this.out)?.[1] ?? this.key;
     this.client = new OpenAI({ baseURL: this.url, apiKey: this.key, maxRetries: 0, timeout: 20000 });
     this.anthropic = new Anthropic({ baseURL: this.origin, apiKey: this.key, maxRetries: 0, timeout: 20000 });
   }

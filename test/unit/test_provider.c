@@ -11,7 +11,7 @@ static const struct {
     {"openai", "gpt", "", OP_CHAT, "/chat/completions"},
     {"openai", "gpt", "", OP_EMBEDDING, "/embeddings"},
     {"openai", "gpt", "", OP_RERANK, NULL},
-    {"mistral", "codestral", "", OP_COMPLETION, NULL},
+    {"mistral", "codestral", "", OP_COMPLETION, "/chat/completions"},
     {"groq", "llama", "", OP_EMBEDDING, NULL},
     {"cohere", "command", "", OP_CHAT, "/compatibility/v1/chat/completions"},
     {"cohere", "rerank-v3.5", "", OP_RERANK, "/v2/rerank"},
