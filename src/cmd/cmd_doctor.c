@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cmd/cli.h"
 #include "cmd/local.h"
+#include "gateway/discover.h"
 #include "gateway/service.h"
 #include "ingest/extract.h"
 
@@ -185,6 +186,37 @@ static struct finding ping(struct doctor *d, const struct provider *p, size_t en
     return q.found;
 }
 
+/* ---- Servers that are found ---- */
+
+struct search {
+    struct doctor *d;
+    struct config_found found[DISCOVER_MOST];
+    size_t n;
+};
+
+static int search_fiber(void *arg)
+{
+    struct search *s = arg;
+    struct http_client *client = http_client_new(NULL);
+    s->n = discover(s->d->config, client, NULL, 0, s->d->arena, s->found);
+    http_client_free(client);
+    return CLI_OK;
+}
+
+static struct finding check_local_servers(struct doctor *d)
+{
+    struct search *s = arena_struct(d->arena, struct search);
+    struct str list = STR_NONE;
+    s->d = d;
+    if (!d->config || local_fiber(search_fiber, s) != CLI_OK || !s->n)
+        return good(STR("none was found"));
+    for (size_t i = 0; i < s->n; i++)
+        list = arena_printf(d->arena, "%.*s%s%s at %.*s with %zu models", STR_FMT(list),
+                            i > 0 ? ", " : "", s->found[i].vendor->name, STR_FMT(s->found[i].url),
+                            s->found[i].n_models);
+    return good(list);
+}
+
 /* ---- Telling ---- */
 
 static void tell(struct doctor *d, const char *name, struct finding f)
@@ -211,8 +243,12 @@ static const struct {
     const char *name;
     struct finding (*run)(struct doctor *d);
 } checks[] = {
-    {"configuration", check_config}, {"data directory", check_directory}, {"store", check_store},
-    {"reader", check_reader},        {"descriptors", check_descriptors},
+    {"configuration", check_config},
+    {"data directory", check_directory},
+    {"store", check_store},
+    {"reader", check_reader},
+    {"descriptors", check_descriptors},
+    {"local servers", check_local_servers},
 };
 
 /* Every address and every key, each at least once. */

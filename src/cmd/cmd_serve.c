@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "cmd/cli.h"
+#include "gateway/discover.h"
 #include "gateway/service.h"
 #include "run/loop.h"
 
@@ -33,6 +34,11 @@ static void greet(const struct service *s)
         if (!str_starts(str_from(l->address[i]), STR("unix:")))
             printf("listening on %s://%s/v1  (data in %s)\n", s->tls ? "https" : "http",
                    l->address[i], s->opt.data_dir);
+    for (size_t i = 0; i < s->config->n_providers; i++) {
+        const struct config_provider *p = &s->config->provider[i];
+        if (p->found)
+            printf("found %.*s at %.*s\n", STR_FMT(p->name), STR_FMT(p->url[0]));
+    }
     fflush(stdout);
 }
 
@@ -48,15 +54,19 @@ static void serve_until_told(struct service *s)
     sigset_t set;
     int signo;
     struct err e;
+    const struct timespec pause = {.tv_sec = DISCOVER_EVERY_MS / 1000};
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
-    while (sigwait(&set, &signo) == 0 && signo == SIGHUP) {
+    do {
+        signo = sigtimedwait(&set, NULL, &pause);
+        if (signo < 0)
+            service_discover(s);
         /* Opening the log anew is also how log files are rotated. */
-        if (!service_reload(s, &e) || !open_log(s, &e))
+        else if (signo == SIGHUP && (!service_reload(s, &e) || !open_log(s, &e)))
             log_error("reload", kv("error", e.msg));
-    }
+    } while (signo < 0 || signo == SIGHUP);
     log_info("draining", kv("signal", signo));
 }
 

@@ -310,6 +310,12 @@ bool admin_status(struct request *r, struct err *e)
     json_kv_int(&w, "ledger_rows_waiting", (int64_t)journal_waiting(s->journals));
     json_kv_int(&w, "jobs_queued", (int64_t)work_queued());
     json_kv_int(&w, "log_lines_dropped", (int64_t)log_dropped());
+    json_key(&w, "found");
+    json_array(&w);
+    for (size_t i = 0; i < r->config->n_providers; i++)
+        if (r->config->provider[i].found)
+            json_put_str(&w, r->config->provider[i].name);
+    json_end(&w);
     json_key(&w, "listen");
     json_array(&w);
     for (size_t i = 0; i < r->loop->n_servers; i++)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "gateway/discover.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 #include "gateway/store_jobs.h"
@@ -92,6 +93,7 @@ void service_close(struct service *s)
     tls_server_free(s->tls);
     limit_set_free(s->limits);
     config_unref(s->config);
+    arena_free(s->found_arena);
     mem_free(s->loop);
     mem_free(s);
 }
@@ -301,28 +303,78 @@ static bool start_tracing(struct service *s, struct err *e)
     return !t->url.len || s->opt.private_only || otlp_open(&s->otlp, &opt, e);
 }
 
-bool service_start(struct service *s, struct err *e)
-{
-    if (!work_start((unsigned)s->config->workers, e))
-        return false;
-    if (!start_tracing(s, e)) {
-        work_stop();
-        return false;
-    }
-    s->loop = mem_array(s->n_loops, sizeof(*s->loop));
-    for (unsigned i = 0; i < s->n_loops; i++)
-        if (!start_loop(s, i, e))
-            goto fail;
-    if (!store_jobs_resume(s, e))
-        goto fail;
-    atomic_store(&s->state, SERVICE_READY);
-    for (size_t i = 0; i < s->loop[0].n_servers; i++)
-        log_info("listening", kv("address", s->loop[0].address[i]), kv("loops", s->n_loops));
-    return true;
+/* ---- Local servers ---- */
 
-fail:
-    stop_all(s);
-    return false;
+/* Asked of the first loop by the controlling thread, which waits. */
+struct finding {
+    struct service_loop *l;
+    const struct config *config;
+    struct arena *arena;
+    struct config_found *found;
+    size_t n;
+    struct lock lock;
+    struct cond cond;
+    bool done; /* under lock */
+};
+
+/* The ports that we listen on. */
+static size_t own_ports(const struct service_loop *l, uint16_t port[SERVICE_LISTEN_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n_servers; i++)
+        if (!str_starts(str_from(l->address[i]), STR("unix:")))
+            port[n++] = http_server_port(l->server[i]);
+    return n;
+}
+
+static void find_servers(void *arg)
+{
+    struct finding *f = arg;
+    uint16_t own[SERVICE_LISTEN_MAX];
+    size_t n_own = own_ports(f->l, own);
+    f->found = arena_array(f->arena, struct config_found, DISCOVER_MOST);
+    f->n = discover(f->config, f->l->http, own, n_own, f->arena, f->found);
+    lock_take(&f->lock);
+    f->done = true;
+    cond_wake_one(&f->cond);
+    lock_drop(&f->lock); /* *f is the asker's, and gone from here on */
+}
+
+static void start_finding(void *finding)
+{
+    fiber_go(find_servers, finding, "discover");
+}
+
+static void find(struct service *s, const struct config *c, struct finding *f)
+{
+    *f = (struct finding){.l = &s->loop[0], .config = c, .arena = arena_new()};
+    if (s->opt.private_only)
+        return;
+    lock_init(&f->lock);
+    cond_init(&f->cond);
+    loop_post(s->loop[0].loop, start_finding, f);
+    lock_take(&f->lock);
+    while (!f->done)
+        cond_wait(&f->cond, &f->lock, CLOCK_NEVER);
+    lock_drop(&f->lock);
+    cond_fini(&f->cond);
+    lock_fini(&f->lock);
+}
+
+static void keep_found(struct service *s, const struct finding *f)
+{
+    arena_free(s->found_arena);
+    s->found_arena = f->arena;
+    s->found = f->found;
+    s->n_found = f->n;
+}
+
+static void tell_found(const struct config *c)
+{
+    for (size_t i = 0; i < c->n_providers; i++)
+        if (c->provider[i].found)
+            log_info("found", kv("provider", c->provider[i].name),
+                     kv("url", c->provider[i].url[0]));
 }
 
 /* ---- Reload ---- */
@@ -342,6 +394,54 @@ static void take_config(void *arg)
     mem_free(n);
 }
 
+/* Every loop takes it with its next message; requests keep what they started with. */
+static void publish(struct service *s, struct config *next)
+{
+    struct config *old = s->config;
+    for (unsigned i = 0; i < s->n_loops; i++) {
+        struct new_config *n = mem_new(sizeof(*n));
+        *n = (struct new_config){&s->loop[i], config_ref(next)};
+        loop_post(s->loop[i].loop, take_config, n);
+    }
+    config_apply(next);
+    s->config = next;
+    config_unref(old);
+}
+
+void service_discover(struct service *s)
+{
+    struct finding f;
+    struct config *next;
+    struct err e;
+    find(s, s->config, &f);
+    if (discover_same(f.found, f.n, s->found, s->n_found)) {
+        arena_free(f.arena);
+    } else if (config_load_found(&next, s->config, f.found, f.n, &e)) {
+        keep_found(s, &f);
+        publish(s, next);
+        tell_found(next);
+    } else {
+        arena_free(f.arena);
+        log_warn("discover", kv("error", e.msg));
+    }
+}
+
+/* What a reload read, with the servers that are found now. */
+static bool with_found(struct service *s, struct config **c, struct err *e)
+{
+    struct finding f;
+    struct config *with;
+    find(s, *c, &f);
+    if (!config_load_found(&with, *c, f.found, f.n, e)) {
+        arena_free(f.arena);
+        return false;
+    }
+    keep_found(s, &f);
+    config_unref(*c);
+    *c = with;
+    return true;
+}
+
 static bool same_texts(const struct str *a, size_t n_a, const struct str *b, size_t n_b)
 {
     bool same = n_a == n_b;
@@ -355,7 +455,7 @@ bool service_reload(struct service *s, struct err *e)
     struct config *next, *old = s->config;
     if (!config_load(&next, s->opt.config_file, e))
         return false;
-    if (s->tls && !tls_server_reload(s->tls, e)) {
+    if (!with_found(s, &next, e) || (s->tls && !tls_server_reload(s->tls, e))) {
         config_unref(next);
         return false;
     }
@@ -368,16 +468,44 @@ bool service_reload(struct service *s, struct err *e)
                     old->tracing.n_headers))
         log_warn("reload", kv("message", "listen, loops, workers, the paths in tls, and where "
                                          "traces go change only with a restart"));
-    for (unsigned i = 0; i < s->n_loops; i++) {
-        struct new_config *n = mem_new(sizeof(*n));
-        *n = (struct new_config){&s->loop[i], config_ref(next)};
-        loop_post(s->loop[i].loop, take_config, n);
-    }
-    config_apply(next);
-    s->config = next;
-    config_unref(old);
+    publish(s, next);
     log_info("reload", kv("providers", next->n_providers), kv("models", next->n_models));
     return true;
+}
+
+/* ---- Start ---- */
+
+/* Comes behind what was published before. */
+static bool has_config(struct service_loop *l)
+{
+    return l->config != NULL;
+}
+
+bool service_start(struct service *s, struct err *e)
+{
+    if (!work_start((unsigned)s->config->workers, e))
+        return false;
+    if (!start_tracing(s, e)) {
+        work_stop();
+        return false;
+    }
+    s->loop = mem_array(s->n_loops, sizeof(*s->loop));
+    for (unsigned i = 0; i < s->n_loops; i++)
+        if (!start_loop(s, i, e))
+            goto fail;
+    if (!store_jobs_resume(s, e))
+        goto fail;
+    service_discover(s);
+    for (unsigned i = 0; i < s->n_loops; i++)
+        ask(&s->loop[i], has_config);
+    atomic_store(&s->state, SERVICE_READY);
+    for (size_t i = 0; i < s->loop[0].n_servers; i++)
+        log_info("listening", kv("address", s->loop[0].address[i]), kv("loops", s->n_loops));
+    return true;
+
+fail:
+    stop_all(s);
+    return false;
 }
 
 /* ---- Drain ---- */

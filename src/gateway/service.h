@@ -46,6 +46,9 @@ struct service {
     struct config *config;
     unsigned n_loops;
     struct service_loop *loop; /* [n_loops] */
+    struct arena *found_arena; /* holds what was found last */
+    struct config_found *found;
+    size_t n_found;
 
     /* set once, by service_start */
     struct otlp *otlp; /* NULL: nobody collects traces */
@@ -77,6 +80,8 @@ bool service_open(struct service **out, const struct service_options *opt, struc
 bool service_start(struct service *s, struct err *e);
 /* On failure nothing has changed. */
 bool service_reload(struct service *s, struct err *e);
+/* Looks for local servers again, and takes what is found into a new snapshot when it differs. */
+void service_discover(struct service *s);
 /* Waits until all connections have ended, at most `timeout_ms`. */
 void service_drain(struct service *s, int64_t timeout_ms);
 void service_close(struct service *s);
