@@ -168,7 +168,7 @@ class Got {
       if (e.delta?.type === "input_json_delta") this.call += e.delta.partial_json;
       if (e.type === "message_delta") {
         this.finish = e.delta.stop_reason;
-        this.usage = { output: e.usage.output_tokens };
+        this.usage = { output: e.usage?.output_tokens };
       }
       if (e.type === "message_stop") this.stopped = true;
     }
@@ -194,6 +194,7 @@ const asking = (how) => (s, body, options) => {
 };
 export const fronts = {
   chat: { whole: asking("chatWhole"), stream: asking("chatStream") },
+  messages: { whole: asking("messagesWhole"), stream: asking("messagesStream") },
 };
 
 export const question = (extra = {}) => ({ model: "m", messages: [{ role: "user", content: "hi" }], ...extra });
