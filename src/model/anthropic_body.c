@@ -522,7 +522,7 @@ static void put_options(struct writing *t)
 static bool put_body(struct writing *t)
 {
     struct room room;
-    bool answers = t->r->op == OP_CHAT;
+    bool answers = t->r->op != OP_COUNT_TOKENS;
     if (!check_options(t) || !make_room(t, &room))
         return false;
     json_object(&t->w);

@@ -169,6 +169,18 @@ test("where there are only chats a prompt is one message", async () => {
   assert.equal(new Set(all.map((c) => c.id)).size, 1);
 });
 
+test("a prompt for a provider of Anthropic's protocol", async () => {
+  p.answer = (req, res) => json(res, 200, { id: "msg_1", type: "message", role: "assistant", model: "x", content: [{ type: "text", text: "Hi." }], stop_reason: "max_tokens", stop_sequence: null, usage: { input_tokens: 3, output_tokens: 2 } });
+  const done = await client.completions.create({ model: "sonnet", prompt: "Say hi", max_tokens: 9, temperature: 0.25 });
+  const sent = JSON.parse(nth().body);
+  assert.equal(nth().url, "/v1/messages");
+  assert.equal(sent.max_tokens, 9);
+  assert.equal(sent.temperature, 0.25);
+  assert.equal(done.choices[0].text, "Hi.");
+  assert.equal(done.choices[0].finish_reason, "length");
+  assert.equal(done.usage.total_tokens, 5);
+});
+
 for (const [name, extra, param] of [
   ["suffix", { suffix: "x" }, "suffix"],
   ["echo", { echo: true }, "echo"],
