@@ -109,51 +109,58 @@ static struct json_value text_of(struct json_value message)
     return json_exists(v) ? v : json_get(message, "text");
 }
 
-static size_t count_calls(struct json_value calls)
+/* Once the provider has told its usage, counting only has to say whether there is something. */
+static size_t count(const struct reading *r, struct json_value text)
+{
+    return r->relay.usage_known ? is_text(text) : relay_count(text);
+}
+
+static size_t count_calls(const struct reading *r, struct json_value calls)
 {
     size_t n = 0;
     json_each(call, calls)
     {
         struct json_value function = json_get(call.value, "function");
-        n += relay_count(json_get(function, "name"));
-        n += relay_count(json_get(function, "arguments"));
+        n += count(r, json_get(function, "name"));
+        n += count(r, json_get(function, "arguments"));
     }
     return n;
 }
 
 /* Tokens of a text, or of the parts with texts that some servers make of it. */
-static size_t count_text(struct json_value content)
+static size_t count_text(const struct reading *r, struct json_value content)
 {
-    size_t n = relay_count(content);
+    size_t n = count(r, content);
     if (json_is(content, JSON_ARRAY))
-        json_each(part, content) n += relay_count(json_get(part.value, "text"));
+        json_each(part, content) n += count(r, json_get(part.value, "text"));
     return n;
 }
 
 /* A part of reasoning: Mistral's, with a list of texts. */
-static size_t count_reasoning(struct json_value content)
+static size_t count_reasoning(const struct reading *r, struct json_value content)
 {
     size_t n = 0;
     if (json_is(content, JSON_ARRAY))
-        json_each(part, content) n += count_text(json_get(part.value, "thinking"));
+        json_each(part, content) n += count_text(r, json_get(part.value, "thinking"));
     return n;
 }
 
-/* Tokens of what it carries: text, refusal, reasoning, tool calls. Blocks of reasoning repeat it;
- * they count as something, as a signature may come alone. */
-static size_t count_content(struct json_value message)
+/* Tokens of what a message carries beside its text: refusal, reasoning, tool calls. Blocks of
+ * reasoning repeat it; they count as something, as a signature may come alone. */
+static size_t count_rest(const struct reading *r, struct json_value message,
+                         struct json_value content)
 {
-    size_t n = 0;
+    size_t n = count_reasoning(r, content);
     json_each(it, message)
     {
-        if (str_eq(it.name, STR("content")))
-            n += count_text(it.value) + count_reasoning(it.value);
-        else if (str_eq(it.name, STR("tool_calls")))
-            n += count_calls(it.value);
+        if (it.value.i == content.i)
+            continue;
+        if (str_eq(it.name, STR("tool_calls")))
+            n += count_calls(r, it.value);
         else if (str_eq(it.name, STR("thinking_blocks")))
             n += json_is(it.value, JSON_ARRAY) ? json_count(it.value) : 0;
         else if (!str_eq(it.name, STR("role")) && !str_eq(it.name, STR("finish_reason")))
-            n += relay_count(it.value);
+            n += count(r, it.value);
     }
     return n;
 }
@@ -263,13 +270,13 @@ static bool take_content(struct reading *r, struct json_value choice, bool first
     struct attempt *a = r->relay.a;
     struct json_value message = message_of(choice), content = text_of(message);
     struct str text = STR_NONE;
-    size_t n = count_content(message);
-    r->relay.counted += n;
-    if (n == 0)
+    size_t n = count_text(r, content), rest = count_rest(r, message, content);
+    r->relay.counted += n + rest;
+    if (n + rest == 0)
         return true;
     if (r->relay.decode || a->said->keep)
         text = resume_text(a, joined_text(content, tmp), tmp);
-    provider_spoke(a, text, n == count_text(content) && !request(r)->rigid);
+    provider_spoke(a, text, rest == 0 && !request(r)->rigid);
     return !r->relay.decode || !first || put_content(r, message, text, tmp, e);
 }
 
@@ -366,10 +373,10 @@ __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_
     note_answer(a, root);
     if (!openai_ops_check(a, list, e))
         return false;
+    read_total(r, root);
     relay_begin(&r->relay);
     if (has_choices(r) && !take_choices(r, list, e))
         return false;
-    read_total(r, root);
     if (!r->relay.usage_known)
         relay_count_usage(&r->relay);
     return r->relay.decode ? send_decoded(r, list, e) : send_raw(r, &doc, e);
