@@ -52,7 +52,7 @@ tests() {
 # The tests in front of the binary, by node's runner.
 api() {
     local dir=$1
-    PENSTOCK_BUILD=$PWD/$dir node --test --test-reporter=tap --test-concurrency=2 test/api/*.test.mjs >"$log/out" 2>&1
+    PENSTOCK_BUILD=$PWD/$dir node --test --test-force-exit --test-timeout=180000 --test-reporter=tap --test-concurrency=2 test/api/*.test.mjs >"$log/out" 2>&1
     local good bad
     good=$(sed -n 's/^# pass //p; s/^ℹ pass //p' "$log/out" | tail -n 1)
     bad=$(sed -n 's/^# fail //p; s/^ℹ fail //p' "$log/out" | tail -n 1)

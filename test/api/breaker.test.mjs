@@ -232,7 +232,7 @@ test("limits follow the configuration, a bad one changes nothing", async (t) => 
   const calls = [x.call(), x.call()];
   await waitFor("a queue", async () => (await x.metric("penstock_queue_depth", "a")) === 1);
   const good = fs.readFileSync(x.s.configFile, "utf8");
-  fs.writeFileSync(x.s.configFile, good.replace("concurrency: 1", "concurrency: 7") + "  - name: bad\n    provider: nobody\n");
+  fs.writeFileSync(x.s.configFile, good.replace("concurrency: 1", "concurrency: 7").replace("models:\n", "models:\n  - name: bad\n    provider: nobody\n"));
   x.s.child.kill("SIGHUP");
   await waitFor("the complaint", () => x.s.log.includes("'nobody' is not configured"));
   assert.equal(await x.metric("penstock_provider_limit", "a"), 1);

@@ -171,7 +171,7 @@ describe("trouble", () => {
       fs.writeFileSync(file, `providers:\n  - {name: p, url: "${p.url}", key: x}\n`);
       const r = await run(["doctor", "--data", path.join(dir, "d"), "--config", file]);
       assert.equal(r.code, 1);
-      assert.match(r.out, /its key is refused/);
+      assert.match(r.out, /its key number 1 is refused/);
       await p.stop();
     }));
 });

@@ -16,9 +16,19 @@ export function temporary() {
   return fs.mkdtempSync(path.join(os.tmpdir(), "penstock-"));
 }
 
+// A test that fails leaves nothing running: its services end with it.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+function start(args, options) {
+  const child = spawn(binary, args, options);
+  running.add(child);
+  child.on("exit", () => running.delete(child));
+  return child;
+}
+
 /** Runs a command to its end. */
 export async function run(args, { env = {}, input, cwd } = {}) {
-  const child = spawn(binary, args, { env: { ...process.env, ...env }, cwd, stdio: ["pipe", "pipe", "pipe"] });
+  const child = start(args, { env: { ...process.env, ...env }, cwd, stdio: ["pipe", "pipe", "pipe"] });
   let out = "", err = "";
   child.stdout.on("data", (d) => (out += d));
   child.stderr.on("data", (d) => (err += d));
@@ -43,7 +53,7 @@ export class Service {
   }
 
   async launch() {
-    this.child = spawn(binary, this.args, { env: { ...process.env, ...this.env }, stdio: ["ignore", "pipe", "pipe"] });
+    this.child = start(this.args, { env: { ...process.env, ...this.env }, stdio: ["ignore", "pipe", "pipe"] });
     this.exited = once(this.child, "close");
     this.log = "";
     this.out = "";
