@@ -119,6 +119,12 @@ static const struct field model_field[] = {
 };
 static const struct fields model_fields = {"a model", sizeof(struct config_model), model_field, COUNT(model_field)};
 
+static const struct field breaker_field[] = {
+    {"failures", FIELD_COUNT, AT(config_breaker, failures), "10", "So many failures in a row keep calls away from an address; half of at least twenty calls within 30 seconds do so too.", .least = 1, .most = 1000000},
+    {"cooldown", FIELD_DURATION, AT(config_breaker, cooldown_ms), "2s", "How long, before a single call tries again. It doubles up to 15 seconds while that fails.", .least = 1, .most = 15000},
+};
+static const struct fields breaker_fields = {"breaker", sizeof(struct config_breaker), breaker_field, COUNT(breaker_field)};
+
 static const struct field root_field[] = {
     {"listen", FIELD_TEXTS, AT(config, listen), "127.0.0.1:8080", "Addresses: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`."},
     {"loops", FIELD_COUNT, AT(config, loops), "0", "Loop threads; 0 is one for each core.", .least = 0, .most = 256},
@@ -130,6 +136,7 @@ static const struct field root_field[] = {
     {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &retrieval_fields},
     {"ingest", FIELD_STRUCT, AT(config, ingest), .doc = "How documents are read.", .inner = &ingest_fields},
     {"discover", FIELD_TEXTS, AT(config, discover), "true", "Servers on this machine that answer on the usual port of their kind (Ollama, vLLM, llama.cpp, LM Studio, TGI) are providers of that name, and their models can be used; looked for at start and every 30 s. `false`: not looked for; a list of addresses: looked for there instead."},
+    {"breaker", FIELD_STRUCT, AT(config, breaker), .doc = "When providers that fail are left alone.", .inner = &breaker_fields},
     {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &provider_fields},
     {"models", FIELD_STRUCTS, AT(config, model), .doc = "Names that clients ask for. Each collection is also a model of its own name, answered by `extractive`.", .inner = &model_fields},
 };
@@ -654,6 +661,8 @@ void config_unref(struct config *c)
 
 void config_apply(const struct config *c)
 {
+    health_configure(&(struct health_options){.failures = (int)c->breaker.failures,
+                                              .cooldown_ms = c->breaker.cooldown_ms});
     for (size_t i = 0; i < c->n_providers; i++) {
         const struct config_provider *p = &c->provider[i];
         if (p->provider.gate)

@@ -92,6 +92,10 @@ struct config_model {
     struct model model;
 };
 
+struct config_breaker {
+    int64_t failures, cooldown_ms;
+};
+
 struct config_retrieval {
     int64_t passages;
     int64_t chunk_tokens, chunk_overlap;
@@ -118,6 +122,7 @@ struct config {
     struct config_log log;
     struct config_tracing tracing;
     struct config_limits limits;
+    struct config_breaker breaker;
     struct config_retrieval retrieval;
     struct config_ingest ingest;
     struct str *discover; /* "true", "false", or addresses */

@@ -77,6 +77,22 @@ test("a provider that keeps failing is left alone, probed, and used again when i
   assert.equal(await x.call(), "a");
 });
 
+test("how many failures open a breaker follows the configuration", async (t) => {
+  const config = (failures) => (p) => `breaker: { failures: ${failures}, cooldown: 15s }\n${primaryAndSpare()(p)}`;
+  const x = await start(t, ["a", "b"], config(3));
+  x.p.a.answer = fails;
+  for (let i = 0; i < 6; i++) assert.equal(await x.call(), "b");
+  assert.equal(x.p.a.requests.length, 3);
+  assert.equal(await x.metric("penstock_breaker_state", "a"), 2);
+  x.p.b.answer = fails;
+  fs.writeFileSync(x.s.configFile, fs.readFileSync(x.s.configFile, "utf8").replace("failures: 3", "failures: 1000"));
+  x.s.child.kill("SIGHUP");
+  await waitFor("the reload", () => x.s.log.includes('"event":"reload","providers"'));
+  const before = x.p.b.requests.length;
+  for (let i = 0; i < 5; i++) await assert.rejects(x.call());
+  assert.ok(x.p.b.requests.length > before + 8, "not open yet");
+});
+
 test("a provider without a spare is refused quickly while it is dead, and used as soon as it answers", async (t) => {
   const x = await start(t, ["a"], (p) => `providers:
 ${provider("a", p.a.url)}models:

@@ -346,10 +346,10 @@ describe("no request is lost", () => {
     const text = fs.readFileSync(x.s.configFile, "utf8");
     let turn = 0;
     const ask = () => (++turn % 2 ? fronts.chat.whole : fronts.chat.stream)(x.s, question());
-    const reloads = () => x.s.log.split('"event":"reload"').length - 1;
+    const reloads = () => x.s.log.split('"event":"reload","providers"').length - 1;
     const count = await load(ask, 8, async () => {
       for (let i = 0; i < 25; i++) {
-        fs.writeFileSync(x.s.configFile, i % 2 ? text : text.replace("provider: a", "provider: b") + `  - name: other${i}\n    provider: a\n`);
+        fs.writeFileSync(x.s.configFile, i % 2 ? text : text.replace("provider: a", "provider: b").replace("models:\n", `models:\n  - name: other${i}\n    provider: a\n`));
         const before = reloads();
         x.s.child.kill("SIGHUP");
         await waitFor("the reload", () => reloads() > before);
@@ -382,7 +382,7 @@ describe("no request is lost", () => {
     const kept = new https.Agent({ keepAlive: true });
     t.after(() => kept.destroy());
     let turn = 0;
-    const reloads = () => x.s.log.split('"event":"reload"').length - 1;
+    const reloads = () => x.s.log.split('"event":"reload","providers"').length - 1;
     const count = await load(() => ask(++turn % 2 ? kept : false), 6, async () => {
       for (let i = 0; i < 12; i++) {
         use(i % 2 ? "one" : "two");
