@@ -256,8 +256,7 @@ static bool take_result(struct reader *x, struct json_value msg, const struct me
 static size_t most_parts(struct json_value msg)
 {
     struct json_value content = json_get(msg, "content");
-    size_t beside =
-        4; /* content as a text, reasoning as a text, a refusal, an old call; a result */
+    const size_t beside = 4; /* content and reasoning as texts, a refusal, an old call */
     return beside + (json_is(content, JSON_ARRAY) ? json_count(content) : 0) +
            json_count(json_get(msg, "tool_calls")) + json_count(json_get(msg, "thinking_blocks"));
 }
@@ -461,6 +460,13 @@ static bool take_prompt(struct reader *x, struct json_value v, const struct memb
     return x->r->op == OP_COMPLETION || member_unsaid(at, x->m.e);
 }
 
+/* Of the limits only the old completions' may be 0: an answer that says nothing. */
+static bool take_limit(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    (void)v;
+    return x->r->max_tokens > 0 || member_unsaid(at, x->m.e);
+}
+
 /* Has been read by chat_read. */
 static bool have(struct reader *x, struct json_value v, const struct member_at *at)
 {
@@ -476,7 +482,7 @@ static const struct {
     {STR_INIT("messages"), have},
     {STR_INIT("prompt"), take_prompt},
     {STR_INIT("stream"), have},
-    {STR_INIT("max_tokens"), have},
+    {STR_INIT("max_tokens"), take_limit},
     {STR_INIT("max_completion_tokens"), have},
     {STR_INIT("user"), take_user},
     {STR_INIT("temperature"), take_temperature},

@@ -78,6 +78,8 @@ static bool take_document(struct reader *x, struct json_value block, const struc
     struct member_at of = member_at(at, STR("citations"));
     bool cited = false;
     p->kind = PART_FILE;
+    if (body_given(citations) && !json_is(citations, JSON_OBJECT))
+        return member_wrong(&of, "an object", x->m.e);
     if (!take_source(x, block, at, p) || !member_text(&x->m, block, at, "title", &p->name) ||
         !member_flag(&x->m, citations, &of, "enabled", &cited))
         return false;
@@ -334,6 +336,8 @@ static bool take_output(struct reader *x, struct json_value v, const struct memb
     static const char *const efforts[] = {"low", "medium", "high"};
     struct json_value effort = json_get(v, "effort"), format = json_get(v, "format");
     struct member_at at_format = member_at(at, STR("format"));
+    if (!json_is(v, JSON_OBJECT))
+        return member_wrong(at, "an object", x->m.e);
     if (body_given(effort) && !body_one_of(effort, efforts, COUNT(efforts)))
         return unsaid(x, at, "effort");
     x->options->effort = json_text(effort, x->m.a);

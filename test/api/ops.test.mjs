@@ -184,6 +184,7 @@ test("a prompt for a provider of Anthropic's protocol", async () => {
 for (const [name, extra, param] of [
   ["suffix", { suffix: "x" }, "suffix"],
   ["echo", { echo: true }, "echo"],
+  ["no tokens", { max_tokens: 0 }, "max_tokens"],
   ["logprobs", { logprobs: 1 }, "logprobs"],
   ["best_of", { best_of: 2 }, "best_of"],
   ["several prompts", { prompt: ["a", "b"] }, "prompt"],

@@ -24,6 +24,7 @@ static const struct {
     {REQUEST(HI ",\"thinking\":{\"type\":\"adaptive\",\"display\":\"omitted\"}"),
      "thinking.display"},
     {REQUEST(HI ",\"output_config\":{\"effort\":\"max\"}"), "output_config.effort"},
+    {REQUEST(HI ",\"output_config\":\"low\""), "output_config"},
     {REQUEST(HI ",\"output_config\":{\"format\":{\"type\":\"grammar\"}}"),
      "output_config.format.type"},
     {REQUEST(HI ",\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"}]"), "tools[0].type"},
@@ -49,6 +50,9 @@ static const struct {
     {BLOCK("{\"type\":\"document\",\"context\":\"c\",\"source\":{\"type\":\"url\",\"url\":\"u\"}}"),
      "messages[0].content[0].context"},
     {BLOCK("{\"type\":\"document\",\"citations\":{\"enabled\":true},\"source\":{\"type\":\"url\","
+           "\"url\":\"u\"}}"),
+     "messages[0].content[0].citations"},
+    {BLOCK("{\"type\":\"document\",\"citations\":true,\"source\":{\"type\":\"url\","
            "\"url\":\"u\"}}"),
      "messages[0].content[0].citations"},
     {BLOCK("{\"type\":\"document\",\"citations\":{\"enabled\":false},\"source\":{\"type\":\"url\","
