@@ -25,7 +25,7 @@ static const struct field tracing_field[] = {
     {"headers", FIELD_TEXTS, AT(config_tracing, headers), .doc = "Header lines for the collector, such as `Authorization: Bearer ${TOKEN}`."},
     {"ca", FIELD_TEXT, AT(config_tracing, ca), .doc = "PEM file of authorities to trust instead of the system's."},
     {"service_name", FIELD_TEXT, AT(config_tracing, service_name), .doc = "`service.name` of the spans; when not given, `OTEL_SERVICE_NAME` from the environment, else `penstock`."},
-    {"sample", FIELD_REAL, AT(config_tracing, sample), "1", "Share of the traces that begin here, from 0 to 1. A request that brings a `traceparent` is recorded when that says so."},
+    {"sample", FIELD_REAL, AT(config_tracing, sample), "1", "Share of the traces that begin here, from 0 to 1. A request that brings a `traceparent` is recorded when that says so.", .least = 0, .most = 1},
     {"content", FIELD_BOOL, AT(config_tracing, content), "false", "Export prompts and answers too."},
 };
 static const struct fields tracing_fields = {"tracing", sizeof(struct config_tracing), tracing_field, COUNT(tracing_field)};
@@ -63,6 +63,7 @@ static const struct field check_field[] = {
     {"timeout", FIELD_DURATION, AT(config_check, timeout_ms), "2s", "How long an answer may take.", .least = 1, .most = 600000},
 };
 static const struct fields check_fields = {"health_check", sizeof(struct config_check), check_field, COUNT(check_field)};
+
 static const struct field rule_field[] = {
     {"match", FIELD_TEXTS, AT(config_rule, match), .doc = "Words or a phrase, or a list of them: one of these stands in the last message of the user, whatever its case.", .required = true},
     {"text", FIELD_TEXT, AT(config_rule, text), .doc = "The answer.", .required = true},
@@ -112,10 +113,10 @@ static const struct field model_field[] = {
     {"hedge", FIELD_DURATION, AT(config_model, hedge_ms), "0s", "When the first attempt has been silent for so long a second one starts beside it, at the next target if there is one; whoever speaks first answers, and the other costs nothing. 0 is never.", .least = 0, .most = 600000},
     {"coalesce", FIELD_BOOL, AT(config_model, coalesce), "false", "Requests of a tenant with the same body that are in flight at the same time share one call and its answer."},
     {"prefill", FIELD_TEXT, AT(config_model, prefill), "auto", "Can the model continue an answer that the request has begun? Such a one takes up streams that break off. `auto`: where it is known."},
-    {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in."},
-    {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`."},
-    {"price_cache_write", FIELD_REAL, AT(config_model, price_cache_write), "-1", "Dollars for a million tokens in that the provider put into its cache; -1 is the same as `price_input`."},
-    {"price_output", FIELD_REAL, AT(config_model, price_output), "0", "Dollars for a million tokens out."},
+    {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in.", .least = 0, .most = 1000000},
+    {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`.", .least = -1, .most = 1000000},
+    {"price_cache_write", FIELD_REAL, AT(config_model, price_cache_write), "-1", "Dollars for a million tokens in that the provider put into its cache; -1 is the same as `price_input`.", .least = -1, .most = 1000000},
+    {"price_output", FIELD_REAL, AT(config_model, price_output), "0", "Dollars for a million tokens out.", .least = 0, .most = 1000000},
 };
 static const struct fields model_fields = {"a model", sizeof(struct config_model), model_field, COUNT(model_field)};
 
@@ -254,9 +255,7 @@ static bool make_provider(struct config *c, struct config_provider *p, struct er
                                             .idle_ms = p->idle_timeout_ms};
     to->api_version = p->api_version;
     to->text = p->text;
-    if (!make_rules(c, p, to, e))
-        return false;
-    return true;
+    return make_rules(c, p, to, e);
 }
 
 static const struct provider *provider_find(const struct config *c, struct str name)
@@ -310,7 +309,7 @@ static bool make_target(const struct config *c, const struct config_model *m,
 }
 
 /* OpenTelemetry's own variables stand in for what the file does not say. */
-static bool build_tracing(struct config *c, const char *file, struct err *e)
+static void build_tracing(struct config *c)
 {
     struct config_tracing *t = &c->tracing;
     struct str whole = str_from(getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"));
@@ -326,8 +325,6 @@ static bool build_tracing(struct config *c, const char *file, struct err *e)
         t->service_name = arena_copy(c->arena, str_from(getenv("OTEL_SERVICE_NAME")));
     if (!t->service_name.len)
         t->service_name = STR("penstock");
-    return (t->sample >= 0 && t->sample <= 1) ||
-           err_set(e, ERR_INVALID, "%s: 'sample' must lie between 0 and 1", file);
 }
 
 static bool make_model(struct config *c, struct config_model *m, struct err *e)
@@ -591,9 +588,9 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
     if (c->retrieval.chunk_overlap > c->retrieval.chunk_tokens / 2)
         return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
                        file);
-    if (!build_tracing(c, file, e) || !build_extractive(c, e) ||
-        !build_providers(c, root, file, e) || !build_models(c, root, file, e) ||
-        !build_moderation(c, e))
+    build_tracing(c);
+    if (!build_extractive(c, e) || !build_providers(c, root, file, e) ||
+        !build_models(c, root, file, e) || !build_moderation(c, e))
         return false;
     build_checks(c);
     return true;

@@ -109,6 +109,7 @@ static bool fill_scalar(const struct filling *g, const struct field *f, void *at
                         int line)
 {
     int64_t number = 0;
+    double real = 0;
     bool good = true, ranged = false;
     if (!expand(g, line, text, &text))
         return false;
@@ -116,7 +117,7 @@ static bool fill_scalar(const struct filling *g, const struct field *f, void *at
     case FIELD_TEXT: *(struct str *)at = text; break;
     case FIELD_SECRET: *(struct str *)at = text; return read_secret(g, line, at);
     case FIELD_BOOL: good = parse_bool(text, at); break;
-    case FIELD_REAL: good = str_to_double(text, at); break;
+    case FIELD_REAL: ranged = good = str_to_double(text, &real); break;
     case FIELD_COUNT: ranged = good = str_to_i64(text, &number); break;
     case FIELD_BYTES:
         ranged = good = parse_units(text, byte_units, COUNT(byte_units), &number);
@@ -134,11 +135,17 @@ static bool fill_scalar(const struct filling *g, const struct field *f, void *at
                      type_hint(f->type));
     if (!ranged)
         return true;
-    if (f->most > 0 && (number < f->least || number > f->most))
+    bool is_real = f->type == FIELD_REAL;
+    if (!is_real)
+        real = (double)number;
+    if (f->most > 0 && (real < (double)f->least || real > (double)f->most))
         return wrong(g, line, "'%s' is %.*s; it must lie between %jd and %jd%s", f->name,
                      STR_FMT(text), (intmax_t)f->least, (intmax_t)f->most,
                      f->type == FIELD_DURATION ? " ms" : "");
-    *(int64_t *)at = number;
+    if (is_real)
+        *(double *)at = real;
+    else
+        *(int64_t *)at = number;
     return true;
 }
 

@@ -289,7 +289,7 @@ test("OpenTelemetry's variables stand in; without any, nothing is traced but wha
 });
 
 test("a configuration that cannot work is refused", async () => {
-  for (const [yaml, why] of [["sample: 2", /'sample' must lie between 0 and 1/], ["endpoint: nonsense", /no address of a server/],
+  for (const [yaml, why] of [["sample: 2", /'sample' is 2; it must lie between 0 and 1/], ["endpoint: nonsense", /no address of a server/],
     ["endpoint: http://x\n  headers: nonsense", /must be 'name: value'/]])
     await assert.rejects(Service.start({ config: `tracing:\n  ${yaml}\n` }), why);
 });
