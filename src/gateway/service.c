@@ -426,20 +426,18 @@ void service_discover(struct service *s)
     }
 }
 
-/* What a reload read, with the servers that are found now. */
-static bool with_found(struct service *s, struct config **c, struct err *e)
+/* The file, with the servers that are found now. */
+static bool read_again(struct service *s, struct config **out, struct finding *f, struct err *e)
 {
-    struct finding f;
-    struct config *with;
-    find(s, *c, &f);
-    if (!config_load_found(&with, *c, f.found, f.n, e)) {
-        arena_free(f.arena);
+    struct config *c;
+    if (!config_load(&c, s->opt.config_file, e))
         return false;
-    }
-    keep_found(s, &f);
-    config_unref(*c);
-    *c = with;
-    return true;
+    find(s, c, f);
+    bool good = config_load_found(out, c, f->found, f->n, e);
+    if (!good)
+        arena_free(f->arena);
+    config_unref(c);
+    return good;
 }
 
 static bool same_texts(const struct str *a, size_t n_a, const struct str *b, size_t n_b)
@@ -450,22 +448,30 @@ static bool same_texts(const struct str *a, size_t n_a, const struct str *b, siz
     return same;
 }
 
+static bool needs_restart(const struct config *old, const struct config *next)
+{
+    const struct config_tracing *a = &old->tracing, *b = &next->tracing;
+    return !same_texts(next->listen, next->n_listen, old->listen, old->n_listen) ||
+           next->loops != old->loops || next->workers != old->workers ||
+           !str_eq(next->tls.certificate, old->tls.certificate) ||
+           !str_eq(next->tls.key, old->tls.key) || !str_eq(a->url, b->url) ||
+           !str_eq(a->ca, b->ca) || !str_eq(a->service_name, b->service_name) ||
+           !same_texts(a->headers, a->n_headers, b->headers, b->n_headers);
+}
+
 bool service_reload(struct service *s, struct err *e)
 {
-    struct config *next, *old = s->config;
-    if (!config_load(&next, s->opt.config_file, e))
+    struct config *next;
+    struct finding f;
+    if (!read_again(s, &next, &f, e))
         return false;
-    if (!with_found(s, &next, e) || (s->tls && !tls_server_reload(s->tls, e))) {
+    if (s->tls && !tls_server_reload(s->tls, e)) {
+        arena_free(f.arena);
         config_unref(next);
         return false;
     }
-    if (!same_texts(next->listen, next->n_listen, old->listen, old->n_listen) ||
-        next->loops != old->loops || next->workers != old->workers ||
-        !str_eq(next->tls.certificate, old->tls.certificate) ||
-        !str_eq(next->tls.key, old->tls.key) || !str_eq(next->tracing.url, old->tracing.url) ||
-        !str_eq(next->tracing.service_name, old->tracing.service_name) ||
-        !same_texts(next->tracing.headers, next->tracing.n_headers, old->tracing.headers,
-                    old->tracing.n_headers))
+    keep_found(s, &f);
+    if (needs_restart(s->config, next))
         log_warn("reload", kv("message", "listen, loops, workers, the paths in tls, and where "
                                          "traces go change only with a restart"));
     publish(s, next);
