@@ -14,8 +14,8 @@ void routes_handle(struct http_request *http, void *ctx);
 
 bool chat_create(struct request *r, struct err *e); /* POST /v1/chat/completions */
 
-bool messages_create(struct request *r, struct err *e);
-bool messages_count(struct request *r, struct err *e);
+bool messages_create(struct request *r, struct err *e);    /* POST /v1/messages */
+bool messages_count(struct request *r, struct err *e);     /* POST /v1/messages/count_tokens */
 bool completions_create(struct request *r, struct err *e); /* POST /v1/completions */
 bool embeddings_create(struct request *r, struct err *e);  /* POST /v1/embeddings */
 bool moderations_create(struct request *r, struct err *e); /* POST /v1/moderations */
