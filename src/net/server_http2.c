@@ -569,7 +569,7 @@ static bool write_parts(struct server_request *r, const struct str *part, size_t
         return false;
     if (st->burst++ == BURST) {
         st->burst = 0;
-        if (!fiber_pause(e))
+        if (!fiber_pause(e) || gone(r, e)) /* who outlives the connection is not cancelled */
             return false;
     }
     for (size_t i = 0; i < n && !r->head_only; i++)

@@ -113,6 +113,20 @@ static void handle_outlive(struct http_request *r)
     left++;
 }
 
+/* Writes on and on, for a client that may have gone. */
+static void handle_burst(struct http_request *r)
+{
+    struct err e = {0};
+    const struct str part = STR("x");
+    http_request_outlive(r, true);
+    bool good = http_reply_start(r, 200, &text_type, 1, &e);
+    while (good && r->sent < 60000)
+        good = http_reply_write(r, &part, 1, &e);
+    http_request_outlive(r, false);
+    outcome = e.code;
+    left++;
+}
+
 static void handle_abort(struct http_request *r)
 {
     const struct str part = STR("half");
@@ -128,7 +142,7 @@ static void handler(struct http_request *r, void *ctx)
     } table[] = {
         {"/body", handle_body},   {"/pieces", handle_pieces},   {"/stream", handle_stream},
         {"/flood", handle_flood}, {"/wait", handle_wait},       {"/gate", handle_gate},
-        {"/abort", handle_abort}, {"/outlive", handle_outlive},
+        {"/abort", handle_abort}, {"/outlive", handle_outlive}, {"/burst", handle_burst},
     };
     (void)ctx;
     for (size_t i = 0; i < COUNT(table); i++) {
@@ -461,6 +475,17 @@ static void test_leaving(void)
     ok(left == 0, "outlives the connection");
     gate_open = true;
     ok(becomes(&left, 1) && outlived, "and ends then");
+
+    reset_counts();
+    c = client_open(server);
+    frame_request(&c->out, 1, "GET", "/burst", true);
+    client_send(c);
+    while (c->stream[1].body.len == 0 && client_step(c))
+        ;
+    shutdown(c->conn.io.fd, SHUT_WR); /* the end is read before a write could fail */
+    ok(becomes(&left, 1) && outcome == ERR_CANCELLED,
+       "a connection that ends while a writer that outlives it takes a break");
+    client_free(c);
 }
 
 static void test_flow(void)
