@@ -42,20 +42,22 @@ static const struct chat_request *request(const struct reading *r)
 /* ---- What an answer says of itself ---- */
 
 /* Tokens of the cache are told beside those that were read anew. Events repeat and correct what
- * earlier ones said; what they leave out stays. */
-static void read_usage(struct reading *r, struct json_value usage)
+ * earlier ones said; what they leave out stays. False: it does not tell how much was written. */
+static bool read_usage(struct reading *r, struct json_value usage)
 {
     struct chat_usage *u = &r->relay.a->usage;
     int64_t fresh = u->input - u->cached - u->cache_write, n;
-    if (json_int(json_get(usage, "input_tokens"), &n) && n >= 0)
+    if (relay_tokens(json_get(usage, "input_tokens"), &n))
         fresh = n;
-    if (json_int(json_get(usage, "cache_read_input_tokens"), &n) && n >= 0)
+    if (relay_tokens(json_get(usage, "cache_read_input_tokens"), &n))
         u->cached = n;
-    if (json_int(json_get(usage, "cache_creation_input_tokens"), &n) && n >= 0)
+    if (relay_tokens(json_get(usage, "cache_creation_input_tokens"), &n))
         u->cache_write = n;
-    if (json_int(json_get(usage, "output_tokens"), &n) && n >= 0)
-        u->output = n;
     u->input = fresh + u->cached + u->cache_write;
+    if (!relay_tokens(json_get(usage, "output_tokens"), &n))
+        return false;
+    u->output = n;
+    return true;
 }
 
 static enum chat_finish finish_of(struct json_value reason)
@@ -211,14 +213,12 @@ static void take_blocks(struct reading *r, struct json_value content)
 static bool take_message(struct reading *r, const struct json *doc, struct err *e)
 {
     struct json_value root = json_root(doc), content = json_get(root, "content");
-    struct json_value usage = json_get(root, "usage");
     if (!json_is(content, JSON_ARRAY) || !read_stop(r, root))
         return relay_malformed(r->relay.a, "answered without an answer", e);
     trace(r, root, root);
     relay_begin(&r->relay);
     take_blocks(r, content);
-    read_usage(r, usage);
-    if (!json_is(json_get(usage, "output_tokens"), JSON_NUMBER))
+    if (!read_usage(r, json_get(root, "usage")))
         relay_count_usage(&r->relay);
     return r->relay.decode ? relay_flush(&r->relay, e) && send_finish(r, e) : send_raw(r, doc, e);
 }
@@ -317,13 +317,10 @@ static void look_at_delta(struct reading *r, struct json_value root, struct aren
 /* All that an answer says has come; a tool's call that is still open has lost its end. */
 static bool look_at_end(struct reading *r, struct json_value root, struct err *e)
 {
-    struct json_value usage = json_get(root, "usage");
     if (r->block == TOOL_BLOCK)
         return relay_malformed(r->relay.a, "ended its answer inside a tool call", e);
-    read_usage(r, usage);
+    r->relay.usage_known = read_usage(r, json_get(root, "usage")) || r->relay.usage_known;
     trace(r, (struct json_value){0}, json_get(root, "delta"));
-    r->relay.usage_known =
-        r->relay.usage_known || json_is(json_get(usage, "output_tokens"), JSON_NUMBER);
     r->relay.complete = read_stop(r, json_get(root, "delta")) || r->relay.complete;
     return true;
 }

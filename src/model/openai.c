@@ -57,8 +57,8 @@ static int64_t share(struct json_value usage, const char *path, int64_t total)
 static void read_usage(struct reading *r, struct json_value usage)
 {
     struct chat_usage u = {0};
-    if (!json_int(json_get(usage, "prompt_tokens"), &u.input) ||
-        !json_int(json_get(usage, "completion_tokens"), &u.output) || u.input < 0 || u.output < 0)
+    if (!relay_tokens(json_get(usage, "prompt_tokens"), &u.input) ||
+        !relay_tokens(json_get(usage, "completion_tokens"), &u.output))
         return;
     u.cached = share(usage, "prompt_tokens_details.cached_tokens", u.input);
     if (u.cached == 0) /* DeepSeek's spelling */
@@ -168,10 +168,13 @@ static size_t count_rest(const struct reading *r, struct json_value message,
 /* A text as it is, or its parts joined. */
 static struct str joined_text(struct json_value content, struct arena *tmp)
 {
-    struct str text = json_text(content, tmp);
-    if (json_is(content, JSON_ARRAY))
-        json_each(part, content) text = arena_printf(
-            tmp, "%.*s%.*s", STR_FMT(text), STR_FMT(json_text(json_get(part.value, "text"), tmp)));
+    struct buf b;
+    if (!json_is(content, JSON_ARRAY))
+        return json_text(content, tmp);
+    buf_init(&b, json_raw(content).len); /* decoded it is no longer */
+    json_each(part, content) buf_add(&b, json_text(json_get(part.value, "text"), tmp));
+    struct str text = arena_copy(tmp, buf_str(&b));
+    buf_fini(&b);
     return text;
 }
 
@@ -321,6 +324,17 @@ static bool send_decoded(struct reading *r, struct json_value choices, struct er
     return relay_flush(&r->relay, e);
 }
 
+static bool take_choice(struct reading *r, struct json_value choice, bool first, struct arena *tmp,
+                        struct err *e)
+{
+    if (choice_failed(r, choice, e))
+        return false;
+    if (!json_is(json_get(choice, "message"), JSON_OBJECT) &&
+        !json_is(json_get(choice, "text"), JSON_STRING))
+        return relay_malformed(r->relay.a, "answered with an empty choice", e);
+    return take_content(r, choice, first, tmp, e);
+}
+
 /* Looks at every choice; in scratch memory, as nothing waits here. */
 static bool take_choices(struct reading *r, struct json_value choices, struct err *e)
 {
@@ -329,8 +343,7 @@ static bool take_choices(struct reading *r, struct json_value choices, struct er
     bool good = true, first = true;
     json_each(it, choices)
     {
-        good = good && json_is(it.value, JSON_OBJECT) && !choice_failed(r, it.value, e) &&
-               take_content(r, it.value, first, tmp, e);
+        good = good && take_choice(r, it.value, first, tmp, e);
         first = false;
     }
     arena_rewind(tmp, mark);

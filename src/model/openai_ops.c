@@ -92,7 +92,7 @@ bool openai_ops_tokens(struct json_value root, int64_t *n)
                                         "usage.input_tokens", "meta.tokens.input_tokens",
                                         "meta.billed_units.input_tokens"};
     for (size_t i = 0; i < COUNT(paths); i++)
-        if (json_int(json_path(root, paths[i]), n) && *n >= 0)
+        if (relay_tokens(json_path(root, paths[i]), n))
             return true;
     return false;
 }

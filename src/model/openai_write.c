@@ -205,19 +205,39 @@ static void begin_message(struct writing *t, const char *role)
     json_kv_text(&t->w, "role", role);
 }
 
+/* The texts of the parts of a kind, with blank lines between them. */
+static struct str joined(struct writing *t, const struct chat_part *part, size_t n,
+                         enum chat_part_kind kind)
+{
+    static const struct str gap = STR_INIT("\n\n");
+    struct buf b;
+    buf_init(&b, JSON_TEXT_MAX); /* of the body that they came in */
+    for (size_t i = 0; i < n; i++) {
+        if (part[i].kind != kind)
+            continue;
+        buf_add(&b, b.len > 0 ? gap : STR_NONE);
+        buf_add(&b, part[i].text);
+    }
+    struct str text = arena_copy(t->a->call->early, buf_str(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static size_t count_beside(const struct chat_part *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_parts; i++)
+        n += !is_text(&p->part[i]);
+    return n;
+}
+
 /* The texts of a result as one. */
 static struct str result_text(struct writing *t, const struct chat_part *p)
 {
-    struct arena *to = t->a->call->early;
-    struct str text = STR_NONE;
-    for (size_t i = 0; i < p->n_parts; i++)
-        if (is_text(&p->part[i]))
-            text = text.p
-                       ? arena_printf(to, "%.*s\n\n%.*s", STR_FMT(text), STR_FMT(p->part[i].text))
-                       : p->part[i].text;
-    if (!text.p)
-        text = p->n_parts > 0 ? STR("(The result is in the next message.)") : p->text;
-    return p->failed ? arena_printf(to, "Error: %.*s", STR_FMT(text)) : text;
+    struct str text = p->n_parts > 0 ? joined(t, p->part, p->n_parts, PART_TEXT) : p->text;
+    if (text.len == 0 && count_beside(p) > 0)
+        text = STR("(The result is in the next message.)");
+    return p->failed ? arena_printf(t->a->call->early, "Error: %.*s", STR_FMT(text)) : text;
 }
 
 static bool is_marked(const struct writing *t, const struct chat_part *p)
@@ -251,10 +271,7 @@ static void put_result(struct writing *t, const struct chat_part *p)
 /* What else a result holds. */
 static bool put_beside(struct writing *t, const struct chat_part *p)
 {
-    size_t beside = 0;
-    for (size_t i = 0; i < p->n_parts; i++)
-        beside += !is_text(&p->part[i]);
-    if (beside == 0)
+    if (count_beside(p) == 0)
         return true;
     begin_message(t, "user");
     json_key(&t->w, "content");
@@ -298,16 +315,10 @@ static void put_thinking_block(struct writing *t, const struct chat_part *p)
 
 static void put_thinking(struct writing *t, const struct chat_message *m)
 {
-    struct str text = STR_NONE;
+    struct str text = joined(t, m->part, m->n_parts, PART_THINKING);
     size_t blocks = 0;
-    for (size_t i = 0; i < m->n_parts; i++) {
-        const struct chat_part *p = &m->part[i];
-        blocks += p->kind == PART_REDACTED_THINKING || p->signature.len > 0;
-        if (p->kind == PART_THINKING)
-            text = text.len > 0 ? arena_printf(t->a->call->early, "%.*s\n\n%.*s", STR_FMT(text),
-                                               STR_FMT(p->text))
-                                : p->text;
-    }
+    for (size_t i = 0; i < m->n_parts; i++)
+        blocks += m->part[i].kind == PART_REDACTED_THINKING || m->part[i].signature.len > 0;
     if (text.len > 0)
         json_kv_str(&t->w, "reasoning_content", text);
     if (blocks == 0)

@@ -8,7 +8,8 @@
 enum {
     REFUSAL_MOST = 256 << 10,
     MADE_MOST = 2 * RELAY_EVENT_MOST,
-    ONE_TOKEN = 8, /* bytes */
+    ONE_TOKEN = 8,         /* bytes */
+    TOKENS_MOST = 1 << 30, /* of one answer: sums and costs stay far from overflow */
     END_MARK_MS = 500,
 };
 
@@ -182,6 +183,11 @@ bool relay_stream(struct relay *r, struct http_exchange *x, struct err *e)
 }
 
 /* ---- Counting ---- */
+
+bool relay_tokens(struct json_value v, int64_t *n)
+{
+    return json_int(v, n) && *n >= 0 && *n <= TOKENS_MOST;
+}
 
 /* Escapes are few, so counting is not hurt by them. Most deltas of a stream are one token, too
  * short to be worth a look. */

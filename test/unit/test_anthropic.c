@@ -80,6 +80,17 @@ static const struct answer_case {
      .said = "stop END|", .input = 107, .output = 1},
     {"a count", .op = OP_COUNT_TOKENS, .body = "{ \"input_tokens\":14}",
      .said = "{ \"input_tokens\":14}"},
+    {"usage that cannot be is counted anew",
+     .body = "{\"content\":[" SAYS(
+         "Hi there") "],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":"
+                     "9223372036854775807,\"cache_read_input_tokens\":9223372036854775807,\"output_"
+                     "tokens\":"
+                     "9223372036854775807}}",
+     .said = "{\"content\":[" SAYS(
+         "Hi there") "],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":"
+                     "9223372036854775807,\"cache_read_input_tokens\":9223372036854775807,\"output_"
+                     "tokens\":"
+                     "9223372036854775807}}"},
     {"no usage", .body = "{\"content\":[" SAYS("Hi there") "],\"stop_reason\":\"end_turn\"}",
      .said = "{\"content\":[" SAYS("Hi there") "],\"stop_reason\":\"end_turn\"}"},
     {"no count", .op = OP_COUNT_TOKENS, .body = "{}", .code = ERR_UPSTREAM, .not_begun = true},

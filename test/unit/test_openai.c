@@ -122,6 +122,16 @@ static const struct {
     {"an error inside the choice of a whole answer", .status = 200, .headers = JSON,
      .body = "{\"choices\":[{\"index\":0,\"finish_reason\":\"error\",\"message\":{}}]}",
      .code = ERR_UPSTREAM, .uncommitted = true},
+    {"a choice that is no object", .status = 200, .headers = JSON, .body = "{\"choices\":[1]}",
+     .code = ERR_UPSTREAM, .uncommitted = true},
+    {"a choice without a message", .status = 200, .headers = JSON,
+     .body = "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}", .code = ERR_UPSTREAM,
+     .uncommitted = true},
+    {"usage that cannot be is counted anew", .status = 200, .headers = JSON,
+     .body = "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a b c\"}}],\"usage\":{"
+             "\"prompt_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807}}",
+     .raw = "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a b c\"}}],\"usage\":{"
+            "\"prompt_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807}}"},
     {"an error in the middle", .stream = true, .status = 200, .headers = SSE,
      .body =
          DELTA("m", "a") "data: {\"error\":{\"message\":\"x\",\"type\":\"server_error\"}}\n\n" DONE,

@@ -171,6 +171,31 @@ static void test_foreign(struct arena *a)
        "what cannot be read in full is not sent: %s", e.msg);
 }
 
+/* Memory in proportion to the request, however many texts it is cut into. */
+static void test_many_texts(void)
+{
+    enum { N = 5000, BYTES = 100 * N };
+    static struct chat_part text[N];
+    struct arena *a = arena_new();
+    struct chat_part turn[] = {
+        {.kind = PART_TOOL_RESULT, .id = STR("c1"), .part = text, .n_parts = N}};
+    struct chat_message m[] = {{.role = CHAT_USER, .part = turn, .n_parts = 1},
+                               {.role = CHAT_ASSISTANT, .part = text, .n_parts = N}};
+    struct chat_options options = {0};
+    struct chat_request r = {.model = STR("m"), .message = m, .n_messages = 1, .options = &options};
+    struct err e = {0};
+    for (size_t i = 0; i < N; i++)
+        text[i] = (struct chat_part){.kind = PART_TEXT, .text = STR("a")};
+    ok(sent(&r, "openai-compatible", a, &e).len > 3 * (N - 1) && arena_used(a) < BYTES,
+       "many texts of a result: %zu bytes", arena_used(a));
+    for (size_t i = 0; i < N; i++)
+        text[i].kind = PART_THINKING;
+    r.message = &m[1];
+    ok(sent(&r, "openai-compatible", a, &e).len > 3 * (N - 1) && arena_used(a) < 2 * BYTES,
+       "many thoughts: %zu bytes", arena_used(a));
+    arena_free(a);
+}
+
 static void test_grounded(struct arena *a)
 {
     struct chat_request r;
@@ -222,6 +247,7 @@ int main(void)
     test_same(a);
     test_foreign(a);
     test_grounded(a);
+    test_many_texts();
     test_resumed(a);
     arena_free(a);
     return tap_done();
