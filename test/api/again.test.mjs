@@ -203,6 +203,62 @@ for (const [name, d] of Object.entries(dialects))
     assert.equal((await fronts.chat.stream(x.s, question())).text, "Slow but well.", "only the first word has to be quick");
   });
 
+describe("what is not a chat", () => {
+  const ops = {
+    completions: [{ prompt: "hi" }, { id: "c", object: "text_completion", created: 1, model: "x", choices: [{ index: 0, text: "All good.", finish_reason: "stop", logprobs: null }], usage: { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 } }],
+    embeddings: [{ input: "hi" }, { object: "list", data: [{ object: "embedding", index: 0, embedding: [0.25] }], model: "x", usage: { prompt_tokens: 7, total_tokens: 7 } }],
+    moderations: [{ input: "hi" }, { id: "modr", model: "x", results: [{ flagged: false, categories: {}, category_scores: {} }] }],
+    rerank: [{ query: "hi", documents: ["a", "b"] }, { model: "x", results: [{ index: 1, relevance_score: 0.5 }, { index: 0, relevance_score: 0.25 }], usage: { total_tokens: 7 } }],
+  };
+  for (const [op, [body, whole]] of Object.entries(ops)) {
+    const good = (req, res) => sendJson(res, 200, whole);
+    const start = async (t, roles) => {
+      const x = await scene(t, roles, model(roles.b && spare));
+      return { ...x, ask: () => x.s.fetch(`/v1/${op}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model: "m", ...body }) }) };
+    };
+
+    test(`${op}: asked again, then elsewhere`, async (t) => {
+      const x = await start(t, { a: {}, b: { answer: good } });
+      const length = JSON.stringify(whole).length;
+      const bads = {
+        "500": fails(500),
+        "429": fails(429, { "retry-after-ms": "20" }),
+        "reset": (req, res) => res.socket.resetAndDestroy(),
+        "cut short": (req, res) => res.socket.end(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${length + 9}\r\n\r\n${JSON.stringify(whole)}`),
+        "half": (req, res) => sendJson(res, 200, JSON.stringify(whole).slice(0, length / 2)),
+        "a page": (req, res) => res.writeHead(200, { "content-type": "text/html" }).end("<html></html>"),
+        "an error with status 200": (req, res) => sendJson(res, 200, { error: { message: "engine on fire" } }),
+      };
+      for (const [name, bad] of Object.entries(bads)) {
+        x.a.requests.length = x.b.requests.length = 0;
+        x.a.answer = first(1, bad, good);
+        const once = await x.ask();
+        assert.equal(once.status, 200, name);
+        assert.deepEqual(await once.json(), { ...whole, model: "m" }, name);
+        assert.deepEqual([x.a.requests.length, x.b.requests.length], [2, 0], name);
+        x.a.answer = bad;
+        const r = await x.ask();
+        assert.deepEqual([r.status, r.headers.get("x-penstock-tier")], [200, "fallback"], name);
+        await r.text();
+        x.a.answer = good; // keeps its breaker closed
+        for (let i = 0; i < 3; i++) await (await x.ask()).text();
+      }
+    });
+
+    test(`${op}: silence, refusals, reasons`, async (t) => {
+      const x = await start(t, { a: { more: { first_byte_timeout: "300ms" } } });
+      for (const [answer, status, n] of [[() => {}, 504, 1], [fails(401), 502, 1], [fails(400, {}, "no such thing"), 400, 1], [(req, res) => res.writeHead(307, { location: "http://localhost:1/" }).end(), 502]]) {
+        x.a.requests.length = 0;
+        x.a.answer = answer;
+        const r = await x.ask();
+        assert.equal(r.status, status);
+        assert.ok((await r.json()).error.message.length > 5);
+        if (n) assert.equal(x.a.requests.length, n);
+      }
+    });
+  }
+});
+
 test("never more than 4 attempts in 3 s nor 6 in all, whoever is asked", async (t) => {
   const chains = { "one that limits": [429, ""], "one that is down": [503, ""], "two": [503, spare] };
   for (const [name, [status, rest]] of Object.entries(chains)) {

@@ -1,7 +1,7 @@
 // Streams that break off: the client gets the whole answer, once, or an error that it cannot overlook.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { waitFor } from "./harness.mjs";
+import { chunk, waitFor } from "./harness.mjs";
 import { begunText, calling, cuts, dialects, fronts, ledger, question, saying, says, scene } from "./scene.mjs";
 
 const words = ["The", " answer", " is", " forty", " two."];
@@ -211,4 +211,72 @@ test("gone on with by a server that says the beginning again", async (t) => {
   const got = await (asked = fronts.chat.stream(x.s, question()));
   assert.equal(got.text, text);
   assert.equal(JSON.parse(x.a.requests[1].body).messages.at(-1).prefix, true);
+});
+
+describe("what nobody could go on with is an error, whatever the target can", () => {
+  const d = dialects.openai;
+  const piece = (index, content, more = {}) => chunk(null).replace('"choices":[{"index":0,"delta":null,"finish_reason":null}]', `"choices":[${JSON.stringify({ index, delta: { content }, finish_reason: null, ...more })}]`);
+  const cases = {
+    "two choices": [{ n: 2 }, [...d.head, piece(0, "The"), piece(1, "One")]],
+    "logprobs": [{ logprobs: true }, [...d.head, piece(0, "The", { logprobs: { content: [{ token: "The", logprob: -0.1, bytes: null, top_logprobs: [] }] } })]],
+    "a JSON schema": [{ response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "object" } } } }, [...d.head, piece(0, '{"a":')]],
+    "reasoning that had begun": [{}, [...d.head, chunk({ reasoning_content: "Hmm" })]],
+  };
+  for (const [name, [more, pieces]] of Object.entries(cases))
+    test(name, async (t) => {
+      const x = await scene(t, { a: { answer: breaking(pieces, cuts.closed) } }, model(`    prefill: "true"\n    attempts: 2\n`));
+      await assert.rejects(fronts.chat.stream(x.s, question(more)), (e) => e.message.length > 5 && !(e instanceof assert.AssertionError));
+      assert.equal(x.a.requests.length, 1);
+    });
+});
+
+test("behind the window of hold_back words are let go, and a cut is told or gone on with", async (t) => {
+  const d = dialects.openai;
+  for (const prefill of ["true", "false"]) {
+    let asked;
+    const told = () => waitFor("the words", () => asked.got.text === "The answer");
+    const bad = async (req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.write([...d.head, ...d.words(words.slice(0, 1))].join(""));
+      await new Promise((r) => setTimeout(r, 120)); // past the window
+      res.write(d.words(words.slice(1, 2)).join(""));
+      await told();
+      res.socket.destroy();
+    };
+    const x = await scene(t, { a: { answer: first(1, bad, continuing(d, [], null, null)) } }, model(`    hold_back: 50ms\n    prefill: "${prefill}"\n`));
+    asked = fronts.chat.stream(x.s, question());
+    if (prefill === "true") assert.equal((await asked).text, text);
+    else await assert.rejects(asked, (e) => !(e instanceof assert.AssertionError));
+    assert.equal(x.a.requests.length, prefill === "true" ? 2 : 1);
+  }
+});
+
+test("the rest of an answer is asked for with the tokens that are left", async (t) => {
+  const d = dialects.openai;
+  let asked;
+  const told = () => () => waitFor("the words", () => asked.got.text === "The answer");
+  const x = await scene(t, { a: { answer: continuing(d, [2], cuts.closed, told) } }, model(`    prefill: "true"\n`));
+  assert.equal((await (asked = fronts.chat.stream(x.s, question({ max_tokens: 20 })))).text, text);
+  assert.deepEqual(x.a.requests.map((r) => JSON.parse(r.body).max_tokens), [20, 18]);
+});
+
+describe("a text completion as a stream", () => {
+  const part = (text, finish = null) => `data: ${JSON.stringify({ id: "cmpl-1", object: "text_completion", created: 1, model: "upstream-model", choices: [{ index: 0, text, logprobs: null, finish_reason: finish }] })}\n\n`;
+  const all = [...words.map((w) => part(w)), part("", "stop"), "data: [DONE]\n\n"];
+  const ask = async (x) => {
+    let got = "", finish;
+    for await (const c of await x.s.client.completions.create({ model: "m", prompt: "hi", stream: true })) {
+      got += c.choices[0]?.text ?? "";
+      finish = c.choices[0]?.finish_reason ?? finish;
+    }
+    assert.ok(finish, "an answer that ends without a reason is not whole");
+    return got;
+  };
+  for (const [how, cut] of Object.entries(cuts))
+    test(`${how}`, async (t) => {
+      const x = await scene(t, { a: { answer: first(1, breaking([": wait\n\n"], cut), breaking(all, (res) => res.end())) } }, model());
+      assert.equal(await ask(x), text, "begun anew before its first word");
+      x.a.answer = breaking(all.slice(0, 2), cut);
+      await assert.rejects(ask(x), (e) => e.message.length > 5 && !(e instanceof assert.AssertionError));
+    });
 });

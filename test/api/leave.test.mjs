@@ -23,6 +23,12 @@ const doors = {
   chat: ["/v1/chat/completions", {}],
   messages: ["/v1/messages", { max_tokens: 50 }],
 };
+const others = {
+  completions: ["/v1/completions", { prompt: "hi", messages: undefined }],
+  embeddings: ["/v1/embeddings", { input: "hi", messages: undefined }],
+  moderations: ["/v1/moderations", { input: "hi", messages: undefined }],
+  rerank: ["/v1/rerank", { query: "hi", documents: ["a"], messages: undefined }],
+};
 
 /** A request on a connection of its own; `leave` ends it. */
 function client(s, body, how = "closed", [where, more] = doors.chat) {
@@ -123,6 +129,18 @@ describe("the client goes", () => {
       assert.equal(row.error, "cancelled");
     });
   }
+
+  for (const [name, door] of Object.entries(others))
+    test(`${name}: while the first byte is waited for`, async (t) => {
+      const answer = held();
+      const x = await scene(t, { a: { answer, more: { first_byte_timeout: "60s" } } }, model());
+      await departures(t, 50, answer.state, async () => {
+        const before = answer.state.arrived, c = client(x.s, question(), "closed", door);
+        await waitFor("the request", () => answer.state.arrived > before);
+        return c;
+      });
+      await waitFor("no connection", () => x.a.open.size === 0);
+    });
 
   test("resetting a stream of HTTP/2", async (t) => {
     const answer = held(streamHead(dialects.openai));
