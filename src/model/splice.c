@@ -18,15 +18,18 @@ static void add(struct splice *s, struct splice_edit edit)
     s->edit[i] = edit;
 }
 
-/* What shall become of the member whose name is entry `i`? Names compare decoded, as json_get does:
- * what was checked is what is replaced. */
-static const struct splice_member *find(const struct splice_member *m, size_t n,
+/* What shall become of the member whose name is entry `i`? Names compare decoded, and the first of
+ * equal ones is meant, as in json_get: what was checked is what is replaced. */
+static const struct splice_member *find(const struct splice_member *m, size_t n, bool *found,
                                         const struct json *doc, uint32_t i)
 {
     struct json_value name = {doc, i};
-    for (size_t k = 0; k < n; k++)
-        if (json_text_is(name, m[k].name))
+    for (size_t k = 0; k < n; k++) {
+        if (!found[k] && json_text_is(name, m[k].name)) {
+            found[k] = true;
             return &m[k];
+        }
+    }
     return NULL;
 }
 
@@ -42,9 +45,7 @@ void splice_object(struct splice *s, struct json_value object, const struct spli
 
     for (uint32_t i = object.i + 1; i < stop; i = node[i + 1].next) {
         const struct json_node *key = &node[i], *value = &node[i + 1];
-        const struct splice_member *new = find(m, n, s->doc, i);
-        if (new)
-            found[new - m] = true;
+        const struct splice_member *new = find(m, n, found, s->doc, i);
         if (!new || new->json.p) {
             if (new)
                 add(s, (struct splice_edit){value->at, value->end, "", STR_NONE, new->json});

@@ -10,7 +10,8 @@
  *     n = splice_parts(&s, part);
  *
  * A member that is there gets the new value in its place; one that is not is added as the last; one
- * without a new value is taken out together with one comma.
+ * without a new value is taken out together with one comma. Of members with equal names the first
+ * is changed, the others stay.
  *
  * Memory:  points into the document and the values given, which must stay. Names are literals that
  *          need no escapes.

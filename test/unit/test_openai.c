@@ -22,6 +22,9 @@
     "data: {\"id\":\"c1\",\"model\":\"" model "\",\"choices\":[{\"index\":" index                  \
     ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
 #define TOTAL(model) "data: {\"id\":\"c1\",\"model\":\"" model "\",\"choices\":[]," USAGE "}\n\n"
+#define U "\"model\":\"u\","
+#define NINE_MODELS U U U U U U U U U
+#define TEN_MODELS U NINE_MODELS
 #define DONE "data: [DONE]\n\n"
 
 enum how { CHUNKED, CUT, RESET, HELD }; /* how the answer ends; HELD: the connection stays open */
@@ -122,6 +125,9 @@ static const struct {
     {"an error inside the choice of a whole answer", .status = 200, .headers = JSON,
      .body = "{\"choices\":[{\"index\":0,\"finish_reason\":\"error\",\"message\":{}}]}",
      .code = ERR_UPSTREAM, .uncommitted = true},
+    {"a model named ten times", .upstream = "m-2026", .status = 200, .headers = JSON,
+     .body = "{" TEN_MODELS "\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+     .raw = "{\"model\":\"m\"," NINE_MODELS "\"choices\":[{\"message\":{\"content\":\"a\"}}]}"},
     {"a choice that is no object", .status = 200, .headers = JSON, .body = "{\"choices\":[1]}",
      .code = ERR_UPSTREAM, .uncommitted = true},
     {"a choice without a message", .status = 200, .headers = JSON,
