@@ -489,7 +489,7 @@ static bool end(struct request *r, struct err *e)
 }
 
 static const struct codec codec = {
-    .name = "chat", .read = read_body, .sink = make_sink, .end = end, .fail = openai_fail};
+    .name = "chat", .read = read_body, .sink = make_sink, .end = end};
 
 bool chat_create(struct request *r, struct err *e)
 {

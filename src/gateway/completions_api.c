@@ -189,7 +189,7 @@ static bool end(struct request *r, struct err *e)
 }
 
 static const struct codec codec = {
-    .name = "completions", .read = read_body, .sink = make_sink, .end = end, .fail = openai_fail};
+    .name = "completions", .read = read_body, .sink = make_sink, .end = end};
 
 bool completions_create(struct request *r, struct err *e)
 {

@@ -15,7 +15,6 @@
  * Citations of a grounded answer are those of Anthropic's own: a block of text ends with what it
  * rests on.
  */
-#include "gateway/messages_error.h"
 #include "gateway/messages_read.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
@@ -545,25 +544,8 @@ static bool end(struct request *r, struct err *e)
     return w->whole ? end_whole(w, e) : end_stream(w, e);
 }
 
-/* The stream has begun: an event that clients raise on, then the end without message_stop. */
-static void fail(struct request *r, const struct err *why)
-{
-    struct buf b;
-    struct json_writer j;
-    struct err ignored; /* a client that has gone needs no telling */
-    buf_init(&b, 64 << 10);
-    buf_add(&b, STR("event: error\ndata: "));
-    json_begin(&j, &b);
-    messages_error_json(&j, r, why);
-    buf_add(&b, STR("\n\n"));
-    struct str event = buf_str(&b);
-    if (!http_reply_end(r->http, &event, 1, &ignored))
-        http_reply_abort(r->http);
-    buf_fini(&b);
-}
-
 static const struct codec codec = {
-    .name = "messages", .read = read_body, .sink = make_sink, .end = end, .fail = fail};
+    .name = "messages", .read = read_body, .sink = make_sink, .end = end};
 
 bool messages_create(struct request *r, struct err *e)
 {
@@ -590,8 +572,7 @@ static const struct codec counting = {.name = "count_tokens",
                                       .read = read_count,
                                       .stand_in = count_here,
                                       .sink = make_sink,
-                                      .end = end,
-                                      .fail = fail};
+                                      .end = end};
 
 bool messages_count(struct request *r, struct err *e)
 {

@@ -27,19 +27,3 @@ void openai_put_usage(struct json_writer *j, const struct chat_usage *u)
     json_end(j);
     json_end(j);
 }
-
-void openai_fail(struct request *r, const struct err *why)
-{
-    struct buf b;
-    struct json_writer j;
-    struct err ignored; /* a client that has gone needs no telling */
-    buf_init(&b, 64 << 10);
-    buf_add(&b, STR("data: "));
-    json_begin(&j, &b);
-    reply_error_json(&j, why);
-    buf_add(&b, STR("\n\n"));
-    struct str event = buf_str(&b);
-    if (!http_reply_end(r->http, &event, 1, &ignored))
-        http_reply_abort(r->http);
-    buf_fini(&b);
-}

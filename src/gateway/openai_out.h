@@ -9,6 +9,3 @@
 const char *openai_finish(enum chat_finish finish); /* as finish_reason says it */
 /* The member `usage`. */
 void openai_put_usage(struct json_writer *j, const struct chat_usage *u);
-/* codec.fail: an event with an error object, then the end without [DONE]. Clients raise on it, so a
- * broken answer is never taken for a whole one. */
-void openai_fail(struct request *r, const struct err *why);

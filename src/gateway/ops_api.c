@@ -4,7 +4,6 @@
  * out; all else of it stays byte for byte.
  */
 #include "gateway/embedding.h"
-#include "gateway/openai_out.h"
 #include "gateway/ops_read.h"
 #include "gateway/rerank_reply.h"
 #include "gateway/routes.h"
@@ -89,11 +88,8 @@ static bool end_embedding(struct request *r, struct err *e)
     return false;
 }
 
-static const struct codec embeddings = {.name = "embeddings",
-                                        .read = read_embedding,
-                                        .sink = make_sink,
-                                        .end = end_embedding,
-                                        .fail = openai_fail};
+static const struct codec embeddings = {
+    .name = "embeddings", .read = read_embedding, .sink = make_sink, .end = end_embedding};
 
 bool embeddings_create(struct request *r, struct err *e)
 {
@@ -107,11 +103,8 @@ static bool read_moderation(struct request *r, struct err *e)
     return read_with(r, ops_read_moderation, e);
 }
 
-static const struct codec moderations = {.name = "moderations",
-                                         .read = read_moderation,
-                                         .sink = make_sink,
-                                         .end = end_as_is,
-                                         .fail = openai_fail};
+static const struct codec moderations = {
+    .name = "moderations", .read = read_moderation, .sink = make_sink, .end = end_as_is};
 
 bool moderations_create(struct request *r, struct err *e)
 {
@@ -135,11 +128,8 @@ static bool end_rerank(struct request *r, struct err *e)
     return reply_text(r, 200, "application/json", body, e);
 }
 
-static const struct codec reranks = {.name = "rerank",
-                                     .read = read_rerank,
-                                     .sink = make_sink,
-                                     .end = end_rerank,
-                                     .fail = openai_fail};
+static const struct codec reranks = {
+    .name = "rerank", .read = read_rerank, .sink = make_sink, .end = end_rerank};
 
 bool rerank_create(struct request *r, struct err *e)
 {

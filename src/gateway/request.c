@@ -127,6 +127,15 @@ static struct err for_client(const struct err *why)
     return shown;
 }
 
+static void put_error(struct json_writer *w, const struct request *r, bool anthropic,
+                      const struct err *shown)
+{
+    if (anthropic)
+        messages_error_json(w, r, shown);
+    else
+        reply_error_json(w, shown);
+}
+
 void reply_error(struct request *r, const struct err *why)
 {
     struct err shown = for_client(why), ignored;
@@ -149,12 +158,28 @@ void reply_error(struct request *r, const struct err *why)
         shown.param[0] = 0;
     buf_init(&b, 64 << 10);
     json_begin(&w, &b);
-    if (anthropic)
-        messages_error_json(&w, r, &shown);
-    else
-        reply_error_json(&w, &shown);
+    put_error(&w, r, anthropic, &shown);
     /* A client that cannot be told has gone, and its connection with it. */
     reply_with(r, status, "application/json", more, n, buf_str(&b), &ignored);
+    buf_fini(&b);
+}
+
+/* The call knows the protocol; the head may have been released. Not inlined, as its frame would lie
+ * below each stream that waits. */
+__attribute__((noinline)) void reply_broken(struct request *r, const struct err *why)
+{
+    struct err shown = for_client(why), ignored;
+    bool anthropic = r->call.req.dialect == CHAT_ANTHROPIC;
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, 64 << 10);
+    buf_add(&b, anthropic ? STR("event: error\ndata: ") : STR("data: "));
+    json_begin(&w, &b);
+    put_error(&w, r, anthropic, &shown);
+    buf_add(&b, STR("\n\n"));
+    struct str event = buf_str(&b);
+    if (!http_reply_end(r->http, &event, 1, &ignored))
+        http_reply_abort(r->http);
     buf_fini(&b);
 }
 

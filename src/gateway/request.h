@@ -22,8 +22,6 @@ struct codec {
     struct chat_sink *(*sink)(struct request *r);
     /* The answer is whole: what is still held goes out, and the reply ends. */
     bool (*end)(struct request *r, struct err *e);
-    /* The answer broke off after its first byte went out: says so in the protocol's way. */
-    void (*fail)(struct request *r, const struct err *why);
 };
 
 struct route {
@@ -69,6 +67,9 @@ bool reply_json(struct request *r, int status, struct buf *body, struct err *e);
 bool reply_text(struct request *r, int status, const char *content_type, struct str body,
                 struct err *e);
 void reply_error(struct request *r, const struct err *why);
+/* The same for a model's answer that broke off behind its head: a last event on which clients
+ * raise, and the end without what a whole stream ends with. */
+void reply_broken(struct request *r, const struct err *why);
 /* {"error":{...}} as it stands in an answer or an event. */
 void reply_error_json(struct json_writer *w, const struct err *why);
 /* A page of a list: begin, the items, end. */

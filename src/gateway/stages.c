@@ -271,6 +271,6 @@ bool stages_call(struct request *r, const struct codec *codec, struct err *e)
     if (pass(r, call, COUNT(call), e))
         return true;
     if (r->http->status)
-        codec->fail(r, e);
+        reply_broken(r, e);
     return false;
 }
