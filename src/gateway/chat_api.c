@@ -191,6 +191,31 @@ static void next_object(struct buf *list, struct json_writer *j)
     json_object(j);
 }
 
+typedef void put_item(struct chat_writer *w, struct json_writer *j, const struct chat_event *ev);
+
+/* An object, alone in a list of the delta, or kept behind others for the whole. */
+static bool send_item(struct chat_writer *w, const char *member, struct buf *whole, put_item *put,
+                      const struct chat_event *ev, struct err *e)
+{
+    struct buf b;
+    struct json_writer j;
+    if (!w->r->call.req.stream) {
+        next_object(whole, &j);
+        put(w, &j, ev);
+        json_end(&j);
+        return kept(whole, e);
+    }
+    if (!piece_begin(w, &j, &b, e))
+        return false;
+    json_key(&j, member);
+    json_array(&j);
+    json_object(&j);
+    put(w, &j, ev);
+    json_end(&j);
+    json_end(&j);
+    return piece_end(w, &j, &b, e);
+}
+
 /* ---- Tool calls ---- */
 
 static void put_call(struct json_writer *j, const struct chat_event *ev)
@@ -274,26 +299,6 @@ static void put_block(struct chat_writer *w, struct json_writer *j, const struct
         json_kv_str(j, "signature", ev->text);
         w->signed_until = w->thinking.len;
     }
-    json_end(j);
-}
-
-static bool send_block(struct chat_writer *w, const struct chat_event *ev, struct err *e)
-{
-    struct buf b;
-    struct json_writer j;
-    if (!w->r->call.req.stream) {
-        next_object(&w->blocks, &j);
-        put_block(w, &j, ev);
-        return kept(&w->blocks, e);
-    }
-    if (!piece_begin(w, &j, &b, e))
-        return false;
-    json_key(&j, "thinking_blocks");
-    json_array(&j);
-    json_object(&j);
-    put_block(w, &j, ev);
-    json_end(&j);
-    return piece_end(w, &j, &b, e);
 }
 
 /* ---- Citations ---- */
@@ -306,8 +311,10 @@ static void put_span(struct json_writer *j, const char *from_name, uint64_t from
 }
 
 /* A file_citation, with what resolves it further: section, page, lines, span and quote. */
-static void put_annotation(struct chat_writer *w, struct json_writer *j, const struct citation *c)
+static void put_annotation(struct chat_writer *w, struct json_writer *j,
+                           const struct chat_event *ev)
 {
+    const struct citation *c = ev->citation;
     const struct passage *p = c->passage;
     json_kv_text(j, "type", "file_citation");
     json_kv_str(j, "file_id", p->file_id.len ? p->file_id : p->uri);
@@ -322,26 +329,6 @@ static void put_annotation(struct chat_writer *w, struct json_writer *j, const s
         put_span(j, "line_start", c->line_start, "line_end", c->line_end);
     put_span(j, "char_start", c->char_start, "char_end", c->char_end);
     json_kv_str(j, "quote", c->quote);
-    json_end(j);
-}
-
-static bool send_citation(struct chat_writer *w, const struct citation *c, struct err *e)
-{
-    struct buf b;
-    struct json_writer j;
-    if (!w->r->call.req.stream) {
-        next_object(&w->annotations, &j);
-        put_annotation(w, &j, c);
-        return kept(&w->annotations, e);
-    }
-    if (!piece_begin(w, &j, &b, e))
-        return false;
-    json_key(&j, "annotations");
-    json_array(&j);
-    json_object(&j);
-    put_annotation(w, &j, c);
-    json_end(&j);
-    return piece_end(w, &j, &b, e);
 }
 
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
@@ -354,11 +341,11 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
     case CHAT_REFUSAL: return send_text(w, "refusal", &w->refusal, ev->text, e);
     case CHAT_THINKING: return send_text(w, "reasoning_content", &w->thinking, ev->text, e);
     case CHAT_SIGNATURE:
-    case CHAT_REDACTED: return send_block(w, ev, e);
+    case CHAT_REDACTED: return send_item(w, "thinking_blocks", &w->blocks, put_block, ev, e);
     case CHAT_TOOL_CALL: return send_call(w, ev, e);
     case CHAT_ARGUMENTS: return send_arguments(w, ev->text, e);
     case CHAT_RAW: return send_raw(w, ev->raw, e);
-    case CHAT_CITATION: return send_citation(w, ev->citation, e);
+    case CHAT_CITATION: return send_item(w, "annotations", &w->annotations, put_annotation, ev, e);
     case CHAT_FINISH: w->finish = ev->finish; break;
     }
     return true;
