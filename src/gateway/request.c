@@ -300,12 +300,6 @@ bool request_take_int(struct json_value object, const char *name, int64_t least,
     return true;
 }
 
-bool request_take_bool(struct json_value object, const char *name, bool *out, struct err *e)
-{
-    struct json_value v = json_get(object, name);
-    return !given(v) || json_bool(v, out) || wrong_type(v, name, "true or false", e);
-}
-
 bool request_page(struct request *r, struct doc_page *page, struct err *e)
 {
     struct arena *a = r->call.arena;

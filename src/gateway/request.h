@@ -90,6 +90,5 @@ bool request_take_text(struct json_value object, const char *name, struct arena 
                        struct err *e);
 bool request_take_int(struct json_value object, const char *name, int64_t least, int64_t most,
                       int64_t *out, struct err *e);
-bool request_take_bool(struct json_value object, const char *name, bool *out, struct err *e);
 /* limit, order, after, before of the query. */
 bool request_page(struct request *r, struct doc_page *page, struct err *e);
