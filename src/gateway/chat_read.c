@@ -1,6 +1,6 @@
 #include "gateway/chat_read.h"
-#include "gateway/body.h"
 #include "gateway/chat_expand.h"
+#include "gateway/member.h"
 
 /* ---- Numbers and flags: one table. ---- */
 
@@ -44,23 +44,23 @@ static bool read_role(struct json_value msg, size_t i, enum chat_role *out, stru
 }
 
 /* A part of a message; the text of text parts is appended to `text`. */
-static bool read_part(struct json_value part, struct body_path at, struct arena *a,
+static bool read_part(struct json_value part, const struct member_at *at, struct arena *a,
                       struct buf *text, struct err *e)
 {
     static const char *const types[] = {"text", "image_url", "input_audio", "file", "refusal"};
+    struct member_at at_type = member_at(at, STR("type")), at_text = member_at(at, STR("text"));
     if (!json_is(part, JSON_OBJECT))
-        return body_wrong(at.text, "an object with a 'type'", e);
+        return member_wrong(at, "an object with a 'type'", e);
     struct json_value type = json_get(part, "type");
     if (!body_given(type))
-        return body_missing(body_path("%.50s.type", at.text).text, e);
+        return member_missing(&at_type, e);
     if (!body_one_of(type, types, COUNT(types)))
-        return body_wrong(body_path("%.50s.type", at.text).text,
-                          "text, image_url, input_audio, file or refusal", e);
+        return member_wrong(&at_type, "text, image_url, input_audio, file or refusal", e);
     if (!json_text_is(type, "text"))
         return true;
     struct json_value words = json_get(part, "text");
     if (!json_is(words, JSON_STRING))
-        return body_wrong(body_path("%.50s.text", at.text).text, "a string", e);
+        return member_wrong(&at_text, "a string", e);
     if (text->len)
         buf_add(text, STR("\n\n"));
     buf_add(text, json_text(words, a));
@@ -75,22 +75,24 @@ static bool read_content(struct chat_message *m, struct json_value msg, size_t i
         m->text = json_text(v, a);
         return true;
     }
-    struct body_path at = body_path("messages[%zu].content", i);
+    struct member_at messages = member_at(NULL, STR("messages")),
+                     msg_at = member_item(&messages, i), at = member_at(&msg_at, STR("content"));
     if (!body_given(v)) {
         bool may_lack = m->role == CHAT_ASSISTANT || m->role == CHAT_TOOL;
-        return may_lack || body_missing(at.text, e);
+        return may_lack || member_missing(&at, e);
     }
     if (!json_is(v, JSON_ARRAY))
-        return body_wrong(at.text, "a string or a list of parts", e);
+        return member_wrong(&at, "a string or a list of parts", e);
     if (!json_count(v))
-        return body_wrong(at.text, "a list with at least one part", e);
+        return member_wrong(&at, "a list with at least one part", e);
     struct buf text;
     bool good = true;
     size_t n = 0;
     buf_init(&text, json_raw(v).len + 1);
     json_each(it, v)
     {
-        good = read_part(it.value, body_path("messages[%zu].content[%zu]", i, n++), a, &text, e);
+        struct member_at here = member_item(&at, n++);
+        good = read_part(it.value, &here, a, &text, e);
         if (!good)
             break;
     }
