@@ -1,7 +1,6 @@
 #include "gateway/flight.h"
 #include "base/clock.h"
 #include "base/lock.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "base/metric.h"
 #include "run/fiber.h"

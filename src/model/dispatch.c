@@ -1,7 +1,6 @@
 #include "model/dispatch.h"
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "model/gate.h"
 #include "model/hold.h"
 #include "model/race.h"

@@ -1,7 +1,6 @@
 /* The engine without a model, as a provider: excerpts of the passages, each with its citation, one
  * event for each; and for reranking, the order of texts by the words that they share with the
  * query. */
-#include "base/clock.h"
 #include "model/excerpt.h"
 #include "model/provider.h"
 #include "model/rerank.h"

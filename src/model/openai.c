@@ -7,7 +7,6 @@
  *
  * To all others, and to stages that work on text, the answer goes as canonical events.
  */
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "model/openai_body.h"
