@@ -136,7 +136,7 @@ static void put_error(struct json_writer *w, const struct request *r, bool anthr
         reply_error_json(w, shown);
 }
 
-void reply_error(struct request *r, const struct err *why)
+__attribute__((noinline)) void reply_error(struct request *r, const struct err *why)
 {
     struct err shown = for_client(why), ignored;
     bool anthropic = request_is_anthropic(r);

@@ -275,6 +275,15 @@ __attribute__((noinline)) static bool run_held(struct dispatch *d, struct attemp
     return good;
 }
 
+__attribute__((noinline)) static void tell_refused(struct dispatch *d, const struct attempt *a,
+                                                   int64_t now, struct err *e)
+{
+    d->out_of_order = true;
+    err_set(e, ERR_UNAVAILABLE, "provider '%.*s' is out of order for now",
+            STR_FMT(a->target->provider->name));
+    e->retry_after_ms = (int32_t)health_retry_in_ms(a->health, now);
+}
+
 static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
 {
     const struct model *m = stage_model(d, d->stage);
@@ -286,10 +295,7 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
     enum health_pass pass = health_enter(h, d->last_resort, entered);
     bool good = false;
     if (pass == HEALTH_REFUSED) {
-        d->out_of_order = true;
-        err_set(e, ERR_UNAVAILABLE, "provider '%.*s' is out of order for now",
-                STR_FMT(a->target->provider->name));
-        e->retry_after_ms = (int32_t)health_retry_in_ms(h, entered);
+        tell_refused(d, a, entered, e);
     } else {
         d->retry.begun_ns[d->retry.attempts++] = entered;
         d->retry.tries++;
@@ -304,7 +310,7 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
 }
 
 /* An attempt at the current place. */
-static void prepare(struct dispatch *d, struct attempt *a)
+__attribute__((noinline)) static void prepare(struct dispatch *d, struct attempt *a)
 {
     const struct model *m = stage_model(d, d->stage);
     const struct place *place = current(d);
@@ -538,7 +544,9 @@ static void keep_said(struct call *c)
     arena_defer(c->arena, free_said, &c->said);
 }
 
-bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, struct err *e)
+/* Out of line, as `prepare`: what waits has a small frame. */
+__attribute__((noinline)) static struct dispatch *begin(const struct model *m, struct call *c,
+                                                        struct chat_sink *sink, struct err *e)
 {
     struct dispatch *d = arena_struct(c->early, struct dispatch);
     d->attempt = arena_struct(c->arena, struct attempt);
@@ -551,9 +559,18 @@ bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, str
     if (c->req.stream && !c->req.rigid && !c->req.grounded && can_resume(m))
         keep_said(c);
     enter_stage(d, 0);
-    if (!settle_on(d))
-        return err_param(e, ERR_INVALID, "model", "the model '%.*s' does not do this (%s)",
-                         STR_FMT(str_head(m->name, 100)), chat_op_name(c->req.op));
+    if (settle_on(d))
+        return d;
+    err_param(e, ERR_INVALID, "model", "the model '%.*s' does not do this (%s)",
+              STR_FMT(str_head(m->name, 100)), chat_op_name(c->req.op));
+    return NULL;
+}
+
+bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, struct err *e)
+{
+    struct dispatch *d = begin(m, c, sink, e);
+    if (!d)
+        return false;
     while (!try_place(d, e))
         if (!c->early || !go_on(d, e))
             return false;

@@ -248,7 +248,7 @@ __attribute__((noinline)) static bool queue(struct gate *g, int64_t deadline_ns,
     return in;
 }
 
-bool gate_enter(struct gate *g, int64_t deadline_ns, struct err *e)
+__attribute__((noinline)) bool gate_enter(struct gate *g, int64_t deadline_ns, struct err *e)
 {
     /* whoever waits is first */
     return (atomic_load(&g->queued) == 0 && take(g)) || queue(g, deadline_ns, e);
@@ -283,7 +283,7 @@ static void grow(struct gate *g)
     lock_drop(&g->lock);
 }
 
-void gate_leave(struct gate *g, enum gate_verdict v, int64_t entered_ns)
+__attribute__((noinline)) void gate_leave(struct gate *g, enum gate_verdict v, int64_t entered_ns)
 {
     int64_t in_flight = atomic_fetch_sub(&g->in_flight, 1); /* this call included */
     int64_t found = atomic_load_explicit(&g->found, memory_order_relaxed);

@@ -458,8 +458,9 @@ static void probed(struct health *h, bool good, int64_t now_ns)
     atomic_store(&h->probing_until_ns, 0);
 }
 
-void health_leave(struct health *h, enum health_pass pass, enum health_verdict v,
-                  int64_t first_byte_ns, int64_t now_ns)
+__attribute__((noinline)) void health_leave(struct health *h, enum health_pass pass,
+                                            enum health_verdict v, int64_t first_byte_ns,
+                                            int64_t now_ns)
 {
     CHECK(pass != HEALTH_REFUSED);
     atomic_fetch_sub_explicit(&h->in_flight, 1, memory_order_relaxed);

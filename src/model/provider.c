@@ -162,6 +162,7 @@ bool provider_record_shared(const struct call *c, struct err *e)
 __attribute__((noinline)) static void tell(const struct attempt *a, const struct err *e)
 {
     const struct call *c = a->call;
+    failure_count(a->target->provider->name, e->code);
     log_info("attempt_failed", kv("request", (const char *)c->id),
              kv("provider", a->target->provider->name), kv("model", a->target->upstream),
              kv("attempt", a->number), kv("status", a->status), kv("error", err_name(e->code)),
@@ -246,10 +247,8 @@ bool provider_try(struct attempt *a, struct err *e)
                            : e->code == ERR_CANCELLED ? PROVIDER_CANCELLED
                                                       : PROVIDER_FAILED],
                1);
-    if (!good) {
-        failure_count(p->name, e->code);
+    if (!good)
         tell(a, e);
-    }
     /* What went unrecorded was not served, whatever it was: e says ERR_FULL then. */
     return record(a, good, e) && good;
 }

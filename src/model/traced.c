@@ -1,6 +1,6 @@
 #include "model/traced.h"
 
-struct trace_attempt *traced_begin(const struct attempt *a)
+__attribute__((noinline)) struct trace_attempt *traced_begin(const struct attempt *a)
 {
     const struct call *c = a->call;
     const struct provider *p = a->target->provider;
@@ -35,7 +35,7 @@ void traced_answer(const struct attempt *a, struct json_value id, struct json_va
     keep(&t->finish, finish, a->call->arena);
 }
 
-void traced_end(const struct attempt *a, const struct err *why)
+__attribute__((noinline)) void traced_end(const struct attempt *a, const struct err *why)
 {
     struct trace_attempt *t = a->traced;
     if (!t)

@@ -304,7 +304,7 @@ export async function waitFor(what, check, timeout = 10000) {
 
 /** Rows of the ledger. */
 export function ledger(service, sql) {
-  const r = spawnSync("sqlite3", ["-json", `${service.state}/penstock.db`, sql], { encoding: "utf8" });
-  if (r.status !== 0) throw new Error(r.stderr);
+  const r = spawnSync("sqlite3", ["-json", `${service.state}/penstock.db`, sql], { encoding: "utf8", maxBuffer: 1 << 30 });
+  if (r.status !== 0) throw r.error ?? new Error(r.stderr);
   return r.stdout ? JSON.parse(r.stdout) : [];
 }
