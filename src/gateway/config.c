@@ -344,6 +344,9 @@ static bool make_model(struct config *c, struct config_model *m, struct err *e)
         .coalesce = m->coalesce,
     };
     make_account(m, &to->account);
+    if (m->n_targets && m->upstream.len)
+        return err_set(e, ERR_INVALID,
+                       "'upstream' stands beside 'targets'; write it in each of them");
     if (!str_eq(m->prefill, STR("auto")) && !str_eq(m->prefill, STR("true")) &&
         !str_eq(m->prefill, STR("false")))
         return err_set(e, ERR_INVALID, "'prefill' must be auto, true or false");

@@ -331,6 +331,8 @@ static bool take_choice(struct reading *r, struct json_value choice, bool first,
     if (!json_is(json_get(choice, "message"), JSON_OBJECT) &&
         !json_is(json_get(choice, "text"), JSON_STRING))
         return relay_malformed(r->relay.a, "answered with an empty choice", e);
+    if (json_is(json_get(choice, "finish_reason"), JSON_NULL))
+        return relay_malformed(r->relay.a, "answered with a choice that has not ended", e);
     return take_content(r, choice, first, tmp, e);
 }
 
