@@ -16,6 +16,12 @@
 
 enum { ANSWER_MAX = 64 << 20, NO_TOOL = -1 };
 
+/* Of an answer that is not streamed: its texts, and JSON objects joined by commas. */
+struct whole {
+    struct buf text, refusal, thinking, annotations, calls, blocks;
+    size_t signed_until; /* of `thinking`: what is behind has no signature yet */
+};
+
 struct chat_writer {
     struct chat_sink sink;
     struct request *r;
@@ -26,9 +32,7 @@ struct chat_writer {
     struct str raw;    /* a whole answer in the client's dialect */
     bool raw_stream;   /* the provider's own chunks were passed on */
     enum chat_finish finish;
-    /* Of an answer that is not streamed: its texts, and JSON objects joined by commas. */
-    struct buf text, refusal, thinking, annotations, calls, blocks;
-    size_t signed_until; /* of `thinking`: what is behind has no signature yet */
+    struct whole *whole; /* NULL: streamed */
 };
 
 static bool read_body(struct request *r, struct err *e)
@@ -166,13 +170,13 @@ static bool kept(const struct buf *b, struct err *e)
     return buf_ok(b) || err_set(e, ERR_UPSTREAM, "the answer is larger than it may be");
 }
 
-/* A piece of one of the texts: a member of the delta, or kept for the whole. */
+/* A piece of one of the texts: a member of the delta, or kept for the `whole`. */
 static bool send_text(struct chat_writer *w, const char *member, struct buf *whole, struct str text,
                       struct err *e)
 {
     struct buf b;
     struct json_writer j;
-    if (!w->r->call.req.stream) {
+    if (whole) {
         buf_add(whole, text);
         return kept(whole, e);
     }
@@ -199,7 +203,7 @@ static bool send_item(struct chat_writer *w, const char *member, struct buf *who
 {
     struct buf b;
     struct json_writer j;
-    if (!w->r->call.req.stream) {
+    if (whole) {
         next_object(whole, &j);
         put(w, &j, ev);
         json_end(&j);
@@ -232,7 +236,7 @@ static void put_call(struct json_writer *j, const struct chat_event *ev)
 static void end_arguments(struct chat_writer *w)
 {
     if (w->tool != NO_TOOL)
-        buf_add(&w->calls, STR("\"}}"));
+        buf_add(&w->whole->calls, STR("\"}}"));
 }
 
 static bool send_call(struct chat_writer *w, const struct chat_event *ev, struct err *e)
@@ -242,10 +246,10 @@ static bool send_call(struct chat_writer *w, const struct chat_event *ev, struct
     if (!w->r->call.req.stream) {
         end_arguments(w);
         w->tool++;
-        next_object(&w->calls, &j);
+        next_object(&w->whole->calls, &j);
         put_call(&j, ev);
-        buf_add(&w->calls, STR(",\"arguments\":\""));
-        return kept(&w->calls, e);
+        buf_add(&w->whole->calls, STR(",\"arguments\":\""));
+        return kept(&w->whole->calls, e);
     }
     if (!piece_begin(w, &j, &b, e))
         return false;
@@ -266,8 +270,8 @@ static bool send_arguments(struct chat_writer *w, struct str text, struct err *e
     struct buf b;
     struct json_writer j;
     if (!w->r->call.req.stream) {
-        json_escape(&w->calls, text);
-        return kept(&w->calls, e);
+        json_escape(&w->whole->calls, text);
+        return kept(&w->whole->calls, e);
     }
     if (!piece_begin(w, &j, &b, e))
         return false;
@@ -290,14 +294,17 @@ static bool send_arguments(struct chat_writer *w, struct str text, struct err *e
  * has the signature alone. */
 static void put_block(struct chat_writer *w, struct json_writer *j, const struct chat_event *ev)
 {
+    struct whole *k = w->whole;
     if (ev->kind == CHAT_REDACTED) {
         json_kv_text(j, "type", "redacted_thinking");
         json_kv_str(j, "data", ev->text);
     } else {
         json_kv_text(j, "type", "thinking");
-        json_kv_str(j, "thinking", str_from_at(buf_str(&w->thinking), w->signed_until));
+        json_kv_str(j, "thinking",
+                    k ? str_from_at(buf_str(&k->thinking), k->signed_until) : STR_NONE);
         json_kv_str(j, "signature", ev->text);
-        w->signed_until = w->thinking.len;
+        if (k)
+            k->signed_until = k->thinking.len;
     }
 }
 
@@ -334,44 +341,56 @@ static void put_annotation(struct chat_writer *w, struct json_writer *j,
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
     struct chat_writer *w = CONTAINER_OF(sink, struct chat_writer, sink);
+    struct whole *k = w->whole;
     switch (ev->kind) {
     case CHAT_TEXT:
         w->characters += utf8_count(ev->text);
-        return send_text(w, "content", &w->text, ev->text, e);
-    case CHAT_REFUSAL: return send_text(w, "refusal", &w->refusal, ev->text, e);
-    case CHAT_THINKING: return send_text(w, "reasoning_content", &w->thinking, ev->text, e);
+        return send_text(w, "content", k ? &k->text : NULL, ev->text, e);
+    case CHAT_REFUSAL: return send_text(w, "refusal", k ? &k->refusal : NULL, ev->text, e);
+    case CHAT_THINKING:
+        return send_text(w, "reasoning_content", k ? &k->thinking : NULL, ev->text, e);
     case CHAT_SIGNATURE:
-    case CHAT_REDACTED: return send_item(w, "thinking_blocks", &w->blocks, put_block, ev, e);
+    case CHAT_REDACTED:
+        return send_item(w, "thinking_blocks", k ? &k->blocks : NULL, put_block, ev, e);
     case CHAT_TOOL_CALL: return send_call(w, ev, e);
     case CHAT_ARGUMENTS: return send_arguments(w, ev->text, e);
     case CHAT_RAW: return send_raw(w, ev->raw, e);
-    case CHAT_CITATION: return send_item(w, "annotations", &w->annotations, put_annotation, ev, e);
+    case CHAT_CITATION:
+        return send_item(w, "annotations", k ? &k->annotations : NULL, put_annotation, ev, e);
     case CHAT_FINISH: w->finish = ev->finish; break;
     }
     return true;
 }
 
-static void free_writer(void *arg)
+static void free_whole(void *arg)
 {
-    struct chat_writer *w = arg;
-    struct buf *all[] = {&w->text,        &w->refusal, &w->thinking,
-                         &w->annotations, &w->calls,   &w->blocks};
+    struct whole *k = arg;
+    struct buf *all[] = {&k->text,        &k->refusal, &k->thinking,
+                         &k->annotations, &k->calls,   &k->blocks};
     for (size_t i = 0; i < COUNT(all); i++)
         buf_fini(all[i]);
+}
+
+static struct whole *make_whole(struct arena *a)
+{
+    struct whole *k = arena_struct(a, struct whole);
+    struct buf *all[] = {&k->text,        &k->refusal, &k->thinking,
+                         &k->annotations, &k->calls,   &k->blocks};
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_init(all[i], ANSWER_MAX);
+    arena_defer(a, free_whole, k);
+    return k;
 }
 
 static struct chat_sink *make_sink(struct request *r)
 {
     struct chat_writer *w = arena_struct(r->call.arena, struct chat_writer);
-    struct buf *all[] = {&w->text,        &w->refusal, &w->thinking,
-                         &w->annotations, &w->calls,   &w->blocks};
     w->sink.event = on_event;
     w->r = r;
     w->created_s = clock_wall_s();
     w->tool = NO_TOOL;
-    for (size_t i = 0; i < COUNT(all); i++)
-        buf_init(all[i], ANSWER_MAX);
-    arena_defer(r->call.arena, free_writer, w);
+    if (!r->call.req.stream)
+        w->whole = make_whole(r->call.arena);
     return &w->sink;
 }
 
@@ -395,23 +414,24 @@ static void put_list(struct chat_writer *w, struct json_writer *j, const char *n
 
 static void put_message(struct chat_writer *w, struct json_writer *j)
 {
+    const struct whole *k = w->whole;
     json_key(j, "message");
     json_object(j);
     json_kv_text(j, "role", "assistant");
-    if (w->calls.len > 0 || w->refusal.len > 0)
-        put_text(j, "content", &w->text);
+    if (k->calls.len > 0 || k->refusal.len > 0)
+        put_text(j, "content", &k->text);
     else
-        json_kv_str(j, "content", buf_str(&w->text));
-    put_text(j, "refusal", &w->refusal);
-    if (w->thinking.len > 0)
-        put_text(j, "reasoning_content", &w->thinking);
-    if (w->blocks.len > 0)
-        put_list(w, j, "thinking_blocks", &w->blocks);
-    if (w->calls.len > 0) {
+        json_kv_str(j, "content", buf_str(&k->text));
+    put_text(j, "refusal", &k->refusal);
+    if (k->thinking.len > 0)
+        put_text(j, "reasoning_content", &k->thinking);
+    if (k->blocks.len > 0)
+        put_list(w, j, "thinking_blocks", &k->blocks);
+    if (k->calls.len > 0) {
         end_arguments(w);
-        put_list(w, j, "tool_calls", &w->calls);
+        put_list(w, j, "tool_calls", &k->calls);
     }
-    put_list(w, j, "annotations", &w->annotations);
+    put_list(w, j, "annotations", &k->annotations);
     json_end(j);
 }
 

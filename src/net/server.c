@@ -9,11 +9,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "net/iobuf.h"
 #include "run/fiber.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@ enum {
     ACCEPT_BATCH = 64,    /* per event, so that connections that exist get their turn */
     ACCEPT_PAUSE_MS = 100 /* when descriptors or memory have run out */
 };
+
+static struct metric *spills; /* set once */
 
 static void on_readable(struct io *io, uint32_t events);
 static void on_accept(struct io *io, uint32_t events);
@@ -48,7 +52,7 @@ static void server_free(struct http_server *s)
     mem_free(s);
 }
 
-void server_conn_close(struct http_conn *c)
+__attribute__((noinline)) void server_conn_close(struct http_conn *c)
 {
     struct http_server *s = c->server;
     list_remove(&c->node);
@@ -133,7 +137,7 @@ static bool more_at_hand(struct http_conn *c)
 }
 
 /* The last act of a connection's fiber, which may close it. */
-static void make_idle(struct http_conn *c)
+__attribute__((noinline)) static void make_idle(struct http_conn *c)
 {
     struct http_server *s = c->server;
     c->conn.io.owner = c->fiber = NULL;
@@ -174,7 +178,8 @@ void server_give_early(struct http_server *s, struct arena *a)
     }
 }
 
-static bool handshake(struct http_conn *c)
+/* Out of line, as is make_idle: the fiber's first frame stays while a stream is held. */
+__attribute__((noinline)) static bool handshake(struct http_conn *c)
 {
     const struct http_server_options *opt = &c->server->opt;
     return conn_tls_accept(&c->conn, opt->tls, clock_after(loop_now(), opt->head_timeout_ms), NULL);
@@ -191,6 +196,8 @@ enum server_next server_run(struct http_conn *c, struct http2_stream *stream)
     fiber_deadline(CLOCK_NEVER); /* the handler's is over */
     enum server_next next = r->protocol->finish(r);
     struct arena *early = r->pub.early;
+    if (r->pub.streaming && arena_used(a) > sizeof(space))
+        metric_add(spills, 1);
     arena_free(a);
     server_give_early(c->server, early);
     return next;
@@ -318,9 +325,18 @@ static void set_defaults(struct http_server_options *o)
 #undef DEFAULT
 }
 
+static void init_process(void)
+{
+    spills = metric_plain(metric_family("penstock_stream_spills_total", METRIC_COUNTER, "",
+                                        "Streamed answers that needed more memory while they were "
+                                        "held than there is on their stack page."));
+}
+
 bool http_server_open(struct http_server **out, const char *address,
                       const struct http_server_options *opt, struct err *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_process);
     struct http_server *s = mem_new(sizeof(*s));
     s->opt = *opt;
     set_defaults(&s->opt);

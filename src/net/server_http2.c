@@ -654,7 +654,7 @@ const struct server_protocol server_http2 = {
     .finish = finish,
 };
 
-void server_http2_begin(struct http_conn *c)
+__attribute__((noinline)) void server_http2_begin(struct http_conn *c)
 {
     struct http2_conn *h = c->http2 = mem_new(sizeof(*h));
     list_init(&h->streams);

@@ -124,6 +124,17 @@ test("what is counted, under labels from closed sets", async () => {
   await stop();
 });
 
+test("what a held stream keeps fits on its stack page", async () => {
+  const { s, stop } = await withProvider();
+  for await (const _ of await s.client.chat.completions.create({ ...ask("hi"), stream: true }));
+  const r = await s.fetch("/v1/messages", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...ask("hi"), max_tokens: 9, stream: true }) });
+  assert.match(await r.text(), /message_stop/);
+  const m = await scrape(s);
+  assert.ok(m.families.has("penstock_stream_spills_total"));
+  assert.equal(m.get("penstock_stream_spills_total"), 0);
+  await stop();
+});
+
 test("an access line for each request, in JSON", async () => {
   const { s, stop } = await withProvider();
   const lines = () => s.log.split("\n").filter((l) => l.startsWith("{")).map((l) => JSON.parse(l)).filter((l) => l.event === "request");
