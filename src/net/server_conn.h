@@ -18,7 +18,7 @@
 enum {
     ARENAS_KEPT = 64,
     DATE_LINE_SIZE = 48,
-    REQUEST_SPACE = 1808, /* of the fiber's stack, for what a streamed model call keeps */
+    REQUEST_SPACE = 1920, /* of the fiber's stack, for what a streamed model call keeps */
 };
 
 struct http_server {
