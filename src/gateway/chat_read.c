@@ -222,15 +222,20 @@ static bool check_response_format(struct json_value root, struct err *e)
     return true;
 }
 
-/* Such an answer has more to it than its text. */
-static bool is_rigid(struct json_value root)
+static size_t count_choices(struct json_value root)
 {
-    int64_t choices = 1;
+    int64_t n = 1;
+    json_int(json_get(root, "n"), &n);
+    return (size_t)n;
+}
+
+/* Such an answer has more to it than its text. */
+static bool is_rigid(const struct chat_request *req, struct json_value root)
+{
     bool logprobs = false;
     struct json_value format = json_path(root, "response_format.type");
-    json_int(json_get(root, "n"), &choices);
     json_bool(json_get(root, "logprobs"), &logprobs);
-    return choices > 1 || logprobs || (json_exists(format) && !json_text_is(format, "text"));
+    return req->n_wanted > 1 || logprobs || (json_exists(format) && !json_text_is(format, "text"));
 }
 
 bool chat_read(struct chat_request *req, const struct json *body, struct arena *a, struct err *e)
@@ -248,6 +253,7 @@ bool chat_read(struct chat_request *req, const struct json *body, struct arena *
     json_int(json_get(root, "max_tokens"), &req->max_tokens);
     json_int(json_get(root, "max_completion_tokens"), &req->max_tokens);
     req->user = json_text(json_get(root, "user"), a);
-    req->rigid = is_rigid(root);
+    req->n_wanted = count_choices(root);
+    req->rigid = is_rigid(req, root);
     return true;
 }

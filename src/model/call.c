@@ -30,6 +30,7 @@ void call_release_early(struct call *c)
         .stream = r->stream,
         .include_usage = r->include_usage,
         .rigid = r->rigid,
+        .n_wanted = r->n_wanted,
         .max_tokens = r->max_tokens,
         .user = arena_copy(c->arena, r->user),
         .prompt_tokens = call_prompt_tokens(c),

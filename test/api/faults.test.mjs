@@ -236,3 +236,13 @@ test("a slow reader is held back, not buffered without end", async () => {
   stop = true;
   socket.destroy();
 });
+
+test("one choice of two is no answer, whole or streamed", async () => {
+  x.p.answer = (req, res, body) => {
+    if (!JSON.parse(body).stream) return good(res);
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    res.end(chunk({ role: "assistant", content: "one" }) + chunk({}, "stop") + "data: [DONE]\n\n");
+  };
+  await assert.rejects(create(ask("hi", { n: 2 })), failsWith(502));
+  await assert.rejects(stream(ask("hi", { n: 2, stream: true })), OpenAI.APIError);
+});
