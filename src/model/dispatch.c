@@ -491,10 +491,12 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
     d->retry.silent = was_silent(d);
     count_next(d);
     d->retry.other_key = a->key && has_other_key(d);
-    bool again = !unsaid && is_wanted(d, current(d));
-    enum retry_step step = again                  ? retry_decide(&d->retry, e, &wait_ns)
-                           : d->retry.other_place ? RETRY_NEXT
-                                                  : RETRY_STOP;
+    enum retry_step next = d->retry.other_place ? RETRY_NEXT : RETRY_STOP;
+    enum retry_step step = unsaid ? next : retry_decide(&d->retry, e, &wait_ns);
+    if (step == RETRY_AGAIN && !is_wanted(d, current(d))) {
+        step = next;
+        wait_ns = 0;
+    }
     if (step == RETRY_STOP || wait_ns >= c->deadline_ns - d->retry.now_ns)
         return false;
     if (!unmatched || unsaid)
