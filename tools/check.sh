@@ -7,7 +7,7 @@ passed=0 failed=0
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
 
-head() { printf '\n== %s ==\n' "$*"; }
+section() { printf '\n== %s ==\n' "$*"; }
 
 # One thing that is good or not.
 one() {
@@ -62,27 +62,27 @@ api() {
     echo "$dir: ${good:-0} API tests passed, ${bad:-?} failed"
 }
 
-head "gcc"
+section "gcc"
 one "build" build build
 tests build unit lint fuzz tools
 one "configuration reference is up to date" \
     sh -c 'build/penstock config reference | diff -u doc/configuration.md -'
 
-head "API tests with the official client"
+section "API tests with the official client"
 one "npm ci" npm ci --prefix test/api --no-audit --no-fund --silent
 api build
 
-head "address and undefined-behaviour sanitizers"
+section "address and undefined-behaviour sanitizers"
 one "build" build build-asan -Db_sanitize=address,undefined -Db_lundef=false
 tests build-asan unit fuzz
 # A large quarantine would look like memory that grows.
 ASAN_OPTIONS=quarantine_size_mb=8 api build-asan
 
-head "thread sanitizer"
+section "thread sanitizer"
 one "build" build build-tsan -Db_sanitize=thread -Db_lundef=false
 tests build-tsan unit
 
-head "clang and static analysis"
+section "clang and static analysis"
 CC=clang one "build without a warning" build build-clang
 one "clang-tidy" tools/tidy.sh build-clang
 one "clang-format" sh -c 'clang-format --dry-run --Werror src/*/*.[ch] test/unit/*.[ch] fuzz/*.c bench/*.c'
