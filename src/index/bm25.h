@@ -27,6 +27,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "index/docset.h"
 #include "index/segment.h"
 #include "index/top.h"
 
@@ -77,9 +78,9 @@ struct bm25_word {
 struct bm25_query {
     const struct bm25_word *word; /* each term once */
     size_t n;
-    /* Only passages of these documents, rising; NULL: of all. */
-    const int64_t *document;
-    size_t n_documents;
+    /* For each view the numbers of the documents whose passages may be found; NULL there, or no
+     * array: all. */
+    const struct docset *const *allowed;
 };
 
 enum { BM25_MAX_WORDS = 256, BM25_MAX_HITS = 10000 }; /* what is over is not looked at */

@@ -240,28 +240,24 @@ static void allow(uint64_t *bits, const struct segment_document *d)
         bits[p / 64] |= UINT64_C(1) << p % 64;
 }
 
-/* A bit for every living passage of the query's documents. Two lists in order: walked together when
- * they are of similar length, else the short one is looked up in the long one. */
-static uint64_t *allowed_bits(const struct search *s, struct arena *a)
+/* A bit for every living passage of the documents in `set`: those are looked up when they are few,
+ * else each document of the segment asks whether it is one. */
+static uint64_t *allowed_bits(const struct search *s, const struct docset *set, struct arena *a)
 {
-    const struct bm25_query *q = s->query;
     const struct segment *g = s->segment;
     size_t words = words_of(g->n_passages);
     uint64_t *bits = arena_array(a, uint64_t, words);
-    if (q->n_documents < g->n_documents / 16)
-        for (size_t i = 0; i < q->n_documents; i++) {
-            const struct segment_document *d = segment_find_document(g, q->document[i]);
-            if (d)
-                allow(bits, d);
+    if (docset_count(set) < g->n_documents / 16)
+        for (uint32_t d = docset_next(set, 0); d < set->room; d = docset_next(set, d + 1)) {
+            const struct segment_document *found = segment_find_document(g, d);
+            if (found)
+                allow(bits, found);
         }
     else
-        for (size_t i = 0, k = 0; i < q->n_documents && k < g->n_documents;) {
-            if (q->document[i] == g->document[k].id)
-                allow(bits, &g->document[k++]);
-            else if (q->document[i] < g->document[k].id)
-                i++;
-            else
-                k++;
+        for (uint32_t k = 0; k < g->n_documents; k++) {
+            int64_t d = g->document[k].id;
+            if (d >= 0 && d < set->room && docset_has(set, (uint32_t)d))
+                allow(bits, &g->document[k]);
         }
     for (size_t i = 0; s->dead && i < words; i++)
         bits[i] &= ~s->dead[i];
@@ -329,7 +325,8 @@ static void search_part(struct search *s, const struct part *p, struct arena *a)
     if (s->n_cursors) {
         s->total = arena_array(a, float, s->n_windows);
         bound_windows(s);
-        s->allowed = s->query->document ? allowed_bits(s, a) : NULL;
+        const struct docset *set = s->query->allowed ? s->query->allowed[s->view] : NULL;
+        s->allowed = set ? allowed_bits(s, set, a) : NULL;
         if (s->allowed)
             drop_windows(s);
         search_windows(s);

@@ -455,6 +455,18 @@ static bool named_before(const struct search_query *q, size_t i)
     return false;
 }
 
+/* The query's documents as a set; NULL when it may find all. */
+static struct docset *allowed_set(const struct search_query *q)
+{
+    if (!q->document)
+        return NULL;
+    int64_t last = q->n_documents ? q->document[q->n_documents - 1] : -1;
+    struct docset *set = docset_new(last < UINT32_MAX ? (uint32_t)(last + 1) : UINT32_MAX);
+    for (size_t i = 0; i < q->n_documents && q->document[i] < set->room; i++)
+        docset_add(set, (uint32_t)q->document[i]);
+    return set;
+}
+
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e)
 {
@@ -475,10 +487,12 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
     enum lang lang[WORDS_LANGS];
     struct bm25_word *word = arena_array(a, struct bm25_word, BM25_MAX_WORDS);
     size_t n_langs = words_langs(lang, views, n_views);
-    struct bm25_query query = {.word = word,
-                               .n = words_of_query(word, q->text, lang, n_langs),
-                               .document = q->document,
-                               .n_documents = q->n_documents};
+    struct docset *set = allowed_set(q);
+    const struct docset **allowed = arena_array(a, const struct docset *, n_views);
+    for (size_t i = 0; i < n_views; i++)
+        allowed[i] = set;
+    struct bm25_query query = {
+        .word = word, .n = words_of_query(word, q->text, lang, n_langs), .allowed = allowed};
     size_t k = size_min(q->k, BM25_MAX_HITS);
     struct hit *found = arena_array(a, struct hit, k);
     *n = bm25_search(views, n_views, &query, found, k);
@@ -488,6 +502,7 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
                                         .document = found[i].document,
                                         .score = found[i].score,
                                         .collection = which[found[i].view]};
+    docset_free(set);
     for (size_t i = 0; i < n_views; i++)
         bm25_view_free(view[i]);
     return true;

@@ -77,12 +77,10 @@ static double model_count(const struct model_passage *p, uint64_t term)
     return count;
 }
 
-static bool model_allows(const struct bm25_query *q, int64_t document)
+static bool model_allows(const struct bm25_query *q, size_t view, int64_t document)
 {
-    for (size_t i = 0; q->document && i < q->n_documents; i++)
-        if (q->document[i] == document)
-            return true;
-    return !q->document;
+    const struct docset *set = q->allowed ? q->allowed[view] : NULL;
+    return !set || docset_has(set, (uint32_t)document);
 }
 
 static int model_best_first(const void *a, const void *b)
@@ -129,7 +127,7 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
         for (size_t i = 0; i < m[v]->n; i++) {
             const struct model_passage *p = &m[v]->passage[i];
             float sum = (float)score[v * MODEL_PASSAGES + i];
-            if (sum > 0 && model_allows(q, p->document))
+            if (sum > 0 && model_allows(q, v, p->document))
                 hit[n++] = (struct hit){p->key, p->document, sum, (uint32_t)v};
         }
     mem_free(score);

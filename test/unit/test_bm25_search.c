@@ -124,22 +124,22 @@ static void test_filters(void)
         model_add(&m, ix, document * 3, 5, 200);
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
-    static int64_t list[2200];
+    enum { ROOM = 2200 };
     static const unsigned one_in[] = {1, 2, 10, 100, 1000};
     for (size_t f = 0; f < COUNT(one_in); f++) {
         bool good = true;
         for (int round = 0; round < 40; round++) {
-            size_t n = 0;
-            for (int64_t d = 0; d < 2200; d++)
+            struct docset *set = docset_new(ROOM);
+            for (uint32_t d = 0; d < ROOM; d++)
                 if (model_random(&m, one_in[f]) == 0)
-                    list[n++] = d;
+                    docset_add(set, d);
             struct bm25_word word[8];
             struct bm25_query q;
             draw_query(&m, 200, word, &q);
-            q.document = list;
-            q.n_documents = n;
+            q.allowed = (const struct docset *const *)&set;
             size_t expect = model_search(&models, 1, BM25_DEFAULT, &q, want);
             good = good && model_same(got, bm25_search(&v, 1, &q, got, 50), want, expect, 50);
+            docset_free(set);
         }
         ok(good, "one document in %u allowed", one_in[f]);
     }
@@ -163,15 +163,22 @@ static void test_union(void)
         bm25_commit(ix[i]);
         v[i] = bm25_view(ix[i]);
     }
+    struct docset *odd = docset_new(300), *none = docset_new(0);
+    for (uint32_t d = 1; d < 300; d += 2)
+        docset_add(odd, d);
+    const struct docset *const allowed[3] = {NULL, odd, none};
     bool good = true;
     for (int round = 0; round < 100; round++) {
         struct bm25_word word[8];
         struct bm25_query q;
         draw_query(&m[0], 300, word, &q);
+        q.allowed = round % 2 ? allowed : NULL;
         size_t n = model_search(models, 3, BM25_DEFAULT, &q, want);
         good = good && model_same(got, bm25_search(v, 3, &q, got, 50), want, n, 50);
     }
-    ok(good, "three indexes rank as one");
+    ok(good, "three indexes rank as one, each with a filter of its own");
+    docset_free(odd);
+    docset_free(none);
     for (int i = 0; i < 3; i++) {
         bm25_view_free((struct bm25_view *)v[i]);
         bm25_free(ix[i]);
