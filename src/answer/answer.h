@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "index/search.h"
+#include "answer/retrieve.h"
 #include "model/call.h"
 
 struct answer_options {
@@ -13,11 +13,11 @@ struct answer_options {
     float instruction_share, conversation_share, context_share; /* 0.30, 0.20, 0.50 */
 };
 
-/* The ground stage: takes the question from the conversation, searches the collections, fits the
- * best chunks into the context budget (neighbours merged, duplicates dropped) and sets req.passage,
- * req.question, req.asked, req.grounded. No hit is not a failure: the model is then told that it
- * has no context. */
-bool answer_ground(struct db *d, struct search_set *s, const struct str *collection, size_t n,
+/* The ground stage: takes the question from the conversation, retrieves passages for it (`query`
+ * says from where and how; its text and k are set here), fits the best into the context budget
+ * (neighbours merged, duplicates dropped) and sets req.passage, req.question, req.asked,
+ * req.grounded. No hit is not a failure: the model is then told that it has no context. */
+bool answer_ground(const struct retriever *from, const struct retrieve_query *query,
                    const struct answer_options *opt, struct call *c, struct err *e);
 
 /* The cite stage: a sink in front of `next` that finds [Source: name] in the text, checks each

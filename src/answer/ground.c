@@ -1,8 +1,6 @@
 #include "answer/answer.h"
 #include "answer/followup.h"
 #include "model/prompt.h"
-#include "run/work.h"
-#include "store/doc.h"
 #include "text/sentence.h"
 #include "text/token.h"
 
@@ -28,24 +26,6 @@ static struct answer_options with_defaults(const struct answer_options *opt)
         o.context_share = 0.5f;
     }
     return o;
-}
-
-/* ---- Searching ---- */
-
-struct searching {
-    struct search_set *set;
-    struct search_query query;
-    struct arena *a;
-    struct search_hit *hit;
-    size_t n;
-    bool good;
-    struct err err;
-};
-
-static void search(void *arg)
-{
-    struct searching *s = arg;
-    s->good = search_run(s->set, &s->query, s->a, &s->hit, &s->n, &s->err);
 }
 
 /* ---- Choosing ---- */
@@ -203,15 +183,15 @@ static int by_rank(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-static void choose(struct call *c, const struct searching *s, const struct doc_passage *found,
-                   const struct answer_options *opt)
+static void choose(struct call *c, const struct retrieval *found, const struct answer_options *opt)
 {
     struct drafts all = {.d = arena_array(c->arena, struct draft, opt->passages + 1),
                          .tokens_left = (uint32_t)((float)opt->context_tokens * opt->context_share),
                          .a = c->arena};
-    for (size_t i = 0; i < s->n; i++)
-        if (found[i].chunk.id != 0)
-            add(&all, draft_of(&found[i], s->hit[i].score, i, c->arena), opt->passages);
+    for (size_t i = 0; i < found->n; i++) {
+        const struct retrieved *h = &found->hit[i];
+        add(&all, draft_of(&h->passage, (float)h->score, i, c->arena), opt->passages);
+    }
     qsort(all.d, all.n, sizeof(all.d[0]), by_rank);
     struct passage *p = arena_array(c->arena, struct passage, all.n + 1);
     for (size_t i = 0; i < all.n; i++)
@@ -250,7 +230,7 @@ static size_t left_out(const struct chat_request *r, uint32_t tokens)
     return from;
 }
 
-bool answer_ground(struct db *d, struct search_set *s, const struct str *collection, size_t n,
+bool answer_ground(const struct retriever *from, const struct retrieve_query *query,
                    const struct answer_options *opt, struct call *c, struct err *e)
 {
     struct answer_options o = with_defaults(opt);
@@ -259,24 +239,13 @@ bool answer_ground(struct db *d, struct search_set *s, const struct str *collect
     r->grounded = true;
     r->n_left_out = left_out(r, (uint32_t)((float)o.context_tokens * o.conversation_share));
 
-    struct searching *run = arena_struct(c->arena, struct searching);
-    run->set = s;
-    run->a = c->arena;
-    run->query = (struct search_query){.collection = collection,
-                                       .n_collections = n,
-                                       .text = r->question,
-                                       .k = o.passages * HITS_PER_PASSAGE};
-    work_run(search, run);
-    if (!run->good) {
-        *e = run->err;
+    struct retrieve_query q = *query;
+    struct retrieval found;
+    q.text = &r->question;
+    q.n_texts = 1;
+    q.k = o.passages * HITS_PER_PASSAGE;
+    if (!retrieve(from, &q, c->arena, &found, e))
         return false;
-    }
-    int64_t *chunk = arena_array(c->arena, int64_t, run->n + 1);
-    for (size_t i = 0; i < run->n; i++)
-        chunk[i] = run->hit[i].chunk;
-    struct doc_passage *found;
-    if (!doc_chunks_load(d, c->arena, chunk, run->n, &found, e))
-        return false;
-    choose(c, run, found, &o);
+    choose(c, &found, &o);
     return true;
 }

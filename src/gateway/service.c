@@ -71,6 +71,7 @@ bool service_open(struct service **out, const struct service_options *opt, struc
         goto fail;
     s->limits = limit_set_new();
     setup_ingest(s);
+    s->retriever = (struct retriever){.db = s->db, .search = s->search};
     routes_init();
     stages_init();
     *out = s;

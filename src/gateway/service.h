@@ -10,8 +10,8 @@
  */
 #pragma once
 
+#include "answer/retrieve.h"
 #include "gateway/config.h"
-#include "index/search.h"
 #include "ingest/ingest.h"
 #include "net/server.h"
 #include "store/blob.h"
@@ -34,6 +34,7 @@ struct service {
     struct service_options opt;
     struct db *db;
     struct search_set *search;
+    struct retriever retriever;
     struct key_ring *keys;
     struct limit_set *limits;
     struct journal_set *journals;

@@ -166,8 +166,9 @@ static bool ground(struct request *r, struct err *e)
         .passages = (size_t)r->config->retrieval.passages,
         .context_tokens = (uint32_t)r->model->context_tokens,
     };
-    return answer_ground(r->service->db, r->service->search, r->collection, r->n_collections, &opt,
-                         &r->call, e);
+    const struct retrieve_query query = {
+        .search = {.collection = r->collection, .n_collections = r->n_collections}};
+    return answer_ground(&r->service->retriever, &query, &opt, &r->call, e);
 }
 
 /* ---- invoke, and the way back ---- */

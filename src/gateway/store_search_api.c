@@ -5,25 +5,8 @@
 #include "gateway/routes.h"
 #include "gateway/stores_api.h"
 #include "gateway/stores_filter.h"
-#include "run/work.h"
 
 enum { PAGE_MAX = 64 << 20, RESULTS_DEFAULT = 10, RESULTS_MAX = 50 };
-
-struct search_job {
-    struct service *service;
-    struct search_query q;
-    struct arena *arena;
-    struct search_hit *hit;
-    size_t n;
-    bool good;
-    struct err e;
-};
-
-static void run_search(void *arg)
-{
-    struct search_job *j = arg;
-    j->good = search_run(j->service->search, &j->q, j->arena, &j->hit, &j->n, &j->e);
-}
 
 /* The query: a text, or several that are searched as one. */
 static bool take_query(struct request *r, struct json_value root, struct str *out, struct err *e)
@@ -56,15 +39,9 @@ static void put_result(struct json_writer *w, const struct doc_passage *p, doubl
     json_end(w);
 }
 
-static bool reply_results(struct request *r, const struct search_job *j, double threshold,
-                          struct err *e)
+static bool reply_results(struct request *r, const struct retrieve_query *q,
+                          const struct retrieval *found, struct err *e)
 {
-    int64_t *id = arena_array(r->call.arena, int64_t, j->n);
-    struct doc_passage *p;
-    for (size_t i = 0; i < j->n; i++)
-        id[i] = j->hit[i].chunk;
-    if (!doc_chunks_load(r->service->db, r->call.arena, id, j->n, &p, e))
-        return false;
     struct buf b;
     struct json_writer w;
     buf_init(&b, PAGE_MAX);
@@ -73,16 +50,13 @@ static bool reply_results(struct request *r, const struct search_job *j, double 
     json_kv_text(&w, "object", "vector_store.search_results.page");
     json_key(&w, "search_query");
     json_array(&w);
-    json_put_str(&w, j->q.text);
+    for (size_t i = 0; i < q->n_texts; i++)
+        json_put_str(&w, q->text[i]);
     json_end(&w);
     json_key(&w, "data");
     json_array(&w);
-    for (size_t i = 0; i < j->n; i++) {
-        /* Keyword scores have no upper end; s / (s + 10) keeps their order within 0..1. */
-        double score = j->hit[i].score / (j->hit[i].score + 10.0);
-        if (p[i].chunk.id && score >= threshold)
-            put_result(&w, &p[i], score);
-    }
+    for (size_t i = 0; i < found->n; i++)
+        put_result(&w, &found->hit[i].passage, found->hit[i].score);
     json_end(&w);
     json_kv_bool(&w, "has_more", false);
     json_kv_text(&w, "next_page", NULL);
@@ -108,17 +82,14 @@ bool stores_search(struct request *r, struct err *e)
         return err_param(e, ERR_INVALID, "ranking_options.score_threshold",
                          "'score_threshold' must lie between 0 and 1");
 
-    struct search_job *j = arena_struct(r->call.arena, struct search_job);
-    *j = (struct search_job){.service = r->service, .arena = r->call.arena};
-    j->q = (struct search_query){
-        .collection = &c.id, .n_collections = 1, .text = query, .k = (size_t)k};
-    if (!stores_filter(r, c.id, json_get(root, "filters"), &j->q, e) ||
-        !doc_collection_touch(r->service->db, c.id, e))
-        return false;
-    work_run(run_search, j);
-    if (!j->good) {
-        *e = j->e;
-        return false;
-    }
-    return reply_results(r, j, threshold, e);
+    struct retrieve_query q = {.search = {.collection = &c.id, .n_collections = 1},
+                               .text = &query,
+                               .n_texts = 1,
+                               .k = (size_t)k,
+                               .threshold = threshold};
+    struct retrieval found;
+    return stores_filter(r, c.id, json_get(root, "filters"), &q.search, e) &&
+           doc_collection_touch(r->service->db, c.id, e) &&
+           retrieve(&r->service->retriever, &q, r->call.arena, &found, e) &&
+           reply_results(r, &q, &found, e);
 }

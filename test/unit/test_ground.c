@@ -71,7 +71,9 @@ static struct call ask(const struct chat_message *m, size_t n, const struct answ
     c.req.message = arena_array(a, struct chat_message, n);
     memcpy(c.req.message, m, n * sizeof(*m));
     c.req.n_messages = n;
-    ok(answer_ground(d, s, &collection, 1, opt, &c, &e) && c.req.grounded, "grounded");
+    const struct retriever from = {.db = d, .search = s};
+    const struct retrieve_query q = {.search = {.collection = &collection, .n_collections = 1}};
+    ok(answer_ground(&from, &q, opt, &c, &e) && c.req.grounded, "grounded");
     return c;
 }
 
