@@ -1,5 +1,5 @@
-// What penstock costs as a gateway, beside nginx's proxy_pass, haproxy and Portkey, on the same
-// machine in the same run.
+// What penstock costs as a gateway, beside nginx's proxy_pass, haproxy, Portkey and a proxy that does
+// nothing but pass bytes on (the floor: what the kernel takes), on the same machine in the same run.
 //
 //     node bench/gateway.mjs [--build build] [--rounds 5] [--seconds 3] [--held 10000] [--only NAMES]
 //
@@ -41,6 +41,7 @@ const programs = {
   penstock: resolve(opt.build, "penstock"),
   mock: resolve(opt.build, "mock_provider"),
   load: resolve(opt.build, "sse_load"),
+  floor: resolve(opt.build, "floor_proxy"),
 };
 const dir = mkdtempSync(join(tmpdir(), "penstock-bench."));
 const children = new Set();
@@ -239,6 +240,13 @@ backend back
   return { child, key: "none", json: { port }, sse: { port } };
 }
 
+async function startFloor() {
+  const port = await freePort();
+  const child = start(1, "floor", [programs.floor, "--port", String(port), "--upstream", String(mock.fast)]);
+  await listening(port, child, "floor");
+  return { child, key: "none", json: { port }, sse: { port } };
+}
+
 async function startPortkey() {
   const port = await freePort();
   const child = start(1, "portkey", ["node", portkeyServer, `--port=${port}`, "--headless"]);
@@ -325,7 +333,7 @@ function interleave(targets, measure) {
     rows.push(row);
   }
   const of = (name) => (targets[name] ? median(rows.map((row) => row[name])) : undefined);
-  return { rows, nginx: of("nginx"), haproxy: of("haproxy"), penstock: of("penstock"), ratio: median(rows.map((row) => row.penstock / row.nginx)) };
+  return { rows, nginx: of("nginx"), haproxy: of("haproxy"), floor: of("floor"), penstock: of("penstock"), ratio: median(rows.map((row) => row.penstock / row.nginx)) };
 }
 
 function heldStreams() {
@@ -360,7 +368,7 @@ function row(what, cells, ratio, goal, verdict) {
 const fixed = (n, digits = 2) => n?.toFixed(digits);
 
 function line(what, r, ratio, digits, goal, met) {
-  row(what, [fixed(r.nginx, digits), fixed(r.haproxy, digits), fixed(r.portkey, digits), fixed(r.penstock, digits)], fixed(ratio), goal, met ? "met" : "MISSED");
+  row(what, [fixed(r.nginx, digits), fixed(r.haproxy, digits), fixed(r.portkey, digits), fixed(r.floor, digits), fixed(r.penstock, digits)], fixed(ratio), goal, met ? "met" : "MISSED");
 }
 
 function report(what, r, goal) {
@@ -376,9 +384,9 @@ async function bench() {
   await listening(mock.slow, slow, "mock-slow");
   makeCertificate();
   console.log(`${rounds} rounds of ${seconds} s each, in turn; 32 connections, 64 streams\n`);
-  row("", ["nginx", "haproxy", "Portkey", "penstock"], "ratio", "goal", "");
+  row("", ["nginx", "haproxy", "Portkey", "floor", "penstock"], "ratio", "goal", "");
 
-  const targets = { nginx: await startNginx(), ...(installed("haproxy") && { haproxy: await startHaproxy() }), penstock: await startPenstock(false) };
+  const targets = { nginx: await startNginx(), ...(installed("haproxy") && { haproxy: await startHaproxy() }), floor: await startFloor(), penstock: await startPenstock(false) };
   for (const target of Object.values(targets)) wrk(target, 1024, 1); // caches and pools warm
   await measure("1kb", () => report("CPU us per request, 1 KB", interleave(targets, perRequest(1024)), 0.78));
   await measure("8kb", () => report("CPU us per request, 8 KB", interleave(targets, perRequest(8192)), 0.85));
@@ -406,7 +414,7 @@ function ttft(targets) {
   const direct = { key: "none", sse: { port: mock.fast } };
   const r = interleave({ ...targets, direct }, (target) => sse(target, 4, seconds).ttft_p50_us);
   const added = (name) => (targets[name] ? median(r.rows.map((row) => row[name] - row.direct)) : undefined);
-  const all = { nginx: added("nginx"), haproxy: added("haproxy"), penstock: added("penstock") };
+  const all = { nginx: added("nginx"), haproxy: added("haproxy"), floor: added("floor"), penstock: added("penstock") };
   line("added time to first event, us", all, all.penstock / all.nginx, 0, "<= 50 us and <= nginx", all.penstock <= 50 && all.penstock <= all.nginx);
 }
 
