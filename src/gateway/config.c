@@ -106,6 +106,7 @@ static const struct field model_field[] = {
     {"fallback", FIELD_TEXTS, AT(config_model, fallback), .doc = "Models that are asked in this order when this one fails."},
     {"knowledge", FIELD_TEXTS, AT(config_model, knowledge), .doc = "Collections whose passages ground every answer of this model."},
     {"context", FIELD_COUNT, AT(config_model, context_tokens), "8192", "The model's window in tokens.", .least = 512, .most = 100000000},
+    {"vocabulary", FIELD_TEXT, AT(config_model, vocabulary), .doc = "File with the model's tokens: tiktoken's ranks (`o200k_base.tiktoken`) or a Hugging Face `tokenizer.json` of byte-level BPE. Prompts, passages and the context budget are then counted exactly; without it tokens are estimated."},
     {"attempts", FIELD_COUNT, AT(config_model, attempts), "4", "How often providers are asked for one answer at most.", .least = 1, .most = 6},
     {"retry_budget", FIELD_DURATION, AT(config_model, retry_budget_ms), "3s", "How long the pauses before further attempts may take in all.", .least = 0, .most = 600000},
     {"first_token_timeout", FIELD_DURATION, AT(config_model, first_token_timeout_ms), "0s", "A stream that has not said a word by then is given up for the next target; 0 is the provider's own times alone.", .least = 0, .most = 3600000},
@@ -327,6 +328,20 @@ static void build_tracing(struct config *c)
         t->service_name = STR("penstock");
 }
 
+/* A file is loaded once, however many models name it. */
+static bool load_vocabulary(const struct config *c, struct config_model *m, struct err *e)
+{
+    for (const struct config_model *o = c->model; m->vocabulary.len && o < m; o++)
+        if (str_eq(o->vocabulary, m->vocabulary)) {
+            m->model.vocabulary = o->model.vocabulary;
+            return true;
+        }
+    if (m->vocabulary.len && !vocab_load(&m->loaded, arena_text(c->arena, m->vocabulary), e))
+        return false;
+    m->model.vocabulary = m->loaded;
+    return true;
+}
+
 static bool make_model(struct config *c, struct config_model *m, struct err *e)
 {
     struct model *to = &m->model;
@@ -358,7 +373,7 @@ static bool make_model(struct config *c, struct config_model *m, struct err *e)
     for (size_t i = 0; i < to->n_targets; i++)
         if (!make_target(c, m, &from[i], &to->target[i], e))
             return false;
-    return model_places(to, c->arena, e);
+    return load_vocabulary(c, m, e) && model_places(to, c->arena, e);
 }
 
 /* A model's own fallbacks are not asked on behalf of another. */
@@ -656,6 +671,8 @@ void config_unref(struct config *c)
         return;
     for (size_t i = 0; i < c->n_providers; i++)
         tls_client_free(c->provider[i].tls);
+    for (size_t i = 0; i < c->n_models; i++)
+        vocab_unref(c->model[i].loaded);
     arena_free(c->arena);
 }
 

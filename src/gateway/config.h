@@ -84,11 +84,13 @@ struct config_model {
     size_t n_fallback;
     struct str *knowledge; /* names of collections that ground its answers */
     size_t n_knowledge;
-    struct str prefill; /* "auto", "true", "false" */
+    struct str vocabulary; /* a file */
+    struct str prefill;    /* "auto", "true", "false" */
     int64_t context_tokens, attempts, retry_budget_ms, first_token_timeout_ms, hold_back_ms,
         hedge_ms;
     bool coalesce;
     double price_input, price_cached, price_cache_write, price_output; /* dollars per million */
+    struct vocab *loaded; /* of `vocabulary`; NULL: none, or another model of this file has it */
     struct model model;
 };
 

@@ -113,6 +113,7 @@ static bool route(struct request *r, struct err *e)
     if (m) {
         r->call.req.model = m->name;
         r->model = &m->model;
+        r->call.vocabulary = m->model.vocabulary;
         return !m->n_knowledge || find_collections(r, m->knowledge, m->n_knowledge, e);
     }
     r->model = &r->config->extractive_model.model;

@@ -1,14 +1,18 @@
 #include "model/call.h"
-#include "text/token.h"
 
 enum { MESSAGE_TOKENS = 4 }; /* what roles and separators cost, as OpenAI documents it */
+
+size_t call_tokens(const struct call *c, struct str text)
+{
+    return vocab_tokens(c->vocabulary, text);
+}
 
 int64_t call_prompt_tokens(const struct call *c)
 {
     const struct chat_request *r = &c->req;
     int64_t n = r->prompt_tokens, each = r->op == OP_CHAT ? MESSAGE_TOKENS : 0;
     for (size_t i = r->n_left_out; i < r->n_messages; i++)
-        n += (int64_t)token_count(r->message[i].text) + each;
+        n += (int64_t)call_tokens(c, r->message[i].text) + each;
     for (size_t i = 0; i < r->n_passages; i++)
         n += r->passage[i].tokens;
     return n;

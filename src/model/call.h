@@ -15,6 +15,7 @@
 #include "obs/trace.h"
 #include "store/journal.h"
 #include "tenant/key.h"
+#include "text/vocab.h"
 
 /* What the client has of its answer, over all attempts: it decides what another one may do. Of
  * Anthropic's blocks none is begun before something spoke, and while all is plain the first one, of
@@ -38,6 +39,8 @@ struct call {
     struct spans spans;
     struct trace *trace; /* NULL: nobody asks, the usual case */
 
+    const struct vocab
+        *vocabulary; /* of the model that was asked for; NULL: tokens are estimated */
     struct chat_request req;
     struct said said;
     struct chat_usage usage; /* of the answer */
@@ -52,6 +55,8 @@ struct call {
     struct http_client *http; /* of this loop; only a provider behind HTTP needs it */
 };
 
+/* Tokens of a text: exact when the model's vocabulary is loaded. */
+size_t call_tokens(const struct call *c, struct str text);
 /* Tokens of the prompt as we count them: messages that are not left out, and passages. */
 int64_t call_prompt_tokens(const struct call *c);
 /* Nothing of the call points into `early` from here on, which becomes NULL. */

@@ -43,12 +43,13 @@ struct model {
     size_t n_fallback;
     struct account account;
     int64_t context_tokens;
-    int max_attempts;        /* 1-6 */
-    int64_t retry_budget_ms; /* what pauses before retries may take in all */
-    int64_t first_token_ms;  /* 0 = only the provider's deadlines */
-    int64_t hold_back_ms;    /* a stream's first words are held so long; 0 = not at all */
-    int64_t hedge_ms;        /* a second attempt starts beside a silent first one; 0 = never */
-    bool coalesce;           /* identical requests in flight share one answer */
+    const struct vocab *vocabulary; /* NULL: its tokens are estimated */
+    int max_attempts;               /* 1-6 */
+    int64_t retry_budget_ms;        /* what pauses before retries may take in all */
+    int64_t first_token_ms;         /* 0 = only the provider's deadlines */
+    int64_t hold_back_ms;           /* a stream's first words are held so long; 0 = not at all */
+    int64_t hedge_ms; /* a second attempt starts beside a silent first one; 0 = never */
+    bool coalesce;    /* identical requests in flight share one answer */
 };
 
 /* Fills the places of a model whose targets are set, in `a`. ERR_LIMIT: over BALANCE_MOST. */

@@ -88,11 +88,12 @@ static void answer(void *arg)
         job->piece[job->n++] = STR(CHAT_NO_INFORMATION);
 }
 
-static int64_t tokens_in(const struct chat_request *r)
+static int64_t tokens_in(const struct call *c)
 {
+    const struct chat_request *r = &c->req;
     int64_t n = 0;
     for (size_t i = 0; i < r->n_messages; i++)
-        n += (int64_t)token_count(r->message[i].text);
+        n += (int64_t)call_tokens(c, r->message[i].text);
     for (size_t i = 0; i < r->n_passages; i++)
         n += r->passage[i].tokens;
     return n;
@@ -105,10 +106,10 @@ static bool answer_chat(struct attempt *a, struct err *e)
     struct chat_event end = {.kind = CHAT_FINISH, .finish = CHAT_FINISH_STOP};
     job->c = c;
     work_run(answer, job);
-    a->usage = (struct chat_usage){.input = tokens_in(&c->req), .counted = true};
+    a->usage = (struct chat_usage){.input = tokens_in(c), .counted = true};
     a->said->begun = true;
     for (size_t i = 0; i < job->n && end.finish == CHAT_FINISH_STOP; i++) {
-        int64_t tokens = (int64_t)token_count(job->piece[i]);
+        int64_t tokens = (int64_t)call_tokens(c, job->piece[i]);
         if (c->req.max_tokens > 0 && a->usage.output + tokens > c->req.max_tokens) {
             end.finish = CHAT_FINISH_LENGTH;
             break;

@@ -3,7 +3,6 @@
 #include "base/utf8.h"
 #include "model/provider.h"
 #include "run/work.h"
-#include "text/token.h"
 #include "text/unicode.h"
 
 enum { WORD_MOST = 256, MESSAGE_MOST = 1 << 20 /* bytes that are looked at */ };
@@ -95,7 +94,7 @@ static bool answer(struct attempt *a, struct err *e)
     }
     a->usage = (struct chat_usage){.counted = true,
                                    .input = call_prompt_tokens(a->call),
-                                   .output = (int64_t)token_count(text)};
+                                   .output = (int64_t)call_tokens(a->call, text)};
     a->said->begun = true;
     provider_spoke(a, text, true);
     a->finish = CHAT_FINISH_STOP;

@@ -1,4 +1,5 @@
-/* token.h - how many tokens a language model will make of a text, without its vocabulary.
+/* token.h - how many tokens a language model will make of a text, without its vocabulary (with it:
+ * text/vocab.h).
  *
  * A byte-pair vocabulary first cuts text into words, groups of up to three digits, runs of
  * punctuation and runs of white space, then splits what it does not know. The estimate does the

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#include <stdlib.h>
 #include <utf8proc.h>
 
 static const struct {
@@ -52,6 +53,47 @@ enum unicode_kind unicode_kind(uint32_t c)
     case UTF8PROC_CATEGORY_ME: return is_dense(c) ? UNICODE_DENSE : UNICODE_MARK;
     default: return is_joiner(c) ? UNICODE_MARK : UNICODE_OTHER;
     }
+}
+
+static bool is_white_space(uint32_t c)
+{
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+unsigned unicode_category(uint32_t c)
+{
+    if (is_white_space(c))
+        return UNICODE_SPACE;
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LT: return UNICODE_UPPER;
+    case UTF8PROC_CATEGORY_LL: return UNICODE_LOWER;
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO: return UNICODE_CASELESS;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME: return UNICODE_ACCENT;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO: return UNICODE_NUMBER;
+    default: return 0;
+    }
+}
+
+void unicode_compose(struct buf *out, struct str text)
+{
+    utf8proc_uint8_t *composed = NULL;
+    size_t at = 0;
+    while (at < text.len && (unsigned char)text.p[at] < 0x80)
+        at++;
+    utf8proc_ssize_t n = 0;
+    if (at < text.len)
+        n = utf8proc_map((const utf8proc_uint8_t *)text.p, (utf8proc_ssize_t)text.len, &composed,
+                         UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    buf_add(out, n > 0 ? (struct str){(const char *)composed, (size_t)n} : text);
+    free(composed); /* the library took it from malloc */
 }
 
 /* Folded in pieces of this size, so that a frame stays small. No character folds to more code

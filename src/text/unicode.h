@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "base/buf.h"
 
 enum unicode_kind {
     UNICODE_OTHER, /* white space, punctuation, symbols */
@@ -14,6 +14,22 @@ enum unicode_kind {
                       (whose words are glued to their particles), Thai, Lao, Khmer, Burmese */
 };
 enum unicode_kind unicode_kind(uint32_t c);
+
+/* General categories as bits, as the patterns of tokenizers name them. White space is the property
+ * White_Space, whatever the category. */
+enum {
+    UNICODE_UPPER = 1,    /* Lu, Lt */
+    UNICODE_LOWER = 2,    /* Ll */
+    UNICODE_CASELESS = 4, /* Lm, Lo */
+    UNICODE_ACCENT = 8,   /* M: Mn, Mc, Me */
+    UNICODE_NUMBER = 16,  /* N: Nd, Nl, No */
+    UNICODE_SPACE = 32,
+    UNICODE_LETTER = UNICODE_UPPER | UNICODE_LOWER | UNICODE_CASELESS, /* L */
+};
+unsigned unicode_category(uint32_t c); /* 0: none of them */
+
+/* Appends the text in normalization form C; broken UTF-8 as it is. */
+void unicode_compose(struct buf *out, struct str text);
 
 /* Folds a word so that what readers take for the same compares equal: case, compatibility forms
  * (full-width letters, ligatures), composed and decomposed accents; invisible characters go. The
