@@ -127,12 +127,13 @@ static void note(struct search_set *s, const struct doc_change *change, int64_t 
         return;
     }
     struct collection *c = collection_of(s, change->collection, newest);
-    if (change->seq <= c->seq)
+    if (change->seq <= c->seq || change->kind == DB_SPACE_CHANGED ||
+        (change->kind == DB_DOCUMENT_EMBEDDED && change->content <= c->seq))
         return;
     if (bm25_remove(c->index, change->document))
         c->unsaved++;
     c->staged = true;
-    if (change->kind != DB_DOCUMENT_ADDED)
+    if (change->kind == DB_DOCUMENT_REMOVED)
         return;
     if (c->n_load == c->room) {
         c->room = c->room * 2 + 64;

@@ -350,16 +350,37 @@ bool db_check(struct db *d, struct err *e)
 
 /* An index loads a document as it is now, so of each document only the last change says something;
  * after the removal of a collection, only that. */
+/* The change that brought the content of a document: its last, or what that one remembers. */
+static bool content_of(struct db_tx *tx, int64_t document, int64_t *seq, struct err *e)
+{
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "select seq, content from changes where document = $1",
+                  DB_INT(document)))
+        return false;
+    int got = db_step(rows, e);
+    if (got > 0)
+        *seq = db_int(rows, 1) ? db_int(rows, 1) : db_int(rows, 0);
+    db_done(rows);
+    return got >= 0;
+}
+
 bool db_change(struct db_tx *tx, enum db_change kind, struct str collection, int64_t document,
                struct err *e)
 {
-    bool good =
-        kind == DB_COLLECTION_REMOVED
-            ? db_exec(tx, e, "delete from changes where collection = $1", DB_TEXT(collection))
-            : db_exec(tx, e, "delete from changes where document = $1", DB_INT(document));
-    return good &&
-           db_exec(tx, e, "insert into changes (kind, collection, document) values ($1, $2, $3)",
-                   DB_INT(kind), DB_TEXT(collection), DB_INT(document));
+    int64_t content = 0;
+    bool good = kind != DB_DOCUMENT_EMBEDDED || content_of(tx, document, &content, e);
+    if (kind == DB_COLLECTION_REMOVED)
+        good = good &&
+               db_exec(tx, e, "delete from changes where collection = $1", DB_TEXT(collection));
+    else if (kind == DB_SPACE_CHANGED)
+        good = good && db_exec(tx, e, "delete from changes where collection = $1 and kind = $2",
+                               DB_TEXT(collection), DB_INT(kind));
+    else
+        good = good && db_exec(tx, e, "delete from changes where document = $1", DB_INT(document));
+    return good && db_exec(tx, e,
+                           "insert into changes (kind, collection, document, content)"
+                           " values ($1, $2, $3, $4)",
+                           DB_INT(kind), DB_TEXT(collection), DB_INT(document), DB_INT(content));
 }
 
 /* ---- Opening ---- */

@@ -200,7 +200,8 @@ bool doc_chunks_range(struct db *d, struct arena *a, int64_t document, uint32_t 
 /* ---- Changes, for indexes ---- */
 
 struct doc_change {
-    int64_t seq, document; /* document 0 with DB_COLLECTION_REMOVED */
+    int64_t seq, document; /* document 0 when it is of a collection */
+    int64_t content;       /* DB_DOCUMENT_EMBEDDED: the change that brought the content */
     enum db_change kind;
     struct str collection;
 };

@@ -115,7 +115,7 @@ struct follow {
     size_t n;
 };
 
-#define FOLLOW "select seq, document, kind, collection from changes where seq > $1 "
+#define FOLLOW "select seq, document, kind, collection, content from changes where seq > $1 "
 
 static bool follow_tx(struct db_tx *tx, void *arg, struct err *e)
 {
@@ -133,6 +133,7 @@ static bool follow_tx(struct db_tx *tx, void *arg, struct err *e)
             .document = db_int(rows, 1),
             .kind = (enum db_change)db_int(rows, 2),
             .collection = doc_text(f->a, rows, 3),
+            .content = db_int(rows, 4),
         };
     }
     db_done(rows);

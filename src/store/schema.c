@@ -210,7 +210,41 @@ static const char *const step_3[] = {
     NULL,
 };
 
-static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3};
+/* Vectors from embedders outside (store/space.h). The key of `embeddings` begins with the space, so
+ * that a space lies together. `content`: the change that brought the content, when this one brought
+ * only vectors; 0 = this one. */
+static const char *const step_4[] = {
+    "create table spaces ("
+    " id " IDENTITY ","
+    " name text not null unique,"
+    " dimension " INT64 " not null,"
+    " created_s " INT64 " not null)",
+    "create table collection_spaces ("
+    " collection text primary key references collections (id) on delete cascade,"
+    " live " INT64 " not null,"  /* in use; 0 = none */
+    " next " INT64 " not null)", /* where it goes */
+    "create table embeddings ("
+    " space " INT64 " not null references spaces (id) on delete cascade,"
+    " hash " BYTES " not null,"
+    " used_s " INT64 " not null,"
+    " vector " BYTES " not null,"
+    " primary key (space, hash))",
+    "create table chunk_vectors ("
+    " chunk " INT64 " not null references chunks (id) on delete cascade,"
+    " space " INT64 " not null,"
+    " hash " BYTES " not null,"
+    " primary key (chunk, space))",
+    "create index chunk_vectors_hash on chunk_vectors (space, hash)",
+    "create table document_spaces ("
+    " document " INT64 " not null references documents (id) on delete cascade,"
+    " space " INT64 " not null,"
+    " version " INT64 " not null,"
+    " primary key (document, space))",
+    "alter table changes add column content " INT64 " not null default 0",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3, step_4};
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
 {

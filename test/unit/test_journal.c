@@ -480,6 +480,13 @@ static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
         "drop table usage_rows",
         "drop table usage_labels",
         "alter table old rename to usage",
+        /* what the steps behind the ledger's made */
+        "drop table spaces",
+        "drop table collection_spaces",
+        "drop table embeddings",
+        "drop table chunk_vectors",
+        "drop table document_spaces",
+        "alter table changes drop column content",
         "delete from schema_version where version > 1",
     };
     (void)arg;
