@@ -3,12 +3,15 @@
  * The bytes are a blob under an id of ours; the client's file name is data and never a path.
  */
 #include "gateway/routes.h"
+#include "base/clock.h"
+#include "gateway/body.h"
 #include "net/multipart.h"
 #include "run/work.h"
 
 #include <unistd.h>
 
 enum { PARTS_MAX = 16, LIST_MAX = 64 << 20 };
+enum { EXPIRY_LEAST_S = 3600, EXPIRY_MOST_S = 30 * 86400 };
 
 static const char *const purposes[] = {"assistants", "batch",     "fine-tune",
                                        "vision",     "user_data", "evals"};
@@ -23,6 +26,8 @@ static void put_file(struct json_writer *w, const struct doc_file *f)
     json_kv_str(w, "filename", f->filename);
     json_kv_str(w, "purpose", f->purpose);
     json_kv_str(w, "status", f->status);
+    if (f->expires_s)
+        json_kv_int(w, "expires_at", f->expires_s);
     json_end(w);
 }
 
@@ -87,6 +92,47 @@ static bool check_upload(const struct multipart_part *file, const struct multipa
                      STR_FMT(str_head(purpose->content, 40)));
 }
 
+/* expires_after[anchor] and expires_after[seconds], both or none. */
+static bool take_expiry(const struct multipart_part *part, size_t n, int64_t *expires_s,
+                        struct err *e)
+{
+    const struct multipart_part *anchor = part_named(part, n, STR("expires_after[anchor]"));
+    const struct multipart_part *after = part_named(part, n, STR("expires_after[seconds]"));
+    int64_t seconds;
+    if (!anchor && !after)
+        return true;
+    if (!anchor || !str_eq(anchor->content, STR("created_at")))
+        return err_param(e, ERR_INVALID, "expires_after[anchor]",
+                         "'expires_after[anchor]' must be created_at");
+    if (!after || !str_to_i64(after->content, &seconds) || seconds < EXPIRY_LEAST_S ||
+        seconds > EXPIRY_MOST_S)
+        return err_param(e, ERR_INVALID, "expires_after[seconds]",
+                         "'expires_after[seconds]' must be a whole number from %d to %d",
+                         EXPIRY_LEAST_S, EXPIRY_MOST_S);
+    *expires_s = clock_wall_s() + seconds;
+    return true;
+}
+
+static bool check_parts(const struct multipart_part *part, size_t n, struct err *e)
+{
+    static const struct str known[] = {STR_INIT("file"), STR_INIT("purpose"),
+                                       STR_INIT("expires_after[anchor]"),
+                                       STR_INIT("expires_after[seconds]")};
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < COUNT(known) && !str_eq(part[i].name, known[k]))
+            k++;
+        const char *name = k < COUNT(known) ? known[k].p : "";
+        if (k == COUNT(known))
+            return err_param(
+                e, ERR_INVALID, body_path("%.*s", STR_FMT(str_head(part[i].name, 60))).text,
+                "there is no parameter '%.*s' here", STR_FMT(str_head(part[i].name, 60)));
+        if (part_named(part, i, part[i].name))
+            return err_param(e, ERR_INVALID, name, "the part '%s' is there twice", name);
+    }
+    return true;
+}
+
 bool files_create(struct request *r, struct err *e)
 {
     struct multipart_part part[PARTS_MAX];
@@ -99,7 +145,9 @@ bool files_create(struct request *r, struct err *e)
         return false;
     const struct multipart_part *file = part_named(part, n, STR("file"));
     const struct multipart_part *purpose = part_named(part, n, STR("purpose"));
-    if (!check_upload(file, purpose, e))
+    int64_t expires_s = 0;
+    if (!check_upload(file, purpose, e) || !check_parts(part, n, e) ||
+        !take_expiry(part, n, &expires_s, e))
         return false;
 
     struct upload *u = arena_struct(r->call.arena, struct upload);
@@ -118,6 +166,7 @@ bool files_create(struct request *r, struct err *e)
                          .purpose = purpose->content,
                          .status = STR("processed"),
                          .sha256 = str_from(u->sha256),
+                         .expires_s = expires_s,
                          .bytes = (int64_t)u->bytes};
     return doc_file_create(r->service->db, &f, e) && reply_file(r, &f, e);
 }

@@ -77,6 +77,10 @@ size_t reply_headers(const struct request *r, const char *content_type,
     h[n++] = (struct http_header){STR("x-request-id"), id};
     if (request_is_anthropic(r))
         h[n++] = (struct http_header){STR("request-id"), id};
+    if (r->poll_after_ms)
+        h[n++] =
+            (struct http_header){STR("openai-poll-after-ms"),
+                                 arena_printf(r->call.arena, "%jd", (intmax_t)r->poll_after_ms)};
     return n + call_headers(r, h + n);
 }
 

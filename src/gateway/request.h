@@ -43,6 +43,7 @@ struct request {
     const char *client_id; /* the x-request-id that the client sent, NULL = none: for the log */
     struct call call;
     struct limit_slot *limit; /* taken at the door, NULL = none */
+    int64_t poll_after_ms;    /* when to ask again for work in progress, 0 = not said */
 
     /* Model calls. */
     const struct codec *codec;
@@ -60,7 +61,7 @@ bool request_is_anthropic(const struct request *r);
 
 /* Answers. All of them carry x-request-id; those of a model also who answered, after how many
  * attempts (x-penstock-*), and Server-Timing. */
-enum { REPLY_HEADERS = 8 };
+enum { REPLY_HEADERS = 9 };
 size_t reply_headers(const struct request *r, const char *content_type,
                      struct http_header h[REPLY_HEADERS]);
 bool reply_json(struct request *r, int status, struct buf *body, struct err *e); /* frees body */

@@ -38,6 +38,10 @@ static const struct route routes[] = {
     {"POST",   "/v1/vector_stores/{}/files/{}",     stores_file_update,  KEY_DEVELOPER},
     {"DELETE", "/v1/vector_stores/{}/files/{}",     stores_file_remove,  KEY_DEVELOPER},
     {"GET",    "/v1/vector_stores/{}/files/{}/content", stores_file_content, KEY_READ_ONLY},
+    {"POST",   "/v1/vector_stores/{}/file_batches", stores_batch_create, KEY_DEVELOPER},
+    {"GET",    "/v1/vector_stores/{}/file_batches/{}", stores_batch_get, KEY_READ_ONLY},
+    {"POST",   "/v1/vector_stores/{}/file_batches/{}/cancel", stores_batch_cancel, KEY_DEVELOPER},
+    {"GET",    "/v1/vector_stores/{}/file_batches/{}/files", stores_batch_files, KEY_READ_ONLY},
 
     {"POST",   "/admin/ingest",                     admin_ingest,        KEY_ADMIN},
     {"GET",    "/admin/keys",                       admin_keys_list,     KEY_ADMIN},

@@ -42,6 +42,10 @@ bool stores_file_get(struct request *r, struct err *e);
 bool stores_file_update(struct request *r, struct err *e);
 bool stores_file_remove(struct request *r, struct err *e);
 bool stores_file_content(struct request *r, struct err *e);
+bool stores_batch_create(struct request *r, struct err *e);
+bool stores_batch_get(struct request *r, struct err *e);
+bool stores_batch_cancel(struct request *r, struct err *e);
+bool stores_batch_files(struct request *r, struct err *e);
 
 bool admin_ingest(struct request *r, struct err *e);
 bool admin_keys_list(struct request *r, struct err *e);

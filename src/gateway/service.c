@@ -7,6 +7,7 @@
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 #include "gateway/store_jobs.h"
+#include "gateway/upkeep.h"
 #include "obs/otlp.h"
 #include "run/fiber.h"
 #include "run/work.h"
@@ -228,6 +229,8 @@ static void tear_down(void *arg)
         http_server_close(l->server[i]);
     l->n_servers = 0;
     stop_checks(l);
+    upkeep_stop(l->upkeep);
+    l->upkeep = NULL;
     while (fiber_count() > 1)
         fiber_sleep(NS_PER_MS, NULL);
     http_client_free(l->http);
@@ -245,6 +248,8 @@ static bool set_up(struct service_loop *l)
     if (!listen_all(l, &l->failed))
         return false;
     start_checks(l);
+    if (l->index == 0 && !l->service->opt.private_only)
+        l->upkeep = upkeep_start(l->service);
     return true;
 }
 
@@ -285,6 +290,8 @@ static void stop_all(struct service *s)
 {
     for (unsigned i = 0; i < s->n_loops; i++)
         stop_loop(&s->loop[i]);
+    store_jobs_stop(s->store_jobs);
+    s->store_jobs = NULL;
     otlp_close(s->otlp, LAST_SPANS_MS);
     s->otlp = NULL;
     work_stop();
@@ -500,7 +507,7 @@ bool service_start(struct service *s, struct err *e)
     for (unsigned i = 0; i < s->n_loops; i++)
         if (!start_loop(s, i, e))
             goto fail;
-    if (!store_jobs_resume(s, e))
+    if (!store_jobs_start(&s->store_jobs, s, e))
         goto fail;
     service_discover(s);
     for (unsigned i = 0; i < s->n_loops; i++)

@@ -53,6 +53,7 @@ struct service {
 
     /* set once, by service_start */
     struct otlp *otlp; /* NULL: nobody collects traces */
+    struct store_jobs *store_jobs;
 
     /* atomic */
     _Atomic int state; /* enum service_state */
@@ -70,7 +71,8 @@ struct service_loop {
     /* loop thread only, once started */
     struct config *config; /* what new requests use; holds a reference */
     struct http_client *http;
-    struct checks *checks; /* of the first loop alone */
+    struct checks *checks; /* of the first loop alone, as the next */
+    struct fiber *upkeep;
     struct http_server *server[SERVICE_LISTEN_MAX];
     size_t n_servers;
     char address[SERVICE_LISTEN_MAX][160]; /* with the port that was chosen */

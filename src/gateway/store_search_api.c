@@ -71,7 +71,7 @@ bool stores_search(struct request *r, struct err *e)
     struct str query;
     int64_t k = RESULTS_DEFAULT;
     double threshold = 0;
-    if (!stores_find(r, &c, e) || !request_json(r, &body, e))
+    if (!stores_find_live(r, &c, e) || !request_json(r, &body, e))
         return false;
     struct json_value root = json_root(&body);
     if (!take_query(r, root, &query, e) ||

@@ -1,23 +1,18 @@
 /* stores_api.c - /v1/vector_stores: the collections themselves. */
+#include "gateway/stores_api.h"
+#include "base/clock.h"
 #include "gateway/routes.h"
 #include "gateway/store_jobs.h"
-#include "gateway/stores_api.h"
-
-enum { LIST_MAX = 64 << 20 };
 
 /* ---- Objects ---- */
 
-static void put_counts(struct json_writer *w, const struct doc_collection *c)
+void stores_put_counts(struct json_writer *w, const uint64_t documents[DOC_STATUS_COUNT])
 {
-    int64_t working = (int64_t)c->documents[DOC_IN_PROGRESS];
-    int64_t done = (int64_t)c->documents[DOC_COMPLETED], failed = (int64_t)c->documents[DOC_FAILED];
     json_key(w, "file_counts");
     json_object(w);
-    json_kv_int(w, "in_progress", working);
-    json_kv_int(w, "completed", done);
-    json_kv_int(w, "failed", failed);
-    json_kv_int(w, "cancelled", 0);
-    json_kv_int(w, "total", working + done + failed);
+    for (int s = DOC_ANY + 1; s < DOC_STATUS_COUNT; s++)
+        json_kv_int(w, doc_status_name((enum doc_status)s), (int64_t)documents[s]);
+    json_kv_int(w, "total", (int64_t)documents[DOC_ANY]);
     json_end(w);
 }
 
@@ -37,9 +32,14 @@ static void put_store(struct json_writer *w, const struct doc_collection *c)
     json_kv_text(w, "object", "vector_store");
     json_kv_int(w, "created_at", c->created_s);
     json_kv_str(w, "name", c->name);
+    if (c->description.len)
+        json_kv_str(w, "description", c->description);
     json_kv_int(w, "usage_bytes", (int64_t)c->bytes);
-    put_counts(w, c);
-    json_kv_text(w, "status", c->documents[DOC_IN_PROGRESS] ? "in_progress" : "completed");
+    stores_put_counts(w, c->documents);
+    json_kv_text(w, "status",
+                 c->expired                      ? "expired"
+                 : c->documents[DOC_IN_PROGRESS] ? "in_progress"
+                                                 : "completed");
     put_time(w, "last_active_at", c->last_active_s);
     json_key(w, "metadata");
     json_put_raw(w, c->metadata);
@@ -49,16 +49,25 @@ static void put_store(struct json_writer *w, const struct doc_collection *c)
         json_kv_text(w, "anchor", "last_active_at");
         json_kv_int(w, "days", c->expires_days);
         json_end(w);
-        json_kv_int(w, "expires_at", c->expires_s);
     }
+    put_time(w, "expires_at", c->expires_s);
     json_end(w);
+}
+
+enum { POLL_FAST_MS = 100, POLL_SLOW_MS = 1000, POLL_FAST_S = 10 };
+
+void stores_poll_after(struct request *r, int64_t since_s)
+{
+    r->poll_after_ms = clock_wall_s() - since_s < POLL_FAST_S ? POLL_FAST_MS : POLL_SLOW_MS;
 }
 
 static bool reply_store(struct request *r, const struct doc_collection *c, struct err *e)
 {
     struct buf b;
     struct json_writer w;
-    buf_init(&b, LIST_MAX);
+    if (c->documents[DOC_IN_PROGRESS])
+        stores_poll_after(r, c->last_active_s);
+    buf_init(&b, STORES_LIST_MAX);
     json_begin(&w, &b);
     put_store(&w, c);
     return reply_json(r, 200, &b, e);
@@ -77,58 +86,27 @@ bool stores_find(struct request *r, struct doc_collection *c, struct err *e)
     return true;
 }
 
-/* {"type":"static","static":{...}}; "auto" leaves the defaults. */
-bool stores_take_chunking(struct json_value body, uint32_t *tokens, uint32_t *overlap,
-                          struct err *e)
+bool stores_find_live(struct request *r, struct doc_collection *c, struct err *e)
 {
-    struct json_value v = json_get(body, "chunking_strategy"), s = json_get(v, "static");
-    int64_t max = *tokens ? *tokens : 800, over = *tokens ? *overlap : 400;
-    if (!json_exists(v) || json_is(v, JSON_NULL) || json_text_is(json_get(v, "type"), "auto"))
-        return true;
-    if (!json_text_is(json_get(v, "type"), "static") || !json_is(s, JSON_OBJECT))
-        return err_param(e, ERR_INVALID, "chunking_strategy",
-                         "'chunking_strategy' must be auto, or static with its numbers");
-    if (!request_take_int(s, "max_chunk_size_tokens", 100, 4096, &max, e) ||
-        !request_take_int(s, "chunk_overlap_tokens", 0, max / 2, &over, e))
+    return stores_find(r, c, e) &&
+           (!c->expired || err_set(e, ERR_INVALID, "the vector store '%.*s' has expired",
+                                   STR_FMT(str_head(c->id, 64))));
+}
+
+/* What is the same when a store is made and when it is changed. */
+static bool take_common(const struct member_reader *m, struct json_value root,
+                        struct doc_collection *c)
+{
+    struct str name, description;
+    if (!member_text(m, root, NULL, "name", &name) ||
+        !member_text(m, root, NULL, "description", &description) ||
+        !store_fields_metadata(m, root, &c->metadata) ||
+        !store_fields_expiry(m, root, &c->expires_days))
         return false;
-    *tokens = (uint32_t)max;
-    *overlap = (uint32_t)over;
-    return true;
-}
-
-static bool take_metadata(struct json_value body, struct str *out, struct err *e)
-{
-    struct json_value v = json_get(body, "metadata");
-    if (!json_exists(v) || json_is(v, JSON_NULL))
-        return true;
-    if (!json_is(v, JSON_OBJECT) || json_count(v) > 16)
-        return err_param(e, ERR_INVALID, "metadata", "'metadata' must be an object of at most 16");
-    *out = json_raw(v);
-    return true;
-}
-
-static bool take_expiry(struct json_value body, uint32_t *days, struct err *e)
-{
-    struct json_value v = json_get(body, "expires_after");
-    int64_t n = *days;
-    if (json_exists(v) && !json_is(v, JSON_NULL) && !json_is(v, JSON_OBJECT))
-        return err_param(e, ERR_INVALID, "expires_after", "'expires_after' must be an object");
-    if (!request_take_int(v, "days", 1, 365, &n, e))
-        return false;
-    *days = (uint32_t)n;
-    return true;
-}
-
-static bool add_files(struct request *r, struct doc_collection *c, struct json_value ids,
-                      struct err *e)
-{
-    json_each(it, ids)
-    {
-        if (!json_is(it.value, JSON_STRING))
-            return err_param(e, ERR_INVALID, "file_ids", "'file_ids' must be a list of strings");
-        if (!store_jobs_add(r, c, json_text(it.value, r->call.arena), STR("{}"), e))
-            return false;
-    }
+    if (body_given(json_get(root, "name")))
+        c->name = name;
+    if (body_given(json_get(root, "description")))
+        c->description = description;
     return true;
 }
 
@@ -136,17 +114,29 @@ bool stores_create(struct request *r, struct err *e)
 {
     struct json body;
     struct doc_collection c = {.tenant = request_tenant(r)};
+    struct doc_document *doc;
+    size_t n;
+    const struct member_reader m = {r->call.arena, e};
     if (!request_json(r, &body, e))
         return false;
     struct json_value root = json_root(&body);
-    if (!request_take_text(root, "name", r->call.arena, &c.name, e) ||
-        !take_metadata(root, &c.metadata, e) || !take_expiry(root, &c.expires_days, e) ||
-        !stores_take_chunking(root, &c.chunk_tokens, &c.chunk_overlap, e) ||
+    if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("name"), STR("description"), STR("file_ids"),
+                            STR("metadata"), STR("expires_after"), STR("chunking_strategy")) ||
+        !take_common(&m, root, &c) ||
+        !store_fields_chunking(&m, root, NULL, &c.chunk_tokens, &c.chunk_overlap) ||
+        !stores_take_ids(r, &c, root, "file_ids", (struct doc_document){0}, &doc, &n, e) ||
         !doc_collection_create(r->service->db, r->call.arena, &c, e))
         return false;
+    struct doc_batch b = {.collection = c.id};
     r->param[0] = c.id;
-    return add_files(r, &c, json_get(root, "file_ids"), e) && stores_find(r, &c, e) &&
-           reply_store(r, &c, e);
+    for (size_t i = 0; i < n; i++)
+        doc[i].collection = c.id;
+    if (n && !doc_batch_create(r->service->db, r->call.arena, &b, doc, n, e))
+        return false;
+    if (!stores_find(r, &c, e))
+        return false;
+    store_jobs_post(r, &c, doc, n);
+    return reply_store(r, &c, e);
 }
 
 bool stores_get(struct request *r, struct err *e)
@@ -167,7 +157,7 @@ bool stores_list(struct request *r, struct err *e)
         return false;
     struct buf b;
     struct json_writer w;
-    buf_init(&b, LIST_MAX);
+    buf_init(&b, STORES_LIST_MAX);
     json_begin(&w, &b);
     reply_list_begin(&w);
     for (size_t i = 0; i < n; i++)
@@ -180,12 +170,13 @@ bool stores_update(struct request *r, struct err *e)
 {
     struct json body;
     struct doc_collection c;
-    if (!stores_find(r, &c, e) || !request_json(r, &body, e))
+    const struct member_reader m = {r->call.arena, e};
+    if (!stores_find_live(r, &c, e) || !request_json(r, &body, e))
         return false;
     struct json_value root = json_root(&body);
-    if (!request_take_text(root, "name", r->call.arena, &c.name, e) ||
-        !take_metadata(root, &c.metadata, e) || !take_expiry(root, &c.expires_days, e) ||
-        !doc_collection_update(r->service->db, &c, e))
+    if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("name"), STR("description"), STR("metadata"),
+                            STR("expires_after")) ||
+        !take_common(&m, root, &c) || !doc_collection_update(r->service->db, &c, e))
         return false;
     return stores_get(r, e);
 }

@@ -14,7 +14,7 @@
 
 /* ---- Settings ---- */
 
-static struct extract *open_reader(const struct ingest *in)
+struct extract *ingest_reader(const struct ingest *in)
 {
     return extract_open(&(struct extract_options){.reader_path = in->reader_path,
                                                   .memory = in->reader_memory,
@@ -35,11 +35,10 @@ static struct load load_settings(const struct ingest *in, struct str collection,
     };
 }
 
-static unsigned threads_for(const struct ingest *in, size_t files)
+unsigned ingest_threads(const struct ingest *in)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t n = in->parallel ? in->parallel : cores > 0 ? (size_t)cores : 1;
-    n = size_min(n, files);
     enum { MOST = 64 };
     return (unsigned)size_min(n, MOST);
 }
@@ -190,7 +189,7 @@ static void follow(struct run *run, struct reader_thread *t, unsigned n)
 
 static bool load_all(struct ingest *in, struct run *run, struct err *e)
 {
-    unsigned n = threads_for(in, run->walk.n);
+    unsigned n = (unsigned)size_min(ingest_threads(in), run->walk.n);
     struct reader_thread *t = mem_array(n, sizeof(*t));
     sigset_t all, had;
     sigfillset(&all); /* signals are for the threads that expect them */
@@ -198,7 +197,7 @@ static bool load_all(struct ingest *in, struct run *run, struct err *e)
     run->running = n;
     unsigned started = 0;
     for (; started < n; started++) {
-        t[started] = (struct reader_thread){.run = run, .reader = open_reader(in)};
+        t[started] = (struct reader_thread){.run = run, .reader = ingest_reader(in)};
         if (pthread_create(&t[started].thread, NULL, thread_main, &t[started]) != 0) {
             extract_close(t[started].reader);
             break;
@@ -325,8 +324,8 @@ bool ingest_paths(struct ingest *in, struct str collection, const struct str *pa
     return good;
 }
 
-bool ingest_file(struct ingest *in, struct str collection, struct str file_id, struct str filename,
-                 const char *blob_path, struct str attributes_json,
+bool ingest_file(struct ingest *in, struct extract *reader, struct str collection,
+                 struct str file_id, struct str filename, const char *blob_path,
                  const struct ingest_chunking *chunking, struct err *e)
 {
     struct load l = load_settings(in, collection, chunking);
@@ -334,12 +333,10 @@ bool ingest_file(struct ingest *in, struct str collection, struct str file_id, s
     l.uri = file_id;
     l.file_id = file_id;
     l.name = filename;
-    l.attributes = attributes_json.len ? attributes_json : STR("{}");
-    l.reader = open_reader(in);
+    l.reader = reader;
     struct load_result r;
     struct err why = {0};
     bool good = load_file(&l, &r, &why);
-    extract_close(l.reader);
     if (good && r.end == LOAD_GONE)
         good = err_set(&why, ERR_NOT_FOUND, "the bytes of file '%.*s' are not there",
                        STR_FMT(file_id));
@@ -349,9 +346,10 @@ bool ingest_file(struct ingest *in, struct str collection, struct str file_id, s
                                .uri = file_id,
                                .file_id = file_id,
                                .name = filename,
-                               .attributes = l.attributes};
+                               .error_code = load_error_code(why.code)};
     struct err late; /* when the store is what is broken, it cannot note that */
-    doc_fail(in->db, &doc, str_from(why.msg), &late);
+    if (why.code != ERR_CANCELLED)
+        doc_fail(in->db, &doc, str_from(why.msg), &late);
     if (e)
         *e = why;
     return false;

@@ -20,6 +20,8 @@
 #include "index/search.h"
 #include "store/db.h"
 
+struct extract;
+
 struct ingest { /* what all of it needs; made once at start */
     struct db *db;
     struct search_set *search;
@@ -60,10 +62,15 @@ bool ingest_paths(struct ingest *in, struct str collection, const struct str *pa
                   const struct ingest_chunking *chunking, ingest_report *report, void *ctx,
                   struct ingest_progress *total, struct err *e);
 
-/* One uploaded file (blob in a file on disk) into a collection, under its file id. True also when
- * the document cannot be read: its row then says why. */
-bool ingest_file(struct ingest *in, struct str collection, struct str file_id, struct str filename,
-                 const char *blob_path, struct str attributes_json,
+/* One uploaded file (blob in a file on disk) into a collection, under its file id. Its document has
+ * been begun (doc_begin) and keeps the attributes that it has. True also when the document cannot
+ * be read: its row then says why. ERR_CANCELLED when it was cancelled or removed, and nothing has
+ * changed; or when the reader was. */
+bool ingest_file(struct ingest *in, struct extract *reader, struct str collection,
+                 struct str file_id, struct str filename, const char *blob_path,
                  const struct ingest_chunking *chunking, struct err *e);
+/* A reader for it, to be kept for many files; ends with extract_close (ingest/extract.h). */
+struct extract *ingest_reader(const struct ingest *in);
+unsigned ingest_threads(const struct ingest *in); /* how many files should be read at once */
 bool ingest_remove_file(struct ingest *in, struct str collection, struct str file_id,
                         struct err *e);

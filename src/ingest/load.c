@@ -147,6 +147,20 @@ static bool is_about_document(const struct err *e)
     return e->code != ERR_UNAVAILABLE && e->code != ERR_CANCELLED && e->code != ERR_INTERNAL;
 }
 
+struct str load_error_code(enum err_code code)
+{
+    switch (code) {
+    case ERR_MEDIA: return STR("unsupported_file");
+    case ERR_INVALID:
+    case ERR_TOO_LARGE:
+    case ERR_TIMEOUT:
+    case ERR_LIMIT:
+    case ERR_SYNTAX:
+    case ERR_CONTENT: return STR("invalid_file");
+    default: return STR("server_error");
+    }
+}
+
 /* Notes why; the same failure of the same bytes as before is noted already. */
 static bool fail(struct loading *g, struct err *e)
 {
@@ -156,6 +170,7 @@ static bool fail(struct loading *g, struct err *e)
         str_eq(g->had.error, str_from(g->r->why.msg)))
         return true;
     g->doc.attributes = g->load->attributes;
+    g->doc.error_code = load_error_code(g->r->why.code);
     return doc_fail(g->load->db, &g->doc, str_from(g->r->why.msg), e);
 }
 

@@ -32,4 +32,8 @@ struct load_result {
     struct err why;    /* FAILED */
 };
 
+/* What clients of the API are told of an error: "unsupported_file", "invalid_file" or
+ * "server_error". */
+struct str load_error_code(enum err_code code);
+
 bool load_file(const struct load *l, struct load_result *r, struct err *e);

@@ -3,10 +3,8 @@
 #include "base/clock.h"
 
 static const char *const status_names[DOC_STATUS_COUNT] = {
-    [DOC_ANY] = "",
-    [DOC_IN_PROGRESS] = "in_progress",
-    [DOC_COMPLETED] = "completed",
-    [DOC_FAILED] = "failed",
+    [DOC_ANY] = "",          [DOC_IN_PROGRESS] = "in_progress", [DOC_COMPLETED] = "completed",
+    [DOC_FAILED] = "failed", [DOC_CANCELLED] = "cancelled",
 };
 
 const char *doc_status_name(enum doc_status s)
@@ -50,11 +48,11 @@ bool doc_tenant_ensure(struct db_tx *tx, struct str tenant, struct err *e)
                    DB_TEXT(tenant), DB_TEXT(tenant), DB_INT(clock_wall_s()));
 }
 
-static bool cursor(struct db_tx *tx, const char *sql, struct str id, const char *param,
-                   int64_t *created_ms, struct err *e)
+static bool cursor(struct db_tx *tx, const char *sql, struct str id, struct str tenant,
+                   const char *param, int64_t *created_ms, struct err *e)
 {
     struct db_rows *rows;
-    if (!db_query(tx, &rows, e, sql, DB_TEXT(id)))
+    if (!db_query(tx, &rows, e, sql, DB_TEXT(id), DB_TEXT(tenant)))
         return false;
     int got = db_step(rows, e);
     *created_ms = got > 0 ? db_int(rows, 0) : 0;
@@ -71,7 +69,7 @@ static int64_t page_limit(uint32_t limit)
 /* "after" is further down the list, so in an ascending list it is the lower bound. A page before an
  * id is the one that touches it: it is read from there backwards and turned round. */
 bool doc_bounds_find(struct db_tx *tx, const struct doc_page *page, const char *sql,
-                     struct doc_bounds *out, struct err *e)
+                     struct str tenant, struct doc_bounds *out, struct err *e)
 {
     struct str low = page->ascending ? page->after : page->before;
     struct str high = page->ascending ? page->before : page->after;
@@ -84,10 +82,10 @@ bool doc_bounds_find(struct db_tx *tx, const struct doc_page *page, const char *
         .reversed = page->before.len && !page->after.len,
     };
     out->ascending = page->ascending != out->reversed;
-    return (!low.len ||
-            cursor(tx, sql, low, page->ascending ? "after" : "before", &out->low_ms, e)) &&
-           (!high.len ||
-            cursor(tx, sql, high, page->ascending ? "before" : "after", &out->high_ms, e));
+    const char *of_low = page->ascending ? "after" : "before";
+    const char *of_high = page->ascending ? "before" : "after";
+    return (!low.len || cursor(tx, sql, low, tenant, of_low, &out->low_ms, e)) &&
+           (!high.len || cursor(tx, sql, high, tenant, of_high, &out->high_ms, e));
 }
 
 void doc_page_finish(void *array, size_t *n, size_t size, int64_t limit, bool reversed, bool *more)
@@ -107,7 +105,7 @@ void doc_page_finish(void *array, size_t *n, size_t size, int64_t limit, bool re
 
 /* ---- Reading ---- */
 
-static enum doc_status status_of(struct str name)
+enum doc_status doc_status_of(struct str name)
 {
     for (int s = DOC_ANY + 1; s < DOC_STATUS_COUNT; s++)
         if (str_eq(name, str_from(status_names[s])))
@@ -133,11 +131,14 @@ void doc_read_document(struct arena *a, struct db_rows *rows, struct doc_documen
         .mtime_ns = db_int(rows, 12),
         .last_updated_s = db_int(rows, 13),
         .version = (uint32_t)db_int(rows, 14),
-        .status = status_of(db_text(rows, 15)),
+        .status = doc_status_of(db_text(rows, 15)),
         .error = doc_text(a, rows, 16),
         .chunks = (uint32_t)db_int(rows, 17),
         .created_s = db_int(rows, 18),
         .updated_s = db_int(rows, 19),
+        .chunk_tokens = (uint32_t)db_int(rows, 20),
+        .chunk_overlap = (uint32_t)db_int(rows, 21),
+        .error_code = doc_text(a, rows, 22),
     };
 }
 
@@ -201,7 +202,8 @@ struct list_query {
 #define LIST                                                                                       \
     "select " DOC_COLUMNS " from documents where collection = $1 and id > $2 and id < $3"          \
     " and ($4 = '' or status = $4) and ($5 = 0 or file_id is not null)"                            \
-    " and substr(uri, 1, length($6)) = $6 "
+    " and substr(uri, 1, length($6)) = $6"                                                         \
+    " and ($8 = '' or id in (select document from file_batch_items where batch = $8)) "
 
 static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
 {
@@ -217,7 +219,7 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
     q->n = 0;
     if (!db_query(tx, &rows, e, sql, DB_TEXT(f->collection), DB_INT(low),
                   DB_INT(high ? high : INT64_MAX), DB_TEXT(str_from(status)), DB_INT(f->files_only),
-                  DB_TEXT(f->uri_prefix), DB_INT(limit)))
+                  DB_TEXT(f->uri_prefix), DB_INT(limit), DB_TEXT(f->batch)))
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
@@ -309,25 +311,34 @@ static bool collection_exists(struct db_tx *tx, struct str id, struct err *e)
 #define INSERT                                                                                     \
     "insert into documents (collection, uri, file_id, name, title, doc_type, language, author,"    \
     " content_hash, attributes, bytes, mtime_ns, last_updated_s, version, status, error, chunks,"  \
-    " created_s, updated_s) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"       \
-    " $14, $15, $16, $17, $18, $18) on conflict (collection, uri) do update set "
+    " created_s, updated_s, chunk_tokens, chunk_overlap, error_code)"                              \
+    " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"    \
+    " $18, $19, $20, $21) on conflict (collection, uri) do update set "
 
 /* A good version replaces everything but id and the time of creation. */
 static const char upsert_put[] =
     INSERT "file_id = excluded.file_id, name = excluded.name, title = excluded.title,"
            " doc_type = excluded.doc_type, language = excluded.language, author = excluded.author,"
-           " content_hash = excluded.content_hash, attributes = excluded.attributes,"
+           " content_hash = excluded.content_hash, attributes = case when excluded.file_id is null"
+           " then excluded.attributes else documents.attributes end,"
            " bytes = excluded.bytes, mtime_ns = excluded.mtime_ns,"
            " last_updated_s = excluded.last_updated_s, version = documents.version + 1,"
            " status = excluded.status, error = excluded.error, chunks = excluded.chunks,"
-           " updated_s = excluded.updated_s returning id, version, chunks";
+           " updated_s = excluded.updated_s, error_code = excluded.error_code"
+           " returning id, version, chunks";
 /* The others leave what the last good version said. */
 static const char upsert_begin[] =
-    INSERT "status = excluded.status, error = excluded.error, updated_s = excluded.updated_s"
+    INSERT "status = excluded.status, error = excluded.error, updated_s = excluded.updated_s,"
+           " error_code = excluded.error_code returning id, version, chunks";
+static const char upsert_begin_upload[] =
+    INSERT "status = excluded.status, error = excluded.error, updated_s = excluded.updated_s,"
+           " error_code = excluded.error_code, attributes = excluded.attributes,"
+           " chunk_tokens = excluded.chunk_tokens, chunk_overlap = excluded.chunk_overlap"
            " returning id, version, chunks";
 static const char upsert_fail[] =
     INSERT "status = excluded.status, error = excluded.error, updated_s = excluded.updated_s,"
-           " content_hash = excluded.content_hash returning id, version, chunks";
+           " error_code = excluded.error_code, content_hash = excluded.content_hash"
+           " returning id, version, chunks";
 
 static bool upsert(struct db_tx *tx, const char *sql, struct doc_document *doc, size_t n_chunks,
                    enum doc_status status, struct str error, struct err *e)
@@ -341,7 +352,8 @@ static bool upsert(struct db_tx *tx, const char *sql, struct doc_document *doc, 
                   DB_TEXT(doc_json(doc->attributes)), DB_INT(doc->bytes), DB_INT(doc->mtime_ns),
                   DB_INT(doc->last_updated_s), DB_INT(status == DOC_COMPLETED),
                   DB_TEXT(str_from(doc_status_name(status))), DB_TEXT(error),
-                  DB_INT((int64_t)n_chunks), DB_INT(clock_wall_s())))
+                  DB_INT((int64_t)n_chunks), DB_INT(clock_wall_s()), DB_INT(doc->chunk_tokens),
+                  DB_INT(doc->chunk_overlap), DB_TEXT(doc->error_code)))
         return false;
     int got = db_step(rows, e);
     if (got > 0) {
@@ -367,10 +379,28 @@ static bool insert_chunk(struct db_tx *tx, int64_t document, size_t idx, size_t 
                    DB_INT((int64_t)c->hash));
 }
 
+/* Of an uploaded file: is it still wanted? What was said of it since it was begun holds. */
+static bool still_begun(struct db_tx *tx, struct doc_document *doc, struct err *e)
+{
+    struct db_rows *rows;
+    if (!doc->file_id.len)
+        return true;
+    if (!db_query(tx, &rows, e,
+                  "select 1 from documents where collection = $1 and uri = $2"
+                  " and status = 'in_progress'",
+                  DB_TEXT(doc->collection), DB_TEXT(doc->uri)))
+        return false;
+    int got = db_step(rows, e);
+    db_done(rows);
+    return got > 0 || (got == 0 && err_set(e, ERR_CANCELLED, "'%.*s' was cancelled or removed",
+                                           STR_FMT(str_head(doc->uri, 64))));
+}
+
 static bool put_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     struct change *c = arg;
-    if (!upsert(tx, upsert_put, c->doc, c->n, DOC_COMPLETED, STR_NONE, e) ||
+    if (!still_begun(tx, c->doc, e) ||
+        !upsert(tx, upsert_put, c->doc, c->n, DOC_COMPLETED, STR_NONE, e) ||
         !db_exec(tx, e, "delete from chunks where document = $1", DB_INT(c->doc->id)))
         return false;
     for (size_t i = 0; i < c->n; i++)
@@ -385,10 +415,16 @@ bool doc_put(struct db *d, struct doc_document *doc, const struct doc_chunk *chu
     return db_write(d, put_tx, &(struct change){.doc = doc, .chunk = chunk, .n = n}, e);
 }
 
+bool doc_begin_tx(struct db_tx *tx, struct doc_document *doc, struct err *e)
+{
+    const char *sql = doc->file_id.len ? upsert_begin_upload : upsert_begin;
+    return upsert(tx, sql, doc, 0, DOC_IN_PROGRESS, STR_NONE, e);
+}
+
 static bool begin_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     struct change *c = arg;
-    return upsert(tx, upsert_begin, c->doc, 0, DOC_IN_PROGRESS, STR_NONE, e);
+    return doc_begin_tx(tx, c->doc, e);
 }
 
 bool doc_begin(struct db *d, struct doc_document *doc, struct err *e)
@@ -399,7 +435,8 @@ bool doc_begin(struct db *d, struct doc_document *doc, struct err *e)
 static bool fail_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     struct change *c = arg;
-    return upsert(tx, upsert_fail, c->doc, 0, DOC_FAILED, c->error, e);
+    return still_begun(tx, c->doc, e) &&
+           upsert(tx, upsert_fail, c->doc, 0, DOC_FAILED, c->error, e);
 }
 
 bool doc_fail(struct db *d, struct doc_document *doc, struct str error, struct err *e)

@@ -9,6 +9,10 @@
  *     (none) --doc_begin--> in_progress --doc_put--> completed --doc_put--> completed, version + 1
  *        |                       |                       |
  *        +--doc_put, doc_fail    +--doc_fail--> failed   +--doc_fail--> failed
+ *                                +--doc_batch_cancel--> cancelled
+ *
+ * An uploaded file (file_id) is begun before it is read, and put or failed only while it is still
+ * in progress: one that was cancelled or removed meanwhile does not come back (ERR_CANCELLED).
  *
  * doc_put replaces chunks, metadata and version and writes the change that indexes follow in one
  * transaction, so a document is visible whole or not at all. doc_begin and doc_fail leave the
@@ -33,7 +37,14 @@
 
 #include "store/db.h"
 
-enum doc_status { DOC_ANY, DOC_IN_PROGRESS, DOC_COMPLETED, DOC_FAILED, DOC_STATUS_COUNT };
+enum doc_status {
+    DOC_ANY,
+    DOC_IN_PROGRESS,
+    DOC_COMPLETED,
+    DOC_FAILED,
+    DOC_CANCELLED,
+    DOC_STATUS_COUNT
+};
 const char *doc_status_name(enum doc_status s); /* "in_progress", ...; "" for DOC_ANY */
 
 /* ---- Pages of a list: newest first or oldest first, after or before an id. ---- */
@@ -43,19 +54,21 @@ struct doc_page {
     uint32_t limit;           /* 0 = DOC_PAGE_DEFAULT; at most DOC_PAGE_MAX are returned */
     bool ascending;           /* oldest first */
 };
-enum { DOC_PAGE_DEFAULT = 20, DOC_PAGE_MAX = 1000 };
+enum { DOC_PAGE_DEFAULT = 20, DOC_PAGE_MAX = 10000 };
 
 /* ---- Collections ---- */
 
 struct doc_collection {
-    struct str id;                        /* "vs_..."; set by create */
-    struct str tenant;                    /* "" = KEY_DEFAULT_TENANT */
-    struct str name;                      /* unique in the tenant unless "" */
+    struct str id;     /* "vs_..."; set by create */
+    struct str tenant; /* "" = KEY_DEFAULT_TENANT */
+    struct str name;   /* several may have it; see by_name */
+    struct str description;
     struct str metadata;                  /* a JSON object; "" is stored as {} */
     uint32_t chunk_tokens, chunk_overlap; /* 0 = the defaults of ingest */
     uint32_t expires_days;                /* after the last use; 0 = never */
     int64_t created_s, last_active_s;     /* set by the store */
     int64_t expires_s;                    /* 0 = never */
+    bool expired; /* its time has come: there for who asks for its id, but holds nothing */
     /* Counted when read. */
     uint64_t documents[DOC_STATUS_COUNT]; /* by status; [DOC_ANY]: all */
     uint64_t bytes, chunks;
@@ -66,12 +79,14 @@ bool doc_collection_create(struct db *d, struct arena *a, struct doc_collection 
 /* `out` may be NULL to ask only whether it is there. */
 bool doc_collection_find(struct db *d, struct arena *a, struct str tenant, struct str id,
                          struct doc_collection *out, struct err *e);
+/* The oldest of this name that has not expired. */
 bool doc_collection_by_name(struct db *d, struct arena *a, struct str tenant, struct str name,
                             struct doc_collection *out, struct err *e);
-/* by_name, and created with defaults when there is none: what `penstock ingest` wants. */
+/* by_name, and created with defaults when there is none, in one step: what `penstock ingest` wants.
+ */
 bool doc_collection_ensure(struct db *d, struct arena *a, struct str tenant, struct str name,
                            struct doc_collection *out, struct err *e);
-/* Writes name, metadata, expires_days of c->id. */
+/* Writes name, description, metadata, expires_days of c->id. */
 bool doc_collection_update(struct db *d, const struct doc_collection *c, struct err *e);
 /* Removes it with all its documents, and tells the indexes. */
 bool doc_collection_delete(struct db *d, struct str tenant, struct str id, struct err *e);
@@ -81,8 +96,8 @@ bool doc_collection_list(struct db *d, struct arena *a, struct str tenant,
                          bool *more, struct err *e);
 /* Notes a use now, which moves the expiry. Cheap to call often: writes at most once a minute. */
 bool doc_collection_touch(struct db *d, struct str id, struct err *e);
-/* Deletes the collections whose time has come. */
-bool doc_collection_expire(struct db *d, size_t *deleted, struct err *e);
+/* Empties the collections whose time has come, and tells the indexes. */
+bool doc_collection_expire(struct db *d, size_t *emptied, struct err *e);
 
 /* ---- Uploaded files. Their bytes are in store/blob.h under the same id. ---- */
 
@@ -92,6 +107,7 @@ struct doc_file {
     struct str status; /* "uploaded", "processed", "error" */
     struct str sha256; /* hexadecimal */
     int64_t bytes, created_s;
+    int64_t expires_s; /* 0 = never; from then on it is not found */
 };
 
 struct str doc_file_id(struct arena *a); /* a new id: the blob is written before the row */
@@ -101,6 +117,12 @@ bool doc_file_find(struct db *d, struct arena *a, struct str tenant, struct str 
 bool doc_file_set_status(struct db *d, struct str id, struct str status, struct err *e);
 /* Removes the row and its documents in every collection. The caller deletes the blob after. */
 bool doc_file_delete(struct db *d, struct str tenant, struct str id, struct err *e);
+/* Ids of files whose time has come, at most DOC_PAGE_MAX: to be deleted as others are. */
+struct doc_expired {
+    struct str tenant, id;
+};
+bool doc_file_expired(struct db *d, struct arena *a, struct doc_expired **out, size_t *n,
+                      struct err *e);
 /* purpose "" = any. */
 bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str purpose,
                    const struct doc_page *page, struct doc_file **out, size_t *n, bool *more,
@@ -118,6 +140,9 @@ struct doc_document {
     struct str attributes;   /* a JSON object; "" is stored as {} */
     int64_t bytes, mtime_ns;
     int64_t last_updated_s; /* as the document itself says; 0 = does not say */
+    /* How an uploaded file is to be cut, 0 = as its collection; set by doc_begin. */
+    uint32_t chunk_tokens, chunk_overlap;
+    struct str error_code; /* why it failed as clients of the API know it, "" = invalid_file */
     /* Set by the store. */
     enum doc_status status;
     struct str error; /* why it failed, "" otherwise */
@@ -141,10 +166,11 @@ struct doc_chunk {
  * chunks. ERR_NOT_FOUND when the collection has gone. An empty document (n 0) is allowed. */
 bool doc_put(struct db *d, struct doc_document *doc, const struct doc_chunk *chunk, size_t n,
              struct err *e);
-/* Notes that work on it has begun, creating the row if needed; sets doc->id. */
+/* Notes that work on it has begun, creating the row if needed; sets doc->id. Of an uploaded file
+ * attributes and chunking hold from here on. */
 bool doc_begin(struct db *d, struct doc_document *doc, struct err *e);
-/* Notes why it could not be read; content_hash is kept, so that an unchanged file need not be tried
- * again. Sets doc->id. */
+/* Notes why it could not be read (error_code is the document's); content_hash is kept, so that an
+ * unchanged file need not be tried again. Sets doc->id. */
 bool doc_fail(struct db *d, struct doc_document *doc, struct str error, struct err *e);
 /* Removes document and chunks and tells the indexes. */
 bool doc_remove(struct db *d, int64_t document, struct err *e);
@@ -160,6 +186,7 @@ bool doc_set_attributes(struct db *d, int64_t document, struct str attributes, s
 
 struct doc_filter {
     struct str collection;
+    struct str batch;      /* only what was added with it; "" = all */
     struct str uri_prefix; /* "" = all; for following deletions in a folder */
     int status;            /* an enum doc_status; DOC_ANY or less = all */
     bool files_only;       /* those with a file_id */
@@ -169,6 +196,23 @@ struct doc_filter {
 };
 bool doc_list(struct db *d, struct arena *a, const struct doc_filter *f, struct doc_document **out,
               size_t *n, bool *more, struct err *e);
+
+/* ---- Batches: uploaded files that were added to a collection by one request. ---- */
+
+struct doc_batch {
+    struct str id, collection; /* "vsfb_..."; set by create */
+    int64_t created_s;
+    bool cancelled;
+    uint64_t documents[DOC_STATUS_COUNT]; /* counted when read, of those still in the collection */
+};
+
+/* Begins all documents (doc_begin) or none; sets their ids, and id and time of *b. */
+bool doc_batch_create(struct db *d, struct arena *a, struct doc_batch *b, struct doc_document *doc,
+                      size_t n, struct err *e);
+bool doc_batch_find(struct db *d, struct arena *a, struct str collection, struct str id,
+                    struct doc_batch *out, struct err *e);
+/* Those of its documents that are in progress are cancelled from here on. */
+bool doc_batch_cancel(struct db *d, struct str collection, struct str id, struct err *e);
 
 /* Id and attributes of every document of a collection, rising by id: for filters that become the
  * sorted document list of a search_query. */

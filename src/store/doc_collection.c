@@ -7,7 +7,7 @@ enum { DAY_S = 86400, TOUCH_S = 60 };
 
 #define COLUMNS                                                                                    \
     "id, tenant, name, metadata, chunk_tokens, chunk_overlap, expires_days, created_ms,"           \
-    " last_active_s, expires_s"
+    " last_active_s, expires_s, description"
 
 static bool no_collection(struct err *e, struct str id)
 {
@@ -32,7 +32,9 @@ static void read_collection(struct arena *a, struct db_rows *rows, struct doc_co
         .created_s = db_int(rows, 7) / 1000,
         .last_active_s = db_int(rows, 8),
         .expires_s = db_int(rows, 9),
+        .description = doc_text(a, rows, 10),
     };
+    out->expired = out->expires_s > 0 && out->expires_s <= clock_wall_s();
 }
 
 static bool count_documents(struct db_tx *tx, struct doc_collection *c, struct err *e)
@@ -63,13 +65,16 @@ struct find {
     const char *sql;
     struct str tenant, key;
     struct doc_collection *out;
+    struct doc_collection *made; /* by ensure, when there is none */
 };
 
+/* $3 is the time; of the two statements only one uses it. */
 static bool find_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     struct find *f = arg;
     struct db_rows *rows;
-    if (!db_query(tx, &rows, e, f->sql, DB_TEXT(f->tenant), DB_TEXT(f->key)))
+    if (!db_query(tx, &rows, e, f->sql, DB_TEXT(f->tenant), DB_TEXT(f->key),
+                  DB_INT(clock_wall_s())))
         return false;
     int got = db_step(rows, e);
     if (got > 0 && f->out)
@@ -82,7 +87,8 @@ static bool find_tx(struct db_tx *tx, void *arg, struct err *e)
 
 static const char by_id[] = "select " COLUMNS " from collections where tenant = $1 and id = $2";
 static const char by_name[] =
-    "select " COLUMNS " from collections where tenant = $1 and name = $2 and name <> ''";
+    "select " COLUMNS " from collections where tenant = $1 and name = $2 and name <> ''"
+    " and (expires_s = 0 or expires_s > $3) order by created_ms, id limit 1";
 
 bool doc_collection_find(struct db *d, struct arena *a, struct str tenant, struct str id,
                          struct doc_collection *out, struct err *e)
@@ -103,24 +109,17 @@ bool doc_collection_by_name(struct db *d, struct arena *a, struct str tenant, st
 static bool create_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     const struct doc_collection *c = arg;
-    struct err why = {0};
-    if (!doc_tenant_ensure(tx, c->tenant, e))
-        return false;
-    if (db_exec(tx, &why,
-                "insert into collections (" COLUMNS ")"
-                " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                DB_TEXT(c->id), DB_TEXT(c->tenant), DB_TEXT(c->name), DB_TEXT(c->metadata),
-                DB_INT(c->chunk_tokens), DB_INT(c->chunk_overlap), DB_INT(c->expires_days),
-                DB_INT(clock_wall_ms()), DB_INT(c->last_active_s), DB_INT(c->expires_s)))
-        return true;
-    if (why.code == ERR_CONFLICT)
-        return err_param(e, ERR_CONFLICT, "name", "there is a collection '%.*s' already",
-                         STR_FMT(str_head(c->name, 200)));
-    *e = why;
-    return false;
+    return doc_tenant_ensure(tx, c->tenant, e) &&
+           db_exec(tx, e,
+                   "insert into collections (" COLUMNS ")"
+                   " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                   DB_TEXT(c->id), DB_TEXT(c->tenant), DB_TEXT(c->name), DB_TEXT(c->metadata),
+                   DB_INT(c->chunk_tokens), DB_INT(c->chunk_overlap), DB_INT(c->expires_days),
+                   DB_INT(clock_wall_ms()), DB_INT(c->last_active_s), DB_INT(c->expires_s),
+                   DB_TEXT(c->description));
 }
 
-bool doc_collection_create(struct db *d, struct arena *a, struct doc_collection *c, struct err *e)
+static void prepare(struct arena *a, struct doc_collection *c)
 {
     char id[RANDOM_ID_SIZE];
     random_id(id, "vs_");
@@ -129,7 +128,21 @@ bool doc_collection_create(struct db *d, struct arena *a, struct doc_collection 
     c->metadata = doc_json(c->metadata);
     c->created_s = c->last_active_s = clock_wall_s();
     c->expires_s = expiry(c->expires_days, c->last_active_s);
+}
+
+bool doc_collection_create(struct db *d, struct arena *a, struct doc_collection *c, struct err *e)
+{
+    prepare(a, c);
     return db_write(d, create_tx, c, e);
+}
+
+/* Two that ensure the same name at once must not make two: found and made in one transaction. */
+static bool ensure_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct find *f = arg;
+    struct err none = {0};
+    return find_tx(tx, f, &none) ||
+           (none.code == ERR_NOT_FOUND ? create_tx(tx, f->made, e) : (*e = none, false));
 }
 
 bool doc_collection_ensure(struct db *d, struct arena *a, struct str tenant, struct str name,
@@ -139,30 +152,25 @@ bool doc_collection_ensure(struct db *d, struct arena *a, struct str tenant, str
         return true;
     if (e->code != ERR_NOT_FOUND)
         return false;
-    *out = (struct doc_collection){.tenant = tenant, .name = name};
-    if (!doc_collection_create(d, a, out, e) && e->code != ERR_CONFLICT)
-        return false;
-    /* A conflict: somebody else was faster, so now it is there. */
-    return doc_collection_by_name(d, a, tenant, name, out, e);
+    struct doc_collection made = {.tenant = tenant, .name = name};
+    struct find f = {.a = a, .sql = by_name, .tenant = doc_tenant(tenant), .key = name};
+    f.made = &made;
+    prepare(a, &made);
+    return db_write(d, ensure_tx, &f, e) && doc_collection_by_name(d, a, tenant, name, out, e);
 }
 
 static bool update_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     const struct doc_collection *c = arg;
-    struct err why = {0};
-    bool good = db_exec(tx, &why,
-                        "update collections set name = $1, metadata = $2, expires_days = $3,"
-                        " expires_s = case when $3 = 0 then 0 else last_active_s + $3 * 86400 end"
-                        " where id = $4 and tenant = $5",
-                        DB_TEXT(c->name), DB_TEXT(doc_json(c->metadata)), DB_INT(c->expires_days),
-                        DB_TEXT(c->id), DB_TEXT(doc_tenant(c->tenant)));
-    if (good)
-        return db_changed(tx) > 0 || no_collection(e, c->id);
-    if (why.code == ERR_CONFLICT)
-        return err_param(e, ERR_CONFLICT, "name", "there is a collection '%.*s' already",
-                         STR_FMT(str_head(c->name, 200)));
-    *e = why;
-    return false;
+    if (!db_exec(tx, e,
+                 "update collections set name = $1, metadata = $2, expires_days = $3,"
+                 " description = $6,"
+                 " expires_s = case when $3 = 0 then 0 else last_active_s + $3 * 86400 end"
+                 " where id = $4 and tenant = $5",
+                 DB_TEXT(c->name), DB_TEXT(doc_json(c->metadata)), DB_INT(c->expires_days),
+                 DB_TEXT(c->id), DB_TEXT(doc_tenant(c->tenant)), DB_TEXT(c->description)))
+        return false;
+    return db_changed(tx) > 0 || no_collection(e, c->id);
 }
 
 bool doc_collection_update(struct db *d, const struct doc_collection *c, struct err *e)
@@ -213,7 +221,9 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
     struct doc_bounds b;
     struct db_rows *rows;
     q->n = 0;
-    if (!doc_bounds_find(tx, q->page, "select created_ms from collections where id = $1", &b, e))
+    static const char place[] =
+        "select created_ms from collections where id = $1 and ($2 = '' or tenant = $2)";
+    if (!doc_bounds_find(tx, q->page, place, q->tenant, &b, e))
         return false;
     const char *sql = b.ascending ? LIST "order by created_ms, id limit $6"
                                   : LIST "order by created_ms desc, id desc limit $6";
@@ -298,13 +308,15 @@ static bool expire_tx(struct db_tx *tx, void *arg, struct err *e)
     struct db_rows *rows;
     x->n = 0;
     if (!db_query(tx, &rows, e,
-                  "select tenant, id from collections where expires_s > 0 and expires_s <= $1",
+                  "select id from collections c where expires_s > 0 and expires_s <= $1"
+                  " and exists (select 1 from documents where collection = c.id)",
                   DB_INT(x->now_s)))
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        struct target c = {.tenant = db_text(rows, 0), .id = db_text(rows, 1)};
-        if (!delete_tx(tx, &c, e)) {
+        struct str id = db_text(rows, 0);
+        if (!db_exec(tx, e, "delete from documents where collection = $1", DB_TEXT(id)) ||
+            !db_change(tx, DB_COLLECTION_REMOVED, id, 0, e)) {
             got = -1;
             break;
         }
@@ -314,10 +326,10 @@ static bool expire_tx(struct db_tx *tx, void *arg, struct err *e)
     return got == 0;
 }
 
-bool doc_collection_expire(struct db *d, size_t *deleted, struct err *e)
+bool doc_collection_expire(struct db *d, size_t *emptied, struct err *e)
 {
     struct expire x = {.now_s = clock_wall_s()};
     bool good = db_write(d, expire_tx, &x, e);
-    *deleted = good ? x.n : 0;
+    *emptied = good ? x.n : 0;
     return good;
 }

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/random.h"
 
-#define COLUMNS "id, tenant, filename, purpose, status, sha256, bytes, created_ms"
+#define COLUMNS "id, tenant, filename, purpose, status, sha256, bytes, created_ms, expires_s"
+
+#define VALID "(expires_s = 0 or expires_s > "
 
 static bool no_file(struct err *e, struct str id)
 {
@@ -21,10 +23,11 @@ static bool create_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     const struct doc_file *f = arg;
     return doc_tenant_ensure(tx, f->tenant, e) &&
-           db_exec(tx, e, "insert into files (" COLUMNS ") values ($1, $2, $3, $4, $5, $6, $7, $8)",
+           db_exec(tx, e,
+                   "insert into files (" COLUMNS ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                    DB_TEXT(f->id), DB_TEXT(f->tenant), DB_TEXT(f->filename), DB_TEXT(f->purpose),
                    DB_TEXT(f->status), DB_TEXT(f->sha256), DB_INT(f->bytes),
-                   DB_INT(clock_wall_ms()));
+                   DB_INT(clock_wall_ms()), DB_INT(f->expires_s));
 }
 
 bool doc_file_create(struct db *d, struct doc_file *f, struct err *e)
@@ -45,6 +48,7 @@ static void read_file(struct arena *a, struct db_rows *rows, struct doc_file *ou
         .sha256 = doc_text(a, rows, 5),
         .bytes = db_int(rows, 6),
         .created_s = db_int(rows, 7) / 1000,
+        .expires_s = db_int(rows, 8),
     };
 }
 
@@ -61,8 +65,9 @@ static bool find_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     struct file_query *q = arg;
     struct db_rows *rows;
-    if (!db_query(tx, &rows, e, "select " COLUMNS " from files where id = $1 and tenant = $2",
-                  DB_TEXT(q->id), DB_TEXT(q->tenant)))
+    if (!db_query(tx, &rows, e,
+                  "select " COLUMNS " from files where id = $1 and tenant = $2 and " VALID "$3)",
+                  DB_TEXT(q->id), DB_TEXT(q->tenant), DB_INT(clock_wall_s())))
         return false;
     int got = db_step(rows, e);
     if (got > 0)
@@ -123,7 +128,7 @@ bool doc_file_delete(struct db *d, struct str tenant, struct str id, struct err 
 
 #define LIST                                                                                       \
     "select " COLUMNS " from files where tenant = $1 and ($2 = '' or purpose = $2)"                \
-    " and (created_ms, id) > ($3, $4) and (created_ms, id) < ($5, $6) "
+    " and (created_ms, id) > ($3, $4) and (created_ms, id) < ($5, $6) and " VALID "$8) "
 
 static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
 {
@@ -131,12 +136,14 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
     struct doc_bounds b;
     struct db_rows *rows;
     q->n = 0;
-    if (!doc_bounds_find(tx, q->page, "select created_ms from files where id = $1", &b, e))
+    static const char place[] = "select created_ms from files where id = $1 and tenant = $2";
+    if (!doc_bounds_find(tx, q->page, place, q->tenant, &b, e))
         return false;
     const char *sql = b.ascending ? LIST "order by created_ms, id limit $7"
                                   : LIST "order by created_ms desc, id desc limit $7";
     if (!db_query(tx, &rows, e, sql, DB_TEXT(q->tenant), DB_TEXT(q->purpose), DB_INT(b.low_ms),
-                  DB_TEXT(b.low_id), DB_INT(b.high_ms), DB_TEXT(b.high_id), DB_INT(b.limit)))
+                  DB_TEXT(b.low_id), DB_INT(b.high_ms), DB_TEXT(b.high_id), DB_INT(b.limit),
+                  DB_INT(clock_wall_s())))
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
@@ -159,5 +166,40 @@ bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str 
     *n = q.n;
     if (more)
         *more = q.more;
+    return true;
+}
+
+struct expired_query {
+    struct arena *a;
+    struct doc_expired *out;
+    size_t n;
+};
+
+static bool expired_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct expired_query *q = arg;
+    struct db_rows *rows;
+    q->n = 0;
+    if (!db_query(tx, &rows, e,
+                  "select tenant, id from files where expires_s > 0 and expires_s <= $1 limit $2",
+                  DB_INT(clock_wall_s()), DB_INT(DOC_PAGE_MAX)))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out[q->n++] = (struct doc_expired){doc_text(q->a, rows, 0), doc_text(q->a, rows, 1)};
+    }
+    db_done(rows);
+    return got == 0;
+}
+
+bool doc_file_expired(struct db *d, struct arena *a, struct doc_expired **out, size_t *n,
+                      struct err *e)
+{
+    struct expired_query q = {.a = a};
+    if (!db_read(d, expired_tx, &q, e))
+        return false;
+    *out = q.out;
+    *n = q.n;
     return true;
 }

@@ -19,9 +19,12 @@ struct str doc_json(struct str object); /* {} for "" */
 #define DOC_COLUMNS                                                                                \
     "id, collection, uri, file_id, name, title, doc_type, language, author, content_hash, "        \
     "attributes, bytes, mtime_ns, last_updated_s, version, status, error, chunks, created_s, "     \
-    "updated_s"
+    "updated_s, chunk_tokens, chunk_overlap, error_code"
 void doc_read_document(struct arena *a, struct db_rows *rows, struct doc_document *out);
 
+enum doc_status doc_status_of(struct str name); /* DOC_FAILED for what is none */
+/* doc_begin inside a transaction. */
+bool doc_begin_tx(struct db_tx *tx, struct doc_document *doc, struct err *e);
 bool doc_tenant_ensure(struct db_tx *tx, struct str tenant, struct err *e);
 /* Removes a document inside a transaction and writes the change. */
 bool doc_remove_tx(struct db_tx *tx, struct str collection, int64_t document, struct err *e);
@@ -34,8 +37,9 @@ struct doc_bounds {
     bool ascending; /* order to ask for */
     bool reversed;  /* the rows come in the opposite of the order to return */
 };
-/* `sql` gives created_ms of the row with id $1. ERR_NOT_FOUND with param "after" or "before". */
+/* `sql` gives created_ms of the row with id $1 of tenant $2. ERR_NOT_FOUND with param "after" or
+ * "before". */
 bool doc_bounds_find(struct db_tx *tx, const struct doc_page *page, const char *sql,
-                     struct doc_bounds *out, struct err *e);
+                     struct str tenant, struct doc_bounds *out, struct err *e);
 /* Cuts the extra row off and puts the rest in the order to return. */
 void doc_page_finish(void *array, size_t *n, size_t size, int64_t limit, bool reversed, bool *more);

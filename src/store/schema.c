@@ -244,7 +244,32 @@ static const char *const step_4[] = {
     NULL,
 };
 
-static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3, step_4};
+/* Uploaded files: batches, how each is cut, when they end. Names of collections may repeat, as in
+ * the API that they come from. */
+static const char *const step_5[] = {
+    "alter table documents add column chunk_tokens " INT64 " not null default 0",
+    "alter table documents add column chunk_overlap " INT64 " not null default 0",
+    "alter table documents add column error_code text not null default ''",
+    "alter table collections add column description text not null default ''",
+    "alter table files add column expires_s " INT64 " not null default 0", /* 0 = never */
+    "create index files_expires on files (expires_s) where expires_s > 0",
+    "drop index collections_name",
+    "create index collections_name on collections (tenant, name, created_ms, id)",
+    "create table file_batches ("
+    " id text primary key,"
+    " collection text not null references collections (id) on delete cascade,"
+    " created_ms " INT64 " not null,"
+    " cancelled " INT64 " not null)",
+    "create index file_batches_collection on file_batches (collection)",
+    "create table file_batch_items ("
+    " batch text not null references file_batches (id) on delete cascade,"
+    " document " INT64 " not null references documents (id) on delete cascade,"
+    " primary key (batch, document))",
+    "create index file_batch_items_document on file_batch_items (document)",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3, step_4, step_5};
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
 {

@@ -74,10 +74,10 @@ static void test_collections(void)
        "found by name");
     ok(!doc_collection_find(d, a, STR("other"), c.id, NULL, &e) && e.code == ERR_NOT_FOUND,
        "not another tenant's: %s", e.msg);
-    struct doc_collection same = {.name = STR("one")};
-    ok(!doc_collection_create(d, a, &same, &e) && e.code == ERR_CONFLICT &&
-           strcmp(e.param, "name") == 0,
-       "a name once per tenant: %s", e.msg);
+    struct doc_collection same = make_collection("", "one");
+    ok(doc_collection_by_name(d, a, STR_NONE, STR("one"), &found, &e) && str_eq(found.id, c.id),
+       "of two with a name the older is found");
+    ok(doc_collection_delete(d, STR_NONE, same.id, &e), "the other has an id of its own");
     ok(make_collection("other", "one").id.len, "but again for another tenant");
     ok(make_collection("", "").id.len && make_collection("", "").id.len, "no name, many times");
     ok(!doc_collection_by_name(d, a, STR_NONE, STR_NONE, &found, &e), "no name finds nothing");
@@ -96,8 +96,6 @@ static void test_collections(void)
            doc_collection_find(d, a, STR_NONE, c.id, &found, &e) &&
            str_eq(found.name, STR("renamed")) && found.expires_s == found.last_active_s + 172800,
        "updated, expiry counted from the last use");
-    found.name = STR("new");
-    ok(!doc_collection_update(d, &found, &e) && e.code == ERR_CONFLICT, "to a name that is taken");
     ok(doc_collection_touch(d, c.id, &e), "touched");
     ok(!doc_collection_touch(d, STR("vs_none"), &e) && e.code == ERR_NOT_FOUND, "touch nothing");
 
@@ -116,15 +114,27 @@ static bool age(struct db_tx *tx, void *arg, struct err *err)
 
 static void test_expiry(void)
 {
-    struct doc_collection c = make_collection("", "old"), kept = make_collection("", "young");
+    struct doc_collection c = make_collection("", "old"), kept = make_collection("", "young"), got;
+    struct doc_document x = document(c.id, "x", "1"), y = document(kept.id, "y", "1");
     kept.expires_days = 1;
+    put(&x, "x", 1);
+    put(&y, "y", 1);
     doc_collection_update(d, &kept, &e);
     db_write(d, age, &c.id, &e);
     size_t n = 0;
-    ok(doc_collection_expire(d, &n, &e) && n == 1, "one has expired");
-    ok(!doc_collection_find(d, a, STR_NONE, c.id, NULL, &e), "it is gone");
-    ok(doc_collection_find(d, a, STR_NONE, kept.id, NULL, &e), "the other stays");
-    ok(count_changes(c.id, 0, NULL) == 1, "and the indexes are told");
+    ok(doc_collection_find(d, a, STR_NONE, c.id, &got, &e) && got.expired &&
+           !doc_collection_by_name(d, a, STR_NONE, STR("old"), &got, &e),
+       "expired: there by its id, but not by its name");
+    ok(doc_collection_expire(d, &n, &e) && n == 1 && doc_collection_expire(d, &n, &e) && n == 0,
+       "one has expired, once");
+    ok(doc_collection_find(d, a, STR_NONE, c.id, &got, &e) && got.documents[DOC_ANY] == 0,
+       "it is empty");
+    ok(doc_collection_find(d, a, STR_NONE, kept.id, &got, &e) && !got.expired &&
+           got.documents[DOC_ANY] == 1,
+       "the other stays");
+    struct doc_change *list;
+    ok(count_changes(c.id, 0, &list) == 1 && list[0].kind == DB_COLLECTION_REMOVED,
+       "and the indexes are told");
 }
 
 /* ---- Documents ---- */
@@ -252,8 +262,14 @@ static void test_files(void)
 
     struct doc_document x = document(c.id, "f", "1"), y = document(c2.id, "f", "1"), found;
     x.file_id = y.file_id = f.id;
-    put(&x, "x", 1);
-    put(&y, "y", 1);
+    x.attributes = STR("{\"a\":1}");
+    ok(!put(&x, "x", 1) && e.code == ERR_CANCELLED, "not put before it was begun: %s", e.msg);
+    ok(doc_begin(d, &x, &e) && doc_set_attributes(d, x.id, STR("{\"a\":2}"), &e) &&
+           put(&x, "x", 1) && doc_by_id(d, a, x.id, &found, &e) &&
+           str_eq(found.attributes, STR("{\"a\":2}")),
+       "put, with the attributes that it has by now");
+    ok(!put(&x, "x", 1) && e.code == ERR_CANCELLED, "once");
+    ok(doc_begin(d, &y, &e) && put(&y, "y", 1), "in a second collection");
     ok(doc_find_file(d, a, c2.id, f.id, &found, &e) && found.id == y.id, "document of a file");
     ok(!doc_file_delete(d, STR("other"), f.id, &e) && doc_by_id(d, a, x.id, &found, &e),
        "another tenant deletes nothing");
@@ -263,6 +279,33 @@ static void test_files(void)
     struct doc_change *list;
     ok(count_changes(c.id, 0, &list) == 1 && list[0].kind == DB_DOCUMENT_REMOVED,
        "and the indexes are told");
+    ok(!put(&x, "x", 1), "it does not come back");
+}
+
+static void test_file_expiry(void)
+{
+    struct doc_file f = {.id = doc_file_id(a),
+                         .tenant = STR("brief"),
+                         .purpose = STR("assistants"),
+                         .status = STR("processed"),
+                         .expires_s = 1};
+    struct doc_file later = f, *list, got;
+    later.id = doc_file_id(a);
+    later.expires_s = INT64_MAX;
+    struct doc_page page = {0};
+    struct doc_expired *old;
+    size_t n;
+    bool more;
+    ok(doc_file_create(d, &f, &e) && doc_file_create(d, &later, &e), "two files");
+    ok(!doc_file_find(d, a, f.tenant, f.id, &got, &e) &&
+           doc_file_find(d, a, f.tenant, later.id, &got, &e) && got.expires_s == INT64_MAX,
+       "one is not found any more");
+    ok(doc_file_list(d, a, f.tenant, STR_NONE, &page, &list, &n, &more, &e) && n == 1,
+       "nor listed");
+    ok(doc_file_expired(d, a, &old, &n, &e) && n == 1 && str_eq(old[0].id, f.id) &&
+           str_eq(old[0].tenant, f.tenant) && doc_file_delete(d, old[0].tenant, old[0].id, &e) &&
+           doc_file_expired(d, a, &old, &n, &e) && n == 0,
+       "and told, until it is deleted");
 }
 
 /* ---- Pages ---- */
@@ -401,6 +444,7 @@ int main(void)
     test_versions();
     test_changes();
     test_files();
+    test_file_expiry();
     test_pages();
     test_document_list();
     db_close(d);

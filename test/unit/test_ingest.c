@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "ingest/ingest.h"
+#include "ingest/extract.h"
 #include "store/doc.h"
 
 #include "tap.h"
@@ -227,6 +228,19 @@ static void test_limits(void)
     tempdir_remove(w.dir);
 }
 
+/* Begins the file's document, and reads it. */
+static bool upload(struct world *w, struct extract *reader, const char *id, const char *name,
+                   const char *path, const char *attributes, struct err *e)
+{
+    struct doc_document d = {.collection = w->collection,
+                             .uri = str_from(id),
+                             .file_id = str_from(id),
+                             .name = str_from(name),
+                             .attributes = str_from(attributes)};
+    return doc_begin(w->db, &d, e) &&
+           ingest_file(&w->in, reader, w->collection, d.file_id, d.name, path, NULL, e);
+}
+
 static void test_upload(void)
 {
     struct world w;
@@ -246,30 +260,36 @@ static void test_upload(void)
                              .status = STR("uploaded")};
         ok(doc_file_create(w.db, &f, &e), "file %s", ids[i]);
     }
-    ok(ingest_file(&w.in, w.collection, STR("file-1"), STR("note.md"), path, STR("{\"a\":1}"), NULL,
-                   &e) &&
+    struct extract *reader = ingest_reader(&w.in);
+    ok(upload(&w, reader, "file-1", "note.md", path, "{\"a\":1}", &e) &&
            doc_find_file(w.db, w.a, w.collection, STR("file-1"), &d, &e) &&
            d.status == DOC_COMPLETED && str_eq(d.name, STR("note.md")) &&
            str_eq(d.attributes, STR("{\"a\":1}")) && str_eq(d.doc_type, STR("markdown")),
        "an uploaded file %s", e.msg);
-    ok(ingest_file(&w.in, w.collection, STR("file-1"), STR("note.md"), path, STR("{\"a\":2}"), NULL,
-                   &e) &&
-           doc_find_file(w.db, w.a, w.collection, STR("file-1"), &d, &e) && d.version == 1 &&
+    ok(upload(&w, reader, "file-1", "note.md", path, "{\"a\":2}", &e) &&
+           doc_find_file(w.db, w.a, w.collection, STR("file-1"), &d, &e) && d.version == 2 &&
            str_eq(d.attributes, STR("{\"a\":2}")),
        "again, with other attributes");
     put(&w, "blob", "PK\3\4");
-    ok(ingest_file(&w.in, w.collection, STR("file-2"), STR("x.zip"), path, STR(""), NULL, &e) &&
-           doc_find_file(w.db, w.a, w.collection, STR("file-2"), &d, &e) && d.status == DOC_FAILED,
+    ok(upload(&w, reader, "file-2", "x.zip", path, "", &e) &&
+           doc_find_file(w.db, w.a, w.collection, STR("file-2"), &d, &e) &&
+           d.status == DOC_FAILED && str_eq(d.error_code, STR("unsupported_file")),
        "one that cannot be read has a row");
-    ok(!ingest_file(&w.in, w.collection, STR("file-3"), STR("x"), "/nonexistent/blob", STR(""),
-                    NULL, &e) &&
-           doc_find_file(w.db, w.a, w.collection, STR("file-3"), &d, &e) && d.status == DOC_FAILED,
+    ok(!upload(&w, reader, "file-3", "x", "/nonexistent/blob", "", &e) &&
+           doc_find_file(w.db, w.a, w.collection, STR("file-3"), &d, &e) &&
+           d.status == DOC_FAILED && str_eq(d.error_code, STR("server_error")),
        "lost bytes: %s", e.msg);
     ok(ingest_remove_file(&w.in, w.collection, STR("file-1"), &e) &&
            !doc_find_file(w.db, w.a, w.collection, STR("file-1"), &d, &e),
        "removed");
     ok(!ingest_remove_file(&w.in, w.collection, STR("file-1"), &e) && e.code == ERR_NOT_FOUND,
        "and then it is not there");
+    put(&w, "blob", "text");
+    ok(!ingest_file(&w.in, reader, w.collection, STR("file-1"), STR("x.md"), path, NULL, &e) &&
+           e.code == ERR_CANCELLED &&
+           !doc_find_file(w.db, w.a, w.collection, STR("file-1"), &d, &e),
+       "and does not come back when it was removed while it was read");
+    extract_close(reader);
     world_close(&w);
     tempdir_remove(w.dir);
 }

@@ -487,6 +487,14 @@ static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
         "drop table chunk_vectors",
         "drop table document_spaces",
         "alter table changes drop column content",
+        "drop table file_batch_items",
+        "drop table file_batches",
+        "alter table documents drop column chunk_tokens",
+        "alter table documents drop column chunk_overlap",
+        "alter table documents drop column error_code",
+        "alter table collections drop column description",
+        "drop index files_expires",
+        "alter table files drop column expires_s",
         "delete from schema_version where version > 1",
     };
     (void)arg;
