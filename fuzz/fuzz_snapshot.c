@@ -1,7 +1,9 @@
-/* A snapshot of any bytes behind a good head: refused, or an index that can be searched, changed,
- * saved and loaded again. */
-#include "base/hash.h"
+/* A snapshot's parts of any bytes: refused, or an index that can be searched, changed, saved and
+ * loaded again. */
+#include "index/attribute.h"
 #include "index/bm25_part.h"
+#include "index/filter.h"
+#include "index/rights.h"
 #include "index/snapshot.h"
 
 #include <stdint.h>
@@ -44,16 +46,53 @@ static void use(struct bm25 *ix)
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* A copy that starts where an image must; the arena frees it. */
+static struct str aligned(struct arena *a, struct str in)
+{
+    void *p = arena_alloc(a, in.len + 8);
+    if (in.len)
+        memcpy(p, in.p, in.len);
+    return (struct str){p, in.len};
+}
+
+static void release(void *arena)
+{
+    arena_free(arena);
+}
+
+static void read_attributes(struct str in)
+{
+    struct arena *a = arena_new(), *mine = arena_new();
+    struct attributes *v;
+    const struct filter *f;
+    struct json j;
+    struct err e;
+    CHECK(json_parse(&j, mine, STR("{\"type\":\"gt\",\"key\":\"filename\",\"value\":\"m\"}"), 0,
+                     &e) &&
+          filter_parse(&f, mine, json_root(&j), &e));
+    if (attributes_load(&v, aligned(a, in), release, a, &e)) {
+        struct docset *set = attributes_all(v);
+        struct attribute_document d = {.id = 1, .version = 1};
+        filter_apply(f, v, set);
+        rights_apply(&(struct rights){.user = STR("alice")}, v, set);
+        docset_free(set);
+        attributes_unref(attributes_apply(v, &(struct attribute_change){7, &d}, 1));
+        attributes_unref(v);
+    }
+    arena_free(mine);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct str id = STR("vs_1"), in = {(const char *)data, size};
+    struct str in = {(const char *)data, size};
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
+    struct snapshot s;
     struct err e;
-    int64_t seq;
-    if (snapshot_decode(ix, &seq, in, id, NULL, &e)) /* as it is: the corpus has whole ones */
-        use(ix);
-    if (bm25_load(ix, in, NULL, &e)) /* as what stands behind the head */
+    if (snapshot_decode(&s, in, STR("vs_1"), &e))
+        CHECK(s.generation > 0 && s.seq >= 0);
+    if (bm25_load(ix, in, NULL, &e))
         use(ix);
     bm25_free(ix);
+    read_attributes(in);
     return 0;
 }

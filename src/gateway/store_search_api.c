@@ -4,7 +4,6 @@
  */
 #include "gateway/routes.h"
 #include "gateway/stores_api.h"
-#include "gateway/stores_filter.h"
 
 enum { PAGE_MAX = 64 << 20, RESULTS_DEFAULT = 10, RESULTS_MAX = 50 };
 
@@ -88,7 +87,7 @@ bool stores_search(struct request *r, struct err *e)
                                .k = (size_t)k,
                                .threshold = threshold};
     struct retrieval found;
-    return stores_filter(r, c.id, json_get(root, "filters"), &q.search, e) &&
+    return filter_parse(&q.search.filter, r->call.arena, json_get(root, "filters"), e) &&
            doc_collection_touch(r->service->db, c.id, e) &&
            retrieve(&r->service->retriever, &q, r->call.arena, &found, e) &&
            reply_results(r, &q, &found, e);

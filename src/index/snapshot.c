@@ -1,91 +1,242 @@
 #include "index/snapshot.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/map.h"
 
-#define MAGIC UINT64_C(0x3130786469747370) /* "pstidx01" */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { ID_MAX = 256 };
-static const size_t limit = (size_t)16 << 30;
+#define MAGIC UINT64_C(0x3230786469747370) /* "pstidx02" */
 
-struct head {
-    uint64_t magic;
-    uint64_t checksum; /* of what follows it */
-    int64_t seq;
-    uint64_t id_len; /* the id follows, zeros up to a multiple of 8, then the index */
+static const char *const extension[SNAPSHOT_PARTS] = {
+    [SNAPSHOT_KEYWORDS] = "keywords",
+    [SNAPSHOT_ATTRIBUTES] = "attributes",
+    [SNAPSHOT_EMBEDDER] = "embedder",
+    [SNAPSHOT_VECTORS] = "vectors",
 };
 
-static struct str behind_checksum(struct str content)
+struct manifest {
+    uint64_t magic;
+    uint64_t checksum; /* of what follows it */
+    uint64_t id, generation;
+    int64_t seq;
+    struct snapshot_file part[SNAPSHOT_PARTS];
+};
+
+static uint64_t checksum_of(const struct manifest *m)
 {
-    return str_from_at(content, offsetof(struct head, seq));
+    return hash_stable(str_span((const char *)&m->id, (const char *)(m + 1)));
 }
 
-static const char zeros[8];
-
-static size_t padding(size_t len)
+static void path_of(const struct snapshot *s, enum snapshot_part part, char path[SNAPSHOT_PATH_MAX])
 {
-    return (8 - len % 8) % 8;
+    snprintf(path, SNAPSHOT_PATH_MAX, "%s.%ju.%s", s->stem, (uintmax_t)s->part[part].generation,
+             extension[part]);
 }
 
-bool snapshot_write(const char *path, struct str id, int64_t seq, const struct bm25_view *v,
-                    struct err *e)
+static void manifest_path(const char *stem, char path[SNAPSHOT_PATH_MAX])
 {
-    CHECK(id.len <= ID_MAX);
-    struct buf out;
-    struct head head = {.magic = MAGIC, .seq = seq, .id_len = id.len};
-    buf_init(&out, limit);
-    buf_add(&out, (struct str){(const char *)&head, sizeof(head)});
-    buf_add(&out, id);
-    buf_add(&out, (struct str){zeros, padding(id.len)});
-    bool good = bm25_save(v, &out);
-    if (good) {
-        head.checksum = hash_stable(behind_checksum(buf_str(&out)));
-        memcpy(out.p, &head, sizeof(head));
-        good = file_replace(path, buf_str(&out), 0600, e);
-    } else {
-        err_set(e, ERR_LIMIT, "an index is larger than a snapshot may be");
+    snprintf(path, SNAPSHOT_PATH_MAX, "%s.manifest", stem);
+}
+
+/* ---- Writing ---- */
+
+void snapshot_begin(struct snapshot *s, const char *stem, struct str id, const struct snapshot *old)
+{
+    *s = (struct snapshot){.stem = stem, .id = hash_stable(id), .generation = old->generation + 1};
+}
+
+void snapshot_path(const struct snapshot *s, enum snapshot_part part, char path[SNAPSHOT_PATH_MAX])
+{
+    struct snapshot named = *s;
+    named.part[part].generation = s->generation;
+    path_of(&named, part, path);
+}
+
+bool snapshot_put(struct snapshot *s, enum snapshot_part part, struct str content, struct err *e)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    snapshot_path(s, part, path);
+    if (!file_replace(path, content, 0600, e))
+        return false;
+    s->part[part] = (struct snapshot_file){s->generation, content.len, hash_stable(content)};
+    return true;
+}
+
+void snapshot_keep(struct snapshot *s, enum snapshot_part part, const struct snapshot *old)
+{
+    s->part[part] = old->part[part];
+}
+
+bool snapshot_note(struct snapshot *s, enum snapshot_part part, struct err *e)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    struct stat st;
+    snapshot_path(s, part, path);
+    if (stat(path, &st) < 0)
+        return err_sys(e, ERR_IO, "cannot stat '%s'", path);
+    s->part[part] = (struct snapshot_file){s->generation, (uint64_t)st.st_size, 0};
+    return true;
+}
+
+bool snapshot_finish(struct snapshot *s, int64_t seq, const struct snapshot *old, struct err *e)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    struct manifest m = {
+        .magic = MAGIC, .id = s->id, .generation = s->generation, .seq = s->seq = seq};
+    memcpy(m.part, s->part, sizeof(m.part));
+    m.checksum = checksum_of(&m);
+    manifest_path(s->stem, path);
+    if (!file_replace(path, (struct str){(const char *)&m, sizeof(m)}, 0600, e))
+        return false;
+    for (int i = 0; i < SNAPSHOT_PARTS; i++) {
+        if (old->part[i].generation == s->part[i].generation || !old->part[i].generation)
+            continue;
+        path_of(old, (enum snapshot_part)i, path);
+        unlink(path);
     }
-    buf_fini(&out);
+    return true;
+}
+
+static void remove_parts(const struct snapshot *s, bool own)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    for (int i = 0; i < SNAPSHOT_PARTS; i++) {
+        if (!s->part[i].generation || (own && s->part[i].generation != s->generation))
+            continue;
+        path_of(s, (enum snapshot_part)i, path);
+        unlink(path);
+    }
+}
+
+void snapshot_abandon(const struct snapshot *s)
+{
+    remove_parts(s, true);
+}
+
+/* ---- Reading ---- */
+
+bool snapshot_decode(struct snapshot *out, struct str manifest, struct str id, struct err *e)
+{
+    struct manifest m;
+    if (manifest.len != sizeof(m))
+        return err_set(e, ERR_CORRUPT, "the manifest has %zu bytes", manifest.len);
+    memcpy(&m, manifest.p, sizeof(m));
+    if (m.magic != MAGIC)
+        return err_set(e, ERR_CORRUPT, "this is no snapshot of this version");
+    if (m.checksum != checksum_of(&m))
+        return err_set(e, ERR_CORRUPT, "the manifest's checksum is wrong");
+    if (m.id != hash_stable(id))
+        return err_set(e, ERR_CORRUPT, "the snapshot is of another collection");
+    if (m.seq < 0 || m.generation == 0)
+        return err_set(e, ERR_CORRUPT, "the manifest makes no sense");
+    *out = (struct snapshot){.id = m.id, .generation = m.generation, .seq = m.seq};
+    memcpy(out->part, m.part, sizeof(m.part));
+    return true;
+}
+
+bool snapshot_open(struct snapshot *out, const char *stem, struct str id, struct err *e)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    struct arena *a = arena_new();
+    struct str manifest;
+    manifest_path(stem, path);
+    bool good = file_read(&manifest, a, path, 1 << 20, e) && snapshot_decode(out, manifest, id, e);
+    out->stem = stem;
+    arena_free(a);
     return good;
 }
 
-static bool head_fits(struct head *head, struct str content, struct str id, struct err *e)
+struct mapping {
+    void *p;
+    size_t len;
+};
+
+static void unmap(void *arg)
 {
-    if (content.len < sizeof(*head))
-        return err_set(e, ERR_CORRUPT, "the snapshot is cut short at %zu bytes", content.len);
-    memcpy(head, content.p, sizeof(*head));
-    if (head->magic != MAGIC)
-        return err_set(e, ERR_CORRUPT, "this is no snapshot of this version");
-    if (head->checksum != hash_stable(behind_checksum(content)))
-        return err_set(e, ERR_CORRUPT, "the snapshot's checksum is wrong");
-    struct str rest = str_from_at(content, sizeof(*head));
-    if (head->id_len > rest.len || !str_eq(str_head(rest, head->id_len), id))
-        return err_set(e, ERR_CORRUPT, "the snapshot is of another collection");
-    if (head->seq < 0)
-        return err_set(e, ERR_CORRUPT, "the snapshot's sequence is negative");
+    struct mapping *m = arg;
+    munmap(m->p, m->len);
+}
+
+static bool map_file(int fd, const char *path, uint64_t size, struct arena *a, struct str *out,
+                     struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_sys(e, ERR_IO, "cannot stat '%s'", path);
+    if ((uint64_t)st.st_size != size || size == 0)
+        return err_set(e, ERR_CORRUPT, "'%s' has %jd bytes where %ju should be", path,
+                       (intmax_t)st.st_size, (uintmax_t)size);
+    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (p == MAP_FAILED)
+        return err_sys(e, ERR_IO, "cannot map '%s'", path);
+    struct mapping *m = arena_struct(a, struct mapping);
+    *m = (struct mapping){p, size};
+    arena_defer(a, unmap, m);
+    *out = (struct str){p, size};
     return true;
 }
 
-bool snapshot_decode(struct bm25 *ix, int64_t *seq, struct str content, struct str id,
-                     struct arena *holder, struct err *e)
+bool snapshot_map(const struct snapshot *s, enum snapshot_part part, struct arena *a,
+                  struct str *out, struct err *e)
 {
-    struct head head = {0};
-    if (!head_fits(&head, content, id, e)) {
-        arena_free(holder);
-        return false;
+    char path[SNAPSHOT_PATH_MAX];
+    path_of(s, part, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, ERR_CORRUPT, "cannot open '%s'", path);
+    bool good = map_file(fd, path, s->part[part].size, a, out, e);
+    close(fd);
+    if (good && hash_stable(*out) != s->part[part].checksum)
+        return err_set(e, ERR_CORRUPT, "the checksum of '%s' is wrong", path);
+    return good;
+}
+
+/* ---- Removing ---- */
+
+void snapshot_remove(const char *stem, const struct snapshot *s)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    manifest_path(stem, path);
+    unlink(path);
+    remove_parts(s, false);
+}
+
+static void note_name(struct map *names, const char *path)
+{
+    map_set(names, file_name(str_from(path)), names);
+}
+
+static void note_names(struct map *names, const struct snapshot *s)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    if (!s->generation)
+        return;
+    manifest_path(s->stem, path);
+    note_name(names, path);
+    for (int i = 0; i < SNAPSHOT_PARTS; i++) {
+        path_of(s, (enum snapshot_part)i, path);
+        if (s->part[i].generation)
+            note_name(names, path);
     }
-    struct str index = str_from_at(content, sizeof(head) + id.len + padding(id.len));
-    if (!bm25_load(ix, index, holder, e))
-        return false;
-    *seq = head.seq;
-    return true;
 }
 
-bool snapshot_read(struct bm25 *ix, int64_t *seq, const char *path, struct str id, struct err *e)
+void snapshot_sweep(const char *dir, const struct snapshot *const *keep, size_t n)
 {
-    struct arena *a = arena_new();
-    struct str content;
-    if (file_read(&content, a, path, limit, e))
-        return snapshot_decode(ix, seq, content, id, a, e);
-    arena_free(a);
-    return false;
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    struct map names;
+    map_init(&names);
+    for (size_t i = 0; i < n; i++)
+        note_names(&names, keep[i]);
+    for (struct dirent *f; (f = readdir(d));)
+        if (!map_get(&names, str_from(f->d_name)))
+            unlinkat(dirfd(d), f->d_name, 0); /* refuses folders */
+    map_fini(&names);
+    closedir(d);
 }

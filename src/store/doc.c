@@ -139,6 +139,7 @@ void doc_read_document(struct arena *a, struct db_rows *rows, struct doc_documen
         .chunk_tokens = (uint32_t)db_int(rows, 20),
         .chunk_overlap = (uint32_t)db_int(rows, 21),
         .error_code = doc_text(a, rows, 22),
+        .access = doc_text(a, rows, 23),
     };
 }
 
@@ -244,50 +245,6 @@ bool doc_list(struct db *d, struct arena *a, const struct doc_filter *f, struct 
     return true;
 }
 
-struct attributes_query {
-    struct arena *a;
-    struct str collection;
-    struct doc_attributes *out;
-    size_t n;
-};
-
-static bool attributes_tx(struct db_tx *tx, void *arg, struct err *e)
-{
-    struct attributes_query *q = arg;
-    struct db_rows *rows;
-    if (!db_query(tx, &rows, e,
-                  "select id, attributes, name, doc_type, language, author, last_updated_s"
-                  " from documents where collection = $1 order by id",
-                  DB_TEXT(q->collection)))
-        return false;
-    int got;
-    while ((got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
-        q->out[q->n++] = (struct doc_attributes){
-            .document = db_int(rows, 0),
-            .attributes = doc_text(q->a, rows, 1),
-            .name = doc_text(q->a, rows, 2),
-            .doc_type = doc_text(q->a, rows, 3),
-            .language = doc_text(q->a, rows, 4),
-            .author = doc_text(q->a, rows, 5),
-            .last_updated_s = db_int(rows, 6),
-        };
-    }
-    db_done(rows);
-    return got == 0;
-}
-
-bool doc_attributes_all(struct db *d, struct arena *a, struct str collection,
-                        struct doc_attributes **out, size_t *n, struct err *e)
-{
-    struct attributes_query q = {.a = a, .collection = collection};
-    if (!db_read(d, attributes_tx, &q, e))
-        return false;
-    *out = q.out;
-    *n = q.n;
-    return true;
-}
-
 /* ---- Writing ---- */
 
 struct change {
@@ -311,11 +268,12 @@ static bool collection_exists(struct db_tx *tx, struct str id, struct err *e)
 #define INSERT                                                                                     \
     "insert into documents (collection, uri, file_id, name, title, doc_type, language, author,"    \
     " content_hash, attributes, bytes, mtime_ns, last_updated_s, version, status, error, chunks,"  \
-    " created_s, updated_s, chunk_tokens, chunk_overlap, error_code)"                              \
+    " created_s, updated_s, chunk_tokens, chunk_overlap, error_code, access)"                      \
     " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"    \
-    " $18, $19, $20, $21) on conflict (collection, uri) do update set "
+    " $18, $19, $20, $21, $22) on conflict (collection, uri) do update set "
 
-/* A good version replaces everything but id and the time of creation. */
+/* A good version replaces everything but id, the time of creation, and, when it does not say who
+ * may read it, that. */
 static const char upsert_put[] =
     INSERT "file_id = excluded.file_id, name = excluded.name, title = excluded.title,"
            " doc_type = excluded.doc_type, language = excluded.language, author = excluded.author,"
@@ -324,7 +282,8 @@ static const char upsert_put[] =
            " bytes = excluded.bytes, mtime_ns = excluded.mtime_ns,"
            " last_updated_s = excluded.last_updated_s, version = documents.version + 1,"
            " status = excluded.status, error = excluded.error, chunks = excluded.chunks,"
-           " updated_s = excluded.updated_s, error_code = excluded.error_code"
+           " updated_s = excluded.updated_s, error_code = excluded.error_code,"
+           " access = case when excluded.access = '' then documents.access else excluded.access end"
            " returning id, version, chunks";
 /* The others leave what the last good version said. */
 static const char upsert_begin[] =
@@ -333,7 +292,8 @@ static const char upsert_begin[] =
 static const char upsert_begin_upload[] =
     INSERT "status = excluded.status, error = excluded.error, updated_s = excluded.updated_s,"
            " error_code = excluded.error_code, attributes = excluded.attributes,"
-           " chunk_tokens = excluded.chunk_tokens, chunk_overlap = excluded.chunk_overlap"
+           " chunk_tokens = excluded.chunk_tokens, chunk_overlap = excluded.chunk_overlap,"
+           " access = case when excluded.access = '' then documents.access else excluded.access end"
            " returning id, version, chunks";
 static const char upsert_fail[] =
     INSERT "status = excluded.status, error = excluded.error, updated_s = excluded.updated_s,"
@@ -353,7 +313,7 @@ static bool upsert(struct db_tx *tx, const char *sql, struct doc_document *doc, 
                   DB_INT(doc->last_updated_s), DB_INT(status == DOC_COMPLETED),
                   DB_TEXT(str_from(doc_status_name(status))), DB_TEXT(error),
                   DB_INT((int64_t)n_chunks), DB_INT(clock_wall_s()), DB_INT(doc->chunk_tokens),
-                  DB_INT(doc->chunk_overlap), DB_TEXT(doc->error_code)))
+                  DB_INT(doc->chunk_overlap), DB_TEXT(doc->error_code), DB_TEXT(doc->access)))
         return false;
     int got = db_step(rows, e);
     if (got > 0) {
@@ -418,7 +378,11 @@ bool doc_put(struct db *d, struct doc_document *doc, const struct doc_chunk *chu
 bool doc_begin_tx(struct db_tx *tx, struct doc_document *doc, struct err *e)
 {
     const char *sql = doc->file_id.len ? upsert_begin_upload : upsert_begin;
-    return upsert(tx, sql, doc, 0, DOC_IN_PROGRESS, STR_NONE, e);
+    if (!upsert(tx, sql, doc, 0, DOC_IN_PROGRESS, STR_NONE, e))
+        return false;
+    /* The version that is there has other attributes now, and perhaps other readers. */
+    bool told = doc->file_id.len && doc->version;
+    return !told || db_change(tx, DB_DOCUMENT_ADDED, doc->collection, doc->id, e);
 }
 
 static bool begin_tx(struct db_tx *tx, void *arg, struct err *e)
@@ -469,22 +433,41 @@ bool doc_remove(struct db *d, int64_t document, struct err *e)
     return db_write(d, remove_tx, &document, e);
 }
 
-struct attributes_change {
+struct field_change {
+    const char *sql; /* sets the field of document $2 to $1, and returns its collection */
     int64_t document;
-    struct str attributes;
+    struct str value;
 };
 
-static bool set_attributes_tx(struct db_tx *tx, void *arg, struct err *e)
+static bool set_field_tx(struct db_tx *tx, void *arg, struct err *e)
 {
-    const struct attributes_change *c = arg;
-    if (!db_exec(tx, e, "update documents set attributes = $1 where id = $2",
-                 DB_TEXT(doc_json(c->attributes)), DB_INT(c->document)))
+    const struct field_change *c = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, c->sql, DB_TEXT(c->value), DB_INT(c->document)))
         return false;
-    return db_changed(tx) > 0 ||
-           err_set(e, ERR_NOT_FOUND, "there is no document %lld", (long long)c->document);
+    int got = db_step(rows, e);
+    bool good = got > 0 && db_change(tx, DB_DOCUMENT_ADDED, db_text(rows, 0), c->document, e);
+    if (good)
+        good = db_step(rows, e) == 0; /* to the end: only then is it written */
+    db_done(rows);
+    return got ? good
+               : err_set(e, ERR_NOT_FOUND, "there is no document %lld", (long long)c->document);
 }
 
 bool doc_set_attributes(struct db *d, int64_t document, struct str attributes, struct err *e)
 {
-    return db_write(d, set_attributes_tx, &(struct attributes_change){document, attributes}, e);
+    struct field_change c = {.sql = "update documents set attributes = $1 where id = $2"
+                                    " returning collection",
+                             .document = document,
+                             .value = doc_json(attributes)};
+    return db_write(d, set_field_tx, &c, e);
+}
+
+bool doc_set_access(struct db *d, int64_t document, struct str access, struct err *e)
+{
+    struct field_change c = {.sql = "update documents set access = $1 where id = $2"
+                                    " returning collection",
+                             .document = document,
+                             .value = access};
+    return db_write(d, set_field_tx, &c, e);
 }

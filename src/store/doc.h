@@ -22,8 +22,8 @@
  *
  * What derived indexes follow: doc_changes. Of each document only its last change is kept, because
  * an index always loads the document as it is now; so following from 0 rebuilds everything, and a
- * change means "drop what you have of this document, then load its chunks" (DB_DOCUMENT_ADDED) or
- * "drop it" (the others).
+ * change means "load this document; when its version is another one, replace what you have of it"
+ * (DB_DOCUMENT_ADDED) or "drop it" (the others).
  *
  * Units:   *_s Unix seconds; bytes and char_* are byte offsets in UTF-8; page and line from 1, 0 =
  *          none; idx from 0.
@@ -138,6 +138,7 @@ struct doc_document {
     struct str title, doc_type, language, author;
     struct str content_hash; /* of the bytes that were read; hexadecimal */
     struct str attributes;   /* a JSON object; "" is stored as {} */
+    struct str access;       /* who may read it, see index/rights.h; "" = everyone in the tenant */
     int64_t bytes, mtime_ns;
     int64_t last_updated_s; /* as the document itself says; 0 = does not say */
     /* How an uploaded file is to be cut, 0 = as its collection; set by doc_begin. */
@@ -163,7 +164,8 @@ struct doc_chunk {
 };
 
 /* Stores a document with all its chunks in place of the version before. Sets doc->id, version and
- * chunks. ERR_NOT_FOUND when the collection has gone. An empty document (n 0) is allowed. */
+ * chunks. Access "" leaves the list that the document has. ERR_NOT_FOUND when the collection has
+ * gone. An empty document (n 0) is allowed. */
 bool doc_put(struct db *d, struct doc_document *doc, const struct doc_chunk *chunk, size_t n,
              struct err *e);
 /* Notes that work on it has begun, creating the row if needed; sets doc->id. Of an uploaded file
@@ -181,8 +183,9 @@ bool doc_find_file(struct db *d, struct arena *a, struct str collection, struct 
                    struct doc_document *out, struct err *e);
 bool doc_by_id(struct db *d, struct arena *a, int64_t document, struct doc_document *out,
                struct err *e);
-/* Writes the attributes of a document; the index is not concerned. */
+/* Writes the attributes of a document, or who may read it, and tells the indexes. */
 bool doc_set_attributes(struct db *d, int64_t document, struct str attributes, struct err *e);
+bool doc_set_access(struct db *d, int64_t document, struct str access, struct err *e);
 
 struct doc_filter {
     struct str collection;
@@ -213,16 +216,6 @@ bool doc_batch_find(struct db *d, struct arena *a, struct str collection, struct
                     struct doc_batch *out, struct err *e);
 /* Those of its documents that are in progress are cancelled from here on. */
 bool doc_batch_cancel(struct db *d, struct str collection, struct str id, struct err *e);
-
-/* Id and attributes of every document of a collection, rising by id: for filters that become the
- * sorted document list of a search_query. */
-struct doc_attributes {
-    int64_t document;
-    struct str attributes, name, doc_type, language, author;
-    int64_t last_updated_s;
-};
-bool doc_attributes_all(struct db *d, struct arena *a, struct str collection,
-                        struct doc_attributes **out, size_t *n, struct err *e);
 
 /* ---- Chunks, for answers ---- */
 
@@ -256,14 +249,21 @@ bool doc_changes(struct db *d, struct arena *a, struct str collection, int64_t a
 bool doc_change_last(struct db *d, int64_t *seq, struct err *e); /* 0 = there was none yet */
 
 struct doc_index_chunk { /* what there is to index of a chunk */
-    int64_t id, document;
+    int64_t id;
     struct str text, section;
-    struct str title; /* the document's title, or its name when it has none */
-    struct str language;
 };
-/* The chunks of these documents, in the order of document[] and then idx. Documents that have gone
- * have none. One snapshot for all; pass some dozen documents at a time to bound memory. */
-bool doc_index_chunks(struct db *d, struct arena *a, const int64_t *document, size_t n_documents,
-                      struct doc_index_chunk **out, size_t *n, struct err *e);
+
+struct doc_index_document {
+    int64_t id; /* 0: it has gone */
+    uint32_t version, n_chunks;
+    struct doc_index_chunk *chunk; /* by idx; NULL when they were not asked for */
+    struct str name, title, doc_type, language, author, attributes, access;
+    int64_t last_updated_s, created_s;
+};
+/* out[i] is document[i] as it is now. Its chunks are left out when it is still of version known[i]
+ * (`known` NULL: of none). One snapshot for all, so that text and access list belong together; pass
+ * some dozen documents at a time to bound memory. */
+bool doc_index_load(struct db *d, struct arena *a, const int64_t *document, const uint32_t *known,
+                    size_t n, struct doc_index_document **out, struct err *e);
 /* How many chunks a collection has in the store. */
 bool doc_chunk_count(struct db *d, struct str collection, int64_t *n, struct err *e);

@@ -190,37 +190,51 @@ bool doc_chunk_count(struct db *d, struct str collection, int64_t *n, struct err
 struct index_load {
     struct arena *a;
     const int64_t *document;
-    size_t n_documents;
-    struct doc_index_chunk *out;
+    const uint32_t *known;
     size_t n;
+    struct doc_index_document *out;
 };
 
-/* Title and language are the same for all chunks of a document and copied once. */
-static bool index_one(struct db_tx *tx, struct index_load *l, int64_t document, struct err *e)
+static bool index_head(struct db_tx *tx, struct index_load *l, size_t i, struct err *e)
+{
+    struct db_rows *rows;
+    struct doc_index_document *d = &l->out[i];
+    if (!db_query(tx, &rows, e,
+                  "select name, title, doc_type, language, author, attributes, access, version,"
+                  " last_updated_s, created_s from documents where id = $1",
+                  DB_INT(l->document[i])))
+        return false;
+    int got = db_step(rows, e);
+    if (got > 0) {
+        struct str *field[] = {&d->name,   &d->title,      &d->doc_type, &d->language,
+                               &d->author, &d->attributes, &d->access};
+        for (size_t f = 0; f < COUNT(field); f++)
+            *field[f] = doc_text(l->a, rows, (int)f);
+        d->id = l->document[i];
+        d->version = (uint32_t)db_int(rows, 7);
+        d->last_updated_s = db_int(rows, 8);
+        d->created_s = db_int(rows, 9);
+    }
+    db_done(rows);
+    return got >= 0;
+}
+
+static bool index_chunks(struct db_tx *tx, struct index_load *l, struct doc_index_document *d,
+                         struct err *e)
 {
     struct db_rows *rows;
     if (!db_query(tx, &rows, e,
-                  "select c.id, c.text, c.section,"
-                  " case when d.title = '' then d.name else d.title end, d.language"
-                  " from chunks c join documents d on d.id = c.document"
-                  " where c.document = $1 order by c.idx",
-                  DB_INT(document)))
+                  "select id, text, section from chunks where document = $1"
+                  " order by idx",
+                  DB_INT(d->id)))
         return false;
-    struct str title = STR_NONE, language = STR_NONE;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        if (!title.p) {
-            title = doc_text(l->a, rows, 3);
-            language = doc_text(l->a, rows, 4);
-        }
-        l->out = doc_room(l->a, l->out, l->n, sizeof(*l->out));
-        l->out[l->n++] = (struct doc_index_chunk){
+        d->chunk = doc_room(l->a, d->chunk, d->n_chunks, sizeof(*d->chunk));
+        d->chunk[d->n_chunks++] = (struct doc_index_chunk){
             .id = db_int(rows, 0),
-            .document = document,
             .text = doc_text(l->a, rows, 1),
             .section = doc_text(l->a, rows, 2),
-            .title = title,
-            .language = language,
         };
     }
     db_done(rows);
@@ -230,19 +244,21 @@ static bool index_one(struct db_tx *tx, struct index_load *l, int64_t document, 
 static bool index_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     struct index_load *l = arg;
-    for (size_t i = 0; i < l->n_documents; i++)
-        if (!index_one(tx, l, l->document[i], e))
+    for (size_t i = 0; i < l->n; i++) {
+        struct doc_index_document *d = &l->out[i];
+        if (!index_head(tx, l, i, e))
             return false;
+        bool wanted = d->id && !(l->known && d->version == l->known[i]);
+        if (wanted && !index_chunks(tx, l, d, e))
+            return false;
+    }
     return true;
 }
 
-bool doc_index_chunks(struct db *d, struct arena *a, const int64_t *document, size_t n_documents,
-                      struct doc_index_chunk **out, size_t *n, struct err *e)
+bool doc_index_load(struct db *d, struct arena *a, const int64_t *document, const uint32_t *known,
+                    size_t n, struct doc_index_document **out, struct err *e)
 {
-    struct index_load l = {.a = a, .document = document, .n_documents = n_documents};
-    if (!db_read(d, index_tx, &l, e))
-        return false;
+    struct index_load l = {a, document, known, n, arena_array(a, struct doc_index_document, n)};
     *out = l.out;
-    *n = l.n;
-    return true;
+    return db_read(d, index_tx, &l, e);
 }

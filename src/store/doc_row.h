@@ -19,7 +19,7 @@ struct str doc_json(struct str object); /* {} for "" */
 #define DOC_COLUMNS                                                                                \
     "id, collection, uri, file_id, name, title, doc_type, language, author, content_hash, "        \
     "attributes, bytes, mtime_ns, last_updated_s, version, status, error, chunks, created_s, "     \
-    "updated_s, chunk_tokens, chunk_overlap, error_code"
+    "updated_s, chunk_tokens, chunk_overlap, error_code, access"
 void doc_read_document(struct arena *a, struct db_rows *rows, struct doc_document *out);
 
 enum doc_status doc_status_of(struct str name); /* DOC_FAILED for what is none */

@@ -269,7 +269,17 @@ static const char *const step_5[] = {
     NULL,
 };
 
-static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3, step_4, step_5};
+/* Who may read a document, and in whose name a key asks: "" = nobody's in particular. */
+static const char *const step_6[] = {
+    "alter table documents add column access text not null default ''", /* index/rights.h */
+    "alter table keys add column username text not null default ''",
+    "alter table keys add column member_of text not null default ''", /* separated by commas */
+    "alter table keys add column acts_for_users " INT64 " not null default 0",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3,
+                                                         step_4, step_5, step_6};
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
 {

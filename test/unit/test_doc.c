@@ -188,15 +188,21 @@ static void test_versions(void)
     ok(doc_set_attributes(d, v1.id, STR("{\"k\":true}"), &e) && doc_by_id(d, a, v1.id, &got, &e) &&
            str_eq(got.attributes, STR("{\"k\":true}")),
        "attributes are set");
-    struct doc_attributes *at;
-    size_t n;
-    ok(doc_attributes_all(d, a, c.id, &at, &n, &e) && n == 2 && at[0].document == v1.id &&
-           at[1].document > v1.id && str_eq(at[0].attributes, STR("{\"k\":true}")),
-       "attributes of all, rising");
     doc_collection_find(d, a, STR_NONE, c.id, &c, &e);
     ok(c.documents[DOC_ANY] == 2 && c.documents[DOC_FAILED] == 1 &&
            c.documents[DOC_COMPLETED] == 1 && c.chunks == 2 && c.bytes == 200,
        "counted by status");
+    struct doc_collection kept = make_collection("", "kept");
+    struct doc_document list = document(kept.id, "a", "h");
+    list.access = STR("{\"users\":[\"al\"]}");
+    put(&list, "x", 1);
+    list.access = STR_NONE;
+    ok(put(&list, "y", 1) && doc_by_id(d, a, list.id, &got, &e) &&
+           str_eq(got.access, STR("{\"users\":[\"al\"]}")),
+       "who may read stays when a new version does not say");
+    ok(doc_set_access(d, list.id, STR("{}"), &e) && doc_by_id(d, a, list.id, &got, &e) &&
+           str_eq(got.access, STR("{}")),
+       "or is set");
 }
 
 static void test_changes(void)
@@ -221,12 +227,21 @@ static void test_changes(void)
     ok(doc_chunk_count(d, c.id, &count, &e) && count == 4, "chunks in the collection");
 
     int64_t both[] = {x.id, 424242, y.id};
-    struct doc_index_chunk *chunk;
-    ok(doc_index_chunks(d, a, both, 3, &chunk, &n, &e) && n == 4 &&
-           str_eq(chunk[0].text, STR("x2 0")) && str_eq(chunk[3].text, STR("y 0")) &&
-           chunk[3].document == y.id && str_eq(chunk[0].title, STR("A title")) &&
-           str_eq(chunk[0].language, STR("en")),
-       "chunks of some documents, in their order");
+    struct doc_index_document *doc;
+    uint32_t known[] = {0, 0, 1};
+    ok(doc_index_load(d, a, both, NULL, 3, &doc, &e) && doc[0].n_chunks == 3 && doc[1].id == 0 &&
+           doc[2].n_chunks == 1 && str_eq(doc[0].chunk[0].text, STR("x2 0")) &&
+           str_eq(doc[2].chunk[0].text, STR("y 0")) && doc[2].id == y.id &&
+           str_eq(doc[0].title, STR("A title")) && str_eq(doc[0].language, STR("en")),
+       "documents with their chunks, one that is not there");
+    ok(doc_index_load(d, a, both, known, 3, &doc, &e) && doc[0].version == 2 &&
+           doc[0].n_chunks == 3 && doc[2].version == 1 && doc[2].n_chunks == 0,
+       "without the chunks of a version that is known");
+    doc_change_last(d, &end, &e);
+    ok(doc_set_attributes(d, y.id, STR("{}"), &e) && count_changes(c.id, end, &list) == 1 &&
+           list[0].document == y.id && list[0].kind == DB_DOCUMENT_ADDED,
+       "other attributes are a change");
+    doc_change_last(d, &end, &e);
 
     ok(doc_remove(d, y.id, &e) && !doc_by_id(d, a, y.id, &gone, &e), "removed");
     n = count_changes(c.id, end, &list);
@@ -235,8 +250,8 @@ static void test_changes(void)
     n = count_changes(c.id, 0, &list);
     ok(n == 1 && list[0].kind == DB_COLLECTION_REMOVED && list[0].document == 0,
        "of a removed collection only that is left");
-    doc_index_chunks(d, a, both, 3, &chunk, &n, &e);
-    ok(n == 0, "and no chunk");
+    ok(doc_index_load(d, a, both, NULL, 3, &doc, &e) && doc[0].id == 0 && doc[2].id == 0,
+       "and no document");
 }
 
 /* ---- Files ---- */

@@ -495,6 +495,10 @@ static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
         "alter table collections drop column description",
         "drop index files_expires",
         "alter table files drop column expires_s",
+        "alter table documents drop column access",
+        "alter table keys drop column username",
+        "alter table keys drop column member_of",
+        "alter table keys drop column acts_for_users",
         "delete from schema_version where version > 1",
     };
     (void)arg;

@@ -86,6 +86,16 @@ static void test_following(void)
     doc_remove(d, bridge, &e);
 }
 
+static const struct filter *name_filter(const char *name)
+{
+    struct json *j = arena_struct(a, struct json);
+    const struct filter *f = NULL;
+    struct str text =
+        arena_printf(a, "{\"type\":\"eq\",\"key\":\"filename\",\"value\":\"%s\"}", name);
+    ok(json_parse(j, a, text, 0, &e) && filter_parse(&f, a, json_root(j), &e), "a filter");
+    return f;
+}
+
 static void test_collections(void)
 {
     int64_t one = put_one(manual, "one.md", "A zebra eats grass.");
@@ -96,18 +106,17 @@ static void test_collections(void)
     ok(best(&manual, 1, "zebra", &n) == one && n == 1, "a collection is searched alone");
     ok(best(both, 4, "zebra", &n) == two && n == 2,
        "two are searched as one; repeated and unknown ones add nothing");
-    struct search_query q = {.collection = both,
-                             .n_collections = 2,
-                             .text = STR("zebra"),
-                             .k = 10,
-                             .document = &one,
-                             .n_documents = 1};
+    struct search_query q = {.filter = name_filter("one.md")};
     struct search_hit *hit;
+    q.collection = both;
+    q.n_collections = 2;
+    q.text = STR("zebra");
+    q.k = 10;
     ok(search_run(s, &q, a, &hit, &n, &e) && n == 1 && hit[0].document == one &&
            hit[0].collection == 0,
        "only the documents that were asked for");
-    q.n_documents = 0;
-    ok(search_run(s, &q, a, &hit, &n, &e) && n == 0, "an empty list allows none");
+    q.filter = name_filter("none.md");
+    ok(search_run(s, &q, a, &hit, &n, &e) && n == 0, "a filter that nothing passes allows none");
     q = (struct search_query){.collection = both, .n_collections = 2, .text = STR(""), .k = 10};
     ok(search_run(s, &q, a, &hit, &n, &e) && n == 0, "an empty question finds nothing");
     q.n_collections = 100000;
@@ -117,6 +126,45 @@ static void test_collections(void)
     ok(doc_collection_delete(d, STR_NONE, notes, &e) && search_catch_up(s, &e), "one is deleted");
     ok(best(&notes, 1, "zebra", NULL) == 0 && search_chunks(s, notes) == 0, "and finds nothing");
     ok(best(&manual, 1, "zebra", NULL) == one, "the other does");
+}
+
+/* ---- Rights ---- */
+
+static size_t seen_by(const struct rights *r, const char *text)
+{
+    struct search_query q = {
+        .collection = &manual, .n_collections = 1, .text = str_from(text), .k = 10, .rights = r};
+    struct search_hit *hit;
+    size_t n;
+    return search_run(s, &q, a, &hit, &n, &e) ? n : 99;
+}
+
+static void test_rights(void)
+{
+    const struct str board = STR("board");
+    const struct rights alice = {.user = STR("alice")},
+                        bob = {.user = STR("bob"), .group = &board, .n_groups = 1};
+    int64_t plan = put_one(manual, "plan.md", "The walrus plan.");
+    search_catch_up(s, &e);
+    uint64_t version = search_version(s, manual);
+    ok(seen_by(NULL, "walrus") == 1, "without a list everyone reads it");
+    ok(doc_set_access(d, plan, STR("{\"users\":[\"alice\"]}"), &e) && search_catch_up(s, &e),
+       "now it is Alice's");
+    ok(search_version(s, manual) != version, "which is another version of the collection");
+    ok(seen_by(NULL, "walrus") == 0 && seen_by(&bob, "walrus") == 0, "others do not find it");
+    ok(seen_by(&alice, "walrus") == 1 && seen_by(&rights_all, "walrus") == 1, "she does");
+    struct search_count all = search_count(s, manual, NULL, &rights_all),
+                        his = search_count(s, manual, NULL, &bob);
+    ok(all.documents == his.documents + 1 && all.chunks == his.chunks + 1, "nor is it counted");
+    doc_set_access(d, plan, STR("{\"groups\":[\"board\"]}"), &e);
+    search_catch_up(s, &e);
+    ok(seen_by(&bob, "walrus") == 1 && seen_by(&alice, "walrus") == 0, "now it is the board's");
+    put_one(manual, "plan.md", "The second walrus plan.");
+    search_catch_up(s, &e);
+    ok(seen_by(&bob, "second walrus") == 1 && seen_by(&alice, "walrus") == 0,
+       "and stays so in its next version");
+    doc_remove(d, plan, &e);
+    search_catch_up(s, &e);
 }
 
 /* ---- Snapshots ---- */
@@ -129,8 +177,8 @@ static void reopen(void)
         printf("# %s\n", e.msg);
 }
 
-/* Path of the only snapshot; "" when there is none. */
-static const char *snapshot_path(size_t *n)
+/* Path of the only file of a kind; "" when there is none. */
+static const char *snapshot_file(const char *ending, size_t *n)
 {
     static char path[2 * TEMPDIR_SIZE];
     char index[TEMPDIR_SIZE + 8];
@@ -139,7 +187,7 @@ static const char *snapshot_path(size_t *n)
     *n = 0;
     DIR *list = opendir(index);
     for (struct dirent *f; list && (f = readdir(list));)
-        if (str_ends(str_from(f->d_name), STR(".bm25"))) {
+        if (str_ends(str_from(f->d_name), str_from(ending))) {
             (*n)++;
             snprintf(path, sizeof(path), "%s/%s", index, f->d_name);
         }
@@ -166,33 +214,35 @@ static void test_snapshots(void)
     ok(finds_all(zebra), "found before closing");
     reopen();
     size_t n;
-    struct str content;
-    const char *path = snapshot_path(&n);
+    snapshot_file(".manifest", &n);
     ok(n == 1, "one snapshot after closing");
     ok(finds_all(zebra), "found after opening again");
-    file_read(&content, a, path, 1 << 20, &e);
 
+    static const char *const part[] = {".manifest", ".keywords", ".attributes"};
     static const size_t percent[] = {0, 1, 50, 99};
-    for (size_t i = 0; i < COUNT(percent); i++) {
+    for (size_t i = 0; i < COUNT(part) * COUNT(percent); i++) {
+        struct str content;
         search_close(s);
-        file_replace(path, str_head(content, content.len * percent[i] / 100), 0600, &e);
-        ok(search_open(&s, d, dir, &e) && finds_all(zebra), "found when %zu %% of it is left",
-           percent[i]);
+        const char *path = snapshot_file(part[i % COUNT(part)], &n);
+        ok(file_read(&content, a, path, 1 << 20, &e), "snapshot: %s", path);
+        file_replace(path, str_head(content, content.len * percent[i / COUNT(part)] / 100), 0600,
+                     &e);
+        ok(search_open(&s, d, dir, &e) && finds_all(zebra), "found when %zu %% of %s is left",
+           percent[i / COUNT(part)], part[i % COUNT(part)]);
     }
     search_close(s);
-    unlink(path);
+    unlink(snapshot_file(".manifest", &n));
     ok(search_open(&s, d, dir, &e) && finds_all(zebra), "found when it is lost");
     ok(search_snapshot(s, &e), "written on request");
 
     /* From another life of the database: it says that it has seen changes that never were. */
     search_close(s);
-    struct bm25 *ix = bm25_new(BM25_DEFAULT);
-    int64_t seq = 0;
-    ok(snapshot_read(ix, &seq, path, manual, &e), "it can be read");
-    struct bm25_view *v = bm25_view(ix);
-    ok(snapshot_write(path, manual, seq + 1000000, v, &e), "and forged");
-    bm25_view_free(v);
-    bm25_free(ix);
+    struct snapshot snapshot;
+    char stem[2 * TEMPDIR_SIZE];
+    snprintf(stem, sizeof(stem), "%s", snapshot_file(".manifest", &n));
+    stem[strlen(stem) - strlen(".manifest")] = 0;
+    ok(snapshot_open(&snapshot, stem, manual, &e), "it can be read");
+    ok(snapshot_finish(&snapshot, snapshot.seq + 1000000, &snapshot, &e), "and forged");
     ok(search_open(&s, d, dir, &e) && finds_all(zebra), "one ahead of the store is not believed");
 
     /* The store goes on while no index is open. */
@@ -264,6 +314,7 @@ int main(void)
     notes = make_collection("notes");
     test_following();
     test_collections();
+    test_rights();
     test_snapshots();
     test_threads();
     search_close(s);

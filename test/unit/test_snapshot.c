@@ -1,90 +1,116 @@
-/* A snapshot is read back whole or refused, whatever was done to the file. */
-#include "bm25_model.h"
-#include "base/file.h"
+/* A snapshot is the old set of files or the new one, whatever was done to them. */
 #include "index/snapshot.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#include "tap.h"
 #include "tempdir.h"
 
-static struct model m;
-static char path[TEMPDIR_SIZE + 16];
-static struct err e;
+#include <dirent.h>
 
-static void write_bytes(const char *bytes, size_t n)
+static char dir[TEMPDIR_SIZE], stem[TEMPDIR_SIZE + 8];
+static struct err e;
+static struct arena *a;
+static const struct str id = STR_INIT("vs_1");
+
+static size_t files(void)
 {
-    ok(file_replace(path, (struct str){bytes, n}, 0600, &e), "wrote %zu bytes", n);
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *f; (f = readdir(d));)
+        n += f->d_name[0] != '.';
+    closedir(d);
+    return n;
 }
 
-static void test_round_trip(struct bm25 *ix)
+static bool write_set(struct snapshot *s, const struct snapshot *old, const char *words,
+                      int64_t seq)
 {
-    struct bm25 *again = bm25_new(BM25_DEFAULT);
-    struct bm25_view *v = bm25_view(ix), *w;
-    int64_t seq = 0;
-    ok(!snapshot_read(again, &seq, path, STR("vs_1"), &e) && e.code == ERR_NOT_FOUND,
-       "no file yet");
-    ok(snapshot_write(path, STR("vs_1"), 4711, v, &e), "written");
-    ok(snapshot_read(again, &seq, path, STR("vs_1"), &e) && seq == 4711, "read, with its sequence");
-    w = bm25_view(again);
-    ok(bm25_stats(w).passages == m.n && bm25_stats(w).length == bm25_stats(v).length,
-       "all passages are there");
-    bm25_view_free(w);
-    ok(!snapshot_read(again, &seq, path, STR("vs_2"), &e) && e.code == ERR_CORRUPT,
-       "another collection's: %s", e.msg);
-    bm25_view_free(v);
-    bm25_free(again);
+    snapshot_begin(s, stem, id, old);
+    return snapshot_put(s, SNAPSHOT_KEYWORDS, str_from(words), &e) &&
+           snapshot_put(s, SNAPSHOT_ATTRIBUTES, STR("attributes"), &e) &&
+           snapshot_finish(s, seq, old, &e);
+}
+
+static bool reads(int64_t seq, const char *words)
+{
+    struct snapshot s;
+    struct str text;
+    return snapshot_open(&s, stem, id, &e) && s.seq == seq &&
+           snapshot_map(&s, SNAPSHOT_KEYWORDS, a, &text, &e) && str_eq(text, str_from(words)) &&
+           (uintptr_t)text.p % 8 == 0;
+}
+
+static void test_sets(void)
+{
+    struct snapshot none = {0}, one, two, three;
+    ok(!snapshot_open(&one, stem, id, &e) && e.code == ERR_NOT_FOUND, "there is none");
+    ok(write_set(&one, &none, "one", 5) && reads(5, "one") && files() == 3, "one: %s", e.msg);
+    ok(write_set(&two, &one, "two", 6) && reads(6, "two") && files() == 3, "two, and one is gone");
+    ok(!snapshot_open(&one, stem, STR("vs_2"), &e) && e.code == ERR_CORRUPT, "%s", e.msg);
+
+    snapshot_begin(&three, stem, id, &two);
+    ok(snapshot_put(&three, SNAPSHOT_KEYWORDS, STR("three"), &e) && reads(6, "two"),
+       "what is not finished does not count");
+    snapshot_abandon(&three);
+    ok(files() == 3 && reads(6, "two"), "and leaves nothing");
+
+    snapshot_begin(&three, stem, id, &two);
+    snapshot_keep(&three, SNAPSHOT_KEYWORDS, &two);
+    char path[SNAPSHOT_PATH_MAX];
+    snapshot_path(&three, SNAPSHOT_VECTORS, path);
+    ok(!snapshot_note(&three, SNAPSHOT_VECTORS, &e), "a file that is not there: %s", e.msg);
+    ok(file_replace(path, STR("v"), 0600, &e) && snapshot_note(&three, SNAPSHOT_VECTORS, &e) &&
+           snapshot_finish(&three, 7, &two, &e) && reads(7, "two") && files() == 3,
+       "a part that stays, one of somebody else, one that goes");
+
+    file_replace(arena_printf(a, "%s/rubbish.XyZ", dir).p, STR("x"), 0600, &e);
+    const struct snapshot *keep[] = {&three};
+    snapshot_sweep(dir, keep, 1);
+    ok(files() == 3 && reads(7, "two"), "rubbish is swept, the set is not");
+    snapshot_remove(stem, &three);
+    ok(files() == 0, "removed");
 }
 
 static void test_damage(void)
 {
-    struct arena *a = arena_new();
-    struct str content;
-    struct bm25 *ix = bm25_new(BM25_DEFAULT);
-    int64_t seq = -5;
-    ok(file_read(&content, a, path, 1 << 30, &e), "%zu bytes", content.len);
+    struct snapshot none = {0}, s, out;
+    struct str manifest, words;
+    write_set(&s, &none, "some words", 9);
+    const char *path = arena_printf(a, "%s.manifest", stem).p;
+    ok(file_read(&manifest, a, path, 1 << 20, &e), "%zu bytes", manifest.len);
     bool refused = true;
-    for (size_t len = 0; len < content.len; len += 1 + len / 64) {
-        char *cut = mem_copy(content.p, len);
-        refused = refused &&
-                  !snapshot_decode(ix, &seq, (struct str){cut, len}, STR("vs_1"), NULL, &e) &&
+    for (size_t len = 0; len < manifest.len; len++)
+        refused = refused && !snapshot_decode(&out, str_head(manifest, len), id, &e) &&
                   e.code == ERR_CORRUPT;
-        mem_free(cut);
-    }
-    ok(refused, "truncations are refused");
-    refused = true;
-    char *copy = mem_copy(content.p, content.len);
-    for (size_t at = 0; at < content.len; at += 1 + at / 64) {
+    char *copy = mem_copy(manifest.p, manifest.len);
+    for (size_t at = 0; at < manifest.len; at++) {
         copy[at] ^= 0x10;
-        refused =
-            refused &&
-            !snapshot_decode(ix, &seq, (struct str){copy, content.len}, STR("vs_1"), NULL, &e) &&
-            e.code == ERR_CORRUPT;
+        refused = refused && !snapshot_decode(&out, (struct str){copy, manifest.len}, id, &e) &&
+                  e.code == ERR_CORRUPT;
         copy[at] ^= 0x10;
     }
-    ok(refused, "changed bytes are refused");
-    struct bm25_view *v = bm25_view(ix);
-    ok(seq == -5 && bm25_stats(v).passages == 0, "and leave everything as it was");
-    bm25_view_free(v);
     mem_free(copy);
-    write_bytes(content.p, content.len / 2);
-    ok(!snapshot_read(ix, &seq, path, STR("vs_1"), &e) && e.code == ERR_CORRUPT, "a torn file: %s",
-       e.msg);
-    write_bytes("", 0);
-    ok(!snapshot_read(ix, &seq, path, STR("vs_1"), &e) && e.code == ERR_CORRUPT, "an empty file");
-    bm25_free(ix);
-    arena_free(a);
+    ok(refused, "a manifest that is cut or changed is refused");
+
+    char part[SNAPSHOT_PATH_MAX];
+    snapshot_path(&s, SNAPSHOT_KEYWORDS, part);
+    file_replace(part, STR("some wards"), 0600, &e);
+    ok(!snapshot_map(&s, SNAPSHOT_KEYWORDS, a, &words, &e) && e.code == ERR_CORRUPT, "%s", e.msg);
+    file_replace(part, STR("some"), 0600, &e);
+    ok(!snapshot_map(&s, SNAPSHOT_KEYWORDS, a, &words, &e) && e.code == ERR_CORRUPT, "%s", e.msg);
+    unlink(part);
+    ok(!snapshot_map(&s, SNAPSHOT_KEYWORDS, a, &words, &e) && e.code == ERR_CORRUPT, "%s", e.msg);
 }
 
 int main(void)
 {
-    char dir[TEMPDIR_SIZE];
     tempdir_make(dir);
-    snprintf(path, sizeof(path), "%s/x.bm25", dir);
-    struct bm25 *ix = bm25_new(BM25_DEFAULT);
-    m.seed = 3;
-    for (int64_t document = 0; document < 200; document++)
-        model_add(&m, ix, document, 2, 50);
-    bm25_commit(ix);
-    test_round_trip(ix);
+    snprintf(stem, sizeof(stem), "%s/c", dir);
+    a = arena_new();
+    test_sets();
     test_damage();
-    bm25_free(ix);
+    arena_free(a);
     tempdir_remove(dir);
     return tap_done();
 }
