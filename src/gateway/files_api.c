@@ -4,13 +4,14 @@
  */
 #include "gateway/routes.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "gateway/body.h"
-#include "net/multipart.h"
+#include "gateway/upload.h"
 #include "run/work.h"
 
 #include <unistd.h>
 
-enum { PARTS_MAX = 16, LIST_MAX = 64 << 20 };
+enum { LIST_MAX = 64 << 20 };
 enum { EXPIRY_LEAST_S = 3600, EXPIRY_MOST_S = 30 * 86400 };
 
 static const char *const purposes[] = {"assistants", "batch",     "fine-tune",
@@ -41,70 +42,70 @@ static bool reply_file(struct request *r, const struct doc_file *f, struct err *
     return reply_json(r, 200, &b, e);
 }
 
-/* ---- Upload ---- */
+/* ---- The bytes, on a worker ---- */
 
-struct upload {
+struct blob_job {
     struct service *service;
-    struct str id, content;
-    uint64_t limit;
-    char sha256[65];
+    struct str id;
+    int fd;
     uint64_t bytes;
     bool good;
     struct err e;
 };
 
-static void store_blob(void *arg)
+static void delete_blob(void *arg)
 {
-    struct upload *u = arg;
-    struct blob_writer *w;
-    if (!blob_begin(u->service->blobs, u->id, u->limit, &w, &u->e))
-        return;
-    if (!blob_write(w, u->content, &u->e)) {
-        blob_abort(w);
-        return;
-    }
-    u->good = blob_commit(w, u->sha256, &u->bytes, &u->e);
+    struct blob_job *o = arg;
+    o->good = blob_delete(o->service->blobs, o->id, &o->e);
 }
 
-static const struct multipart_part *part_named(const struct multipart_part *part, size_t n,
-                                               struct str name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(part[i].name, name))
-            return &part[i];
-    return NULL;
-}
+/* ---- Upload ---- */
 
-static bool check_upload(const struct multipart_part *file, const struct multipart_part *purpose,
-                         struct err *e)
+static bool check_upload(const struct upload *u, struct err *e)
 {
-    if (!file || !file->has_filename || !file->filename.len)
+    const struct str *purpose = upload_field(u, STR("purpose"));
+    if (!u->has_file || !u->has_filename || !u->filename.len)
         return err_param(e, ERR_MISSING, "file", "the part 'file' with a file name is missing");
-    if (!file->content.len)
+    if (!u->bytes)
         return err_param(e, ERR_INVALID, "file", "the file '%.*s' is empty",
-                         STR_FMT(str_head(file->filename, 100)));
+                         STR_FMT(str_head(u->filename, 100)));
     if (!purpose)
         return err_param(e, ERR_MISSING, "purpose", "the part 'purpose' is missing");
     for (size_t i = 0; i < COUNT(purposes); i++)
-        if (str_eq(purpose->content, str_from(purposes[i])))
+        if (str_eq(*purpose, str_from(purposes[i])))
             return true;
     return err_param(e, ERR_INVALID, "purpose", "the purpose '%.*s' is unknown",
-                     STR_FMT(str_head(purpose->content, 40)));
+                     STR_FMT(str_head(*purpose, 40)));
+}
+
+static bool check_fields(const struct upload *u, struct err *e)
+{
+    static const struct str known[] = {STR_INIT("purpose"), STR_INIT("expires_after[anchor]"),
+                                       STR_INIT("expires_after[seconds]")};
+    for (size_t i = 0; i < u->n_fields; i++) {
+        struct str name = str_head(u->field[i].name, 60);
+        size_t k = 0;
+        while (k < COUNT(known) && !str_eq(u->field[i].name, known[k]))
+            k++;
+        if (k == COUNT(known))
+            return err_param(e, ERR_INVALID, body_path("%.*s", STR_FMT(name)).text,
+                             "there is no parameter '%.*s' here", STR_FMT(name));
+    }
+    return true;
 }
 
 /* expires_after[anchor] and expires_after[seconds], both or none. */
-static bool take_expiry(const struct multipart_part *part, size_t n, int64_t *expires_s,
-                        struct err *e)
+static bool take_expiry(const struct upload *u, int64_t *expires_s, struct err *e)
 {
-    const struct multipart_part *anchor = part_named(part, n, STR("expires_after[anchor]"));
-    const struct multipart_part *after = part_named(part, n, STR("expires_after[seconds]"));
+    const struct str *anchor = upload_field(u, STR("expires_after[anchor]"));
+    const struct str *after = upload_field(u, STR("expires_after[seconds]"));
     int64_t seconds;
     if (!anchor && !after)
         return true;
-    if (!anchor || !str_eq(anchor->content, STR("created_at")))
+    if (!anchor || !str_eq(*anchor, STR("created_at")))
         return err_param(e, ERR_INVALID, "expires_after[anchor]",
                          "'expires_after[anchor]' must be created_at");
-    if (!after || !str_to_i64(after->content, &seconds) || seconds < EXPIRY_LEAST_S ||
+    if (!after || !str_to_i64(*after, &seconds) || seconds < EXPIRY_LEAST_S ||
         seconds > EXPIRY_MOST_S)
         return err_param(e, ERR_INVALID, "expires_after[seconds]",
                          "'expires_after[seconds]' must be a whole number from %d to %d",
@@ -113,62 +114,38 @@ static bool take_expiry(const struct multipart_part *part, size_t n, int64_t *ex
     return true;
 }
 
-static bool check_parts(const struct multipart_part *part, size_t n, struct err *e)
+static bool store_upload(struct request *r, struct upload *u, struct doc_file *f, struct err *e)
 {
-    static const struct str known[] = {STR_INIT("file"), STR_INIT("purpose"),
-                                       STR_INIT("expires_after[anchor]"),
-                                       STR_INIT("expires_after[seconds]")};
-    for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < COUNT(known) && !str_eq(part[i].name, known[k]))
-            k++;
-        const char *name = k < COUNT(known) ? known[k].p : "";
-        if (k == COUNT(known))
-            return err_param(
-                e, ERR_INVALID, body_path("%.*s", STR_FMT(str_head(part[i].name, 60))).text,
-                "there is no parameter '%.*s' here", STR_FMT(str_head(part[i].name, 60)));
-        if (part_named(part, i, part[i].name))
-            return err_param(e, ERR_INVALID, name, "the part '%s' is there twice", name);
-    }
-    return true;
+    *f = (struct doc_file){.tenant = request_tenant(r), .status = STR("processed")};
+    if (!upload_read(r, u, e) || !check_upload(u, e) || !check_fields(u, e) ||
+        !take_expiry(u, &f->expires_s, e) || !upload_commit(u, e))
+        return false;
+    f->id = u->id;
+    f->filename = u->filename;
+    f->purpose = *upload_field(u, STR("purpose"));
+    f->sha256 = str_from(u->sha256);
+    f->bytes = (int64_t)u->bytes;
+    return doc_file_create(r->service->db, f, e);
+}
+
+/* A blob without its row would stay for ever. */
+static void delete_orphan(struct request *r, const struct upload *u)
+{
+    struct blob_job j = {.service = r->service, .id = u->id};
+    work_run(delete_blob, &j);
+    if (!j.good && j.e.code != ERR_NOT_FOUND)
+        log_warn("upload", kv("file", u->id), kv("error", j.e.msg));
 }
 
 bool files_create(struct request *r, struct err *e)
 {
-    struct multipart_part part[PARTS_MAX];
-    struct str type, body;
-    size_t n;
-    if (!http_header_get(&r->http->head.headers, STR("Content-Type"), &type))
-        return err_set(e, ERR_MEDIA, "the content type must be multipart/form-data");
-    if (!http_request_body(r->http, &body, e) ||
-        !multipart_parse(type, body, r->call.arena, part, PARTS_MAX, &n, e))
-        return false;
-    const struct multipart_part *file = part_named(part, n, STR("file"));
-    const struct multipart_part *purpose = part_named(part, n, STR("purpose"));
-    int64_t expires_s = 0;
-    if (!check_upload(file, purpose, e) || !check_parts(part, n, e) ||
-        !take_expiry(part, n, &expires_s, e))
-        return false;
-
     struct upload *u = arena_struct(r->call.arena, struct upload);
-    *u = (struct upload){.service = r->service,
-                         .id = doc_file_id(r->call.arena),
-                         .content = file->content,
-                         .limit = (uint64_t)r->config->ingest.file_bytes};
-    work_run(store_blob, u);
-    if (!u->good) {
-        *e = u->e;
-        return false;
-    }
-    struct doc_file f = {.id = u->id,
-                         .tenant = request_tenant(r),
-                         .filename = file->filename,
-                         .purpose = purpose->content,
-                         .status = STR("processed"),
-                         .sha256 = str_from(u->sha256),
-                         .expires_s = expires_s,
-                         .bytes = (int64_t)u->bytes};
-    return doc_file_create(r->service->db, &f, e) && reply_file(r, &f, e);
+    struct doc_file f;
+    bool good = store_upload(r, u, &f, e);
+    upload_end(u);
+    if (!good && u->committed)
+        delete_orphan(r, u);
+    return good && reply_file(r, &f, e);
 }
 
 /* ---- Reading ---- */
@@ -237,25 +214,16 @@ static bool send_content(struct request *r, int fd, uint64_t bytes, struct err *
     return http_reply_end(r->http, NULL, 0, e);
 }
 
-struct opening {
-    struct service *service;
-    struct str id;
-    int fd;
-    uint64_t bytes;
-    bool good;
-    struct err e;
-};
-
 static void open_blob(void *arg)
 {
-    struct opening *o = arg;
+    struct blob_job *o = arg;
     o->good = blob_read(o->service->blobs, o->id, &o->fd, &o->bytes, &o->e);
 }
 
 bool files_content(struct request *r, struct err *e)
 {
     struct doc_file f;
-    struct opening o = {.service = r->service, .id = r->param[0]};
+    struct blob_job o = {.service = r->service, .id = r->param[0]};
     if (!find_file(r, &f, e))
         return false;
     work_run(open_blob, &o);
@@ -277,15 +245,9 @@ bool files_content(struct request *r, struct err *e)
 
 /* ---- Deleting ---- */
 
-static void delete_blob(void *arg)
-{
-    struct opening *o = arg;
-    o->good = blob_delete(o->service->blobs, o->id, &o->e);
-}
-
 bool files_delete(struct request *r, struct err *e)
 {
-    struct opening o = {.service = r->service, .id = r->param[0]};
+    struct blob_job o = {.service = r->service, .id = r->param[0]};
     if (!doc_file_delete(r->service->db, request_tenant(r), r->param[0], e) ||
         !search_catch_up(r->service->search, e))
         return false;

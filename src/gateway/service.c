@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdio.h>
 
+enum { UPLOAD_ROOM = 1 << 20 /* for what stands around an uploaded file */ };
 enum { LAST_SPANS_MS = 2000 }; /* for what is still to be exported when the service ends */
 
 const char *service_state_name(int state)
@@ -115,6 +116,7 @@ static bool listen_on(struct service_loop *l, struct str address, bool local, st
         .limits = {.line = (uint32_t)(lim->header_bytes / 2),
                    .headers = (uint32_t)lim->header_bytes,
                    .body = (uint64_t)lim->body_bytes},
+        .upload = (uint64_t)l->config->ingest.file_bytes + UPLOAD_ROOM,
         .idle_timeout_ms = lim->idle_timeout_ms,
         .max_connections = (uint32_t)lim->connections,
         .tls = local ? NULL : s->tls,

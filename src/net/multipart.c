@@ -5,7 +5,8 @@
 
 enum {
     BOUNDARY_MAX = 70, /* RFC 2046 section 5.1.1 */
-    HEAD_MAX = 16384   /* bytes of one part's header lines */
+    HEAD_MAX = 16384,  /* bytes of one part's header lines */
+    PADDING_MAX = 1024 /* blanks behind a boundary; with more it is content */
 };
 
 /* ---- Header values with parameters: `form-data; name="a"; filename=b` ---- */
@@ -199,8 +200,8 @@ enum delimiter { NOT_ONE, BETWEEN, CLOSING };
 static enum delimiter delimiter_at(struct str s, size_t len, size_t *used)
 {
     bool closing = str_starts(str_from_at(s, len), STR("--"));
-    size_t at = len + (closing ? 2 : 0);
-    while (at < s.len && (s.p[at] == ' ' || s.p[at] == '\t'))
+    size_t at = len + (closing ? 2 : 0), most = at + PADDING_MAX;
+    while (at < s.len && at < most && (s.p[at] == ' ' || s.p[at] == '\t'))
         at++;
     *used = size_min(at + 2, s.len);
     if (closing && at == s.len)
@@ -210,61 +211,138 @@ static enum delimiter delimiter_at(struct str s, size_t len, size_t *used)
     return closing ? CLOSING : BETWEEN;
 }
 
-/* Finds the next delimiter line; *content is what stands in front of it, *rest goes behind it.
- * `mark` is CR LF "--" boundary. At the very start of a body the CR LF is not there. */
-static enum delimiter next_delimiter(struct str *rest, struct str mark, bool at_start,
-                                     struct str *content)
+bool multipart_begin(struct multipart *m, struct str content_type, struct arena *a, struct err *e)
 {
-    size_t used, from = 0;
-    struct str bare = str_from_at(mark, 2);
-    if (at_start && str_starts(*rest, bare)) {
-        enum delimiter d = delimiter_at(*rest, bare.len, &used);
-        if (d != NOT_ONE) {
-            *content = STR_NONE;
-            *rest = str_from_at(*rest, used);
-            return d;
-        }
+    struct str boundary = STR_NONE;
+    *m = (struct multipart){.a = a};
+    if (!boundary_of(content_type, a, &boundary, e))
+        return false;
+    m->mark = arena_printf(a, "\r\n--%.*s", STR_FMT(boundary));
+    return true;
+}
+
+static void take(struct str *in, size_t n)
+{
+    *in = str_from_at(*in, n);
+}
+
+/* At the very start of a body a delimiter has no line end in front of it. */
+static enum multipart_event at_start(struct multipart *m, struct str *in, bool whole)
+{
+    struct str bare = str_from_at(m->mark, 2);
+    size_t used;
+    if (!whole && in->len < bare.len + PADDING_MAX + 4)
+        return MULTIPART_MORE;
+    m->state = MULTIPART_PREAMBLE;
+    if (!str_starts(*in, bare))
+        return MULTIPART_PART;
+    switch (delimiter_at(*in, bare.len, &used)) {
+    case NOT_ONE: return MULTIPART_PART;
+    case CLOSING: return MULTIPART_END;
+    default: m->state = MULTIPART_HEAD;
     }
-    for (;;) {
-        size_t at = str_find(str_from_at(*rest, from), mark);
-        if (at == STR_NPOS)
+    take(in, used);
+    return MULTIPART_PART;
+}
+
+/* Looks for the next delimiter line; *n bytes in front of it are content for sure. Of a window that
+ * ends in the middle of what may be one, that stays in it. */
+static enum delimiter find_delimiter(const struct multipart *m, struct str in, bool whole,
+                                     size_t *n, size_t *used)
+{
+    for (size_t from = 0;;) {
+        size_t at = str_find(str_from_at(in, from), m->mark);
+        if (at == STR_NPOS) {
+            *n = whole ? in.len : in.len - size_min(in.len, m->mark.len - 1);
+            *n = *n < from ? from : *n;
             return NOT_ONE;
-        at += from;
-        enum delimiter d = delimiter_at(str_from_at(*rest, at), mark.len, &used);
-        if (d != NOT_ONE) {
-            *content = str_head(*rest, at);
-            *rest = str_from_at(*rest, at + used);
-            return d;
         }
+        at += from;
+        *n = at;
+        if (!whole && in.len - at < m->mark.len + PADDING_MAX + 4)
+            return NOT_ONE;
+        enum delimiter d = delimiter_at(str_from_at(in, at), m->mark.len, used);
+        if (d != NOT_ONE)
+            return d;
         from = at + 2;
+    }
+}
+
+/* Preamble, or the content of a part, up to and with the delimiter behind it. */
+static enum multipart_event between(struct multipart *m, struct str *in, bool whole,
+                                    struct multipart_part *part, struct err *e)
+{
+    size_t n, used = 0;
+    enum delimiter d = find_delimiter(m, *in, whole, &n, &used);
+    if (n > m->skip) {
+        bool content = m->state == MULTIPART_IN_PART;
+        part->content = str_head(str_from_at(*in, m->skip), n - m->skip);
+        take(in, n);
+        m->skip = 0;
+        return content ? MULTIPART_CONTENT : MULTIPART_PART;
+    }
+    if (d == NOT_ONE && !whole)
+        return MULTIPART_MORE;
+    if (d == NOT_ONE) {
+        err_set(e, ERR_INVALID, "multipart body without its %sboundary", m->any ? "closing " : "");
+        return MULTIPART_BAD;
+    }
+    take(in, n + used);
+    m->skip = 0;
+    m->state = MULTIPART_HEAD;
+    return d == CLOSING ? MULTIPART_END : MULTIPART_PART;
+}
+
+static enum multipart_event head(struct multipart *m, struct str *in, bool whole,
+                                 struct multipart_part *part, struct err *e)
+{
+    if (!whole && in->len < HEAD_MAX && str_find(*in, STR("\r\n\r\n")) == STR_NPOS)
+        return MULTIPART_MORE;
+    struct str rest = *in;
+    *part = (struct multipart_part){0};
+    if (!part_head(&rest, m->a, part, e))
+        return MULTIPART_BAD;
+    part->content_type = arena_copy(m->a, part->content_type);
+    /* The CR LF that ends the header lines may also begin the delimiter of an empty part. */
+    take(in, in->len - rest.len - 2);
+    m->skip = 2;
+    m->any = true;
+    m->state = MULTIPART_IN_PART;
+    return MULTIPART_PART;
+}
+
+enum multipart_event multipart_next(struct multipart *m, struct str *in, bool whole,
+                                    struct multipart_part *part, struct err *e)
+{
+    for (;;) {
+        if (m->state == MULTIPART_HEAD)
+            return head(m, in, whole, part, e);
+        enum multipart_event got = m->state == MULTIPART_AT_START ? at_start(m, in, whole)
+                                                                  : between(m, in, whole, part, e);
+        if (got != MULTIPART_PART)
+            return got;
     }
 }
 
 bool multipart_parse(struct str content_type, struct str body, struct arena *a,
                      struct multipart_part *part, size_t max, size_t *n, struct err *e)
 {
-    struct str boundary = STR_NONE, rest = body, preamble;
+    struct multipart m;
+    struct multipart_part now;
+    enum multipart_event got;
     *n = 0;
-    if (!boundary_of(content_type, a, &boundary, e))
+    if (!multipart_begin(&m, content_type, a, e))
         return false;
-    struct str mark = arena_printf(a, "\r\n--%.*s", STR_FMT(boundary));
-    enum delimiter d = next_delimiter(&rest, mark, true, &preamble);
-    while (d == BETWEEN) {
+    while ((got = multipart_next(&m, &body, true, &now, e)) > MULTIPART_MORE) {
+        if (got == MULTIPART_END)
+            return true;
+        if (got == MULTIPART_CONTENT) {
+            part[*n - 1].content = now.content;
+            continue;
+        }
         if (*n == max)
             return err_set(e, ERR_LIMIT, "multipart body with more than %zu parts", max);
-        struct multipart_part *p = &part[*n];
-        *p = (struct multipart_part){0};
-        if (!part_head(&rest, a, p, e))
-            return false;
-        /* The CR LF that ends the header lines may also begin the delimiter of an empty part. */
-        rest = str_span(rest.p - 2, rest.p + rest.len);
-        struct str with_line_end = STR_NONE;
-        d = next_delimiter(&rest, mark, false, &with_line_end);
-        p->content = str_from_at(with_line_end, 2);
-        ++*n;
+        part[(*n)++] = now;
     }
-    if (d == NOT_ONE)
-        return err_set(e, ERR_INVALID, "multipart body without its %sboundary",
-                       *n ? "closing " : "");
-    return true;
+    return false;
 }

@@ -317,6 +317,7 @@ static void set_defaults(struct http_server_options *o)
     DEFAULT(limits.line, 16 << 10);
     DEFAULT(limits.headers, 64 << 10);
     DEFAULT(limits.body, 64 << 20);
+    DEFAULT(upload, o->limits.body);
     DEFAULT(head_timeout_ms, 10 * 1000);
     DEFAULT(body_timeout_ms, 30 * 1000);
     DEFAULT(idle_timeout_ms, 75 * 1000);
@@ -340,6 +341,10 @@ bool http_server_open(struct http_server **out, const char *address,
     struct http_server *s = mem_new(sizeof(*s));
     s->opt = *opt;
     set_defaults(&s->opt);
+    s->whole_body = s->opt.limits.body;
+    if (s->opt.limits.body < s->opt.upload)
+        s->opt.limits.body =
+            s->opt.upload; /* of a body in one piece http_request_body sees to it */
     list_init(&s->idle);
     list_init(&s->busy);
     if (!listen_open(&s->listener, address, e)) {

@@ -37,6 +37,7 @@ typedef void http_handler(struct http_request *r, void *ctx);
 /* Zero takes the default. */
 struct http_server_options {
     struct http_limits limits; /* defaults: 16 KB line, 64 KB head, 64 MB body */
+    uint64_t upload;           /* bytes of a body that is read in pieces; default limits.body */
     int64_t head_timeout_ms;   /* from first byte to end of head; default 10 s */
     int64_t body_timeout_ms;   /* between pieces of a body; default 30 s */
     int64_t idle_timeout_ms;   /* between requests; default 75 s */
@@ -87,8 +88,8 @@ void http_request_outlive(struct http_request *r, bool on);
  * (malformed, or it came too slowly: nothing for body_timeout_ms, or less than 1 KB/s on average
  * behind twice that), ERR_CANCELLED when it was cut short. */
 bool http_request_body(struct http_request *r, struct str *body, struct err *e);
-/* The next piece, into the caller's memory: bytes, 0 at the end, -1 as above. For uploads. n > 0.
- */
+/* The next piece, into the caller's memory: bytes, 0 at the end, -1 as above. For uploads, whose
+ * limit is another. n > 0. */
 ssize_t http_request_read(struct http_request *r, void *to, size_t n, struct err *e);
 
 /* A whole answer in one write; an answer is given once. `headers` are ours (name, value), written

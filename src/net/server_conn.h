@@ -24,9 +24,10 @@ enum {
 struct http_server {
     struct io io; /* of the listener */
     struct listener listener;
-    struct http_server_options opt;
-    struct list idle, busy;    /* connections; idle: oldest first */
-    struct loop_timer sweep;   /* when the first idle connection has been so for too long */
+    struct http_server_options opt; /* limits.body: of what is read in pieces */
+    uint64_t whole_body;            /* limit of a body in one piece */
+    struct list idle, busy;         /* connections; idle: oldest first */
+    struct loop_timer sweep;        /* when the first idle connection has been so for too long */
     struct loop_timer paused;  /* no accepting until then: descriptors or memory have run out */
     size_t n_conns, n_streams; /* streams of HTTP/2 */
     bool draining, closing;
@@ -107,6 +108,7 @@ void server_conn_idle(struct http_conn *c);
 void server_conn_close(struct http_conn *c); /* frees it, and a closing server with the last */
 
 /* server_request.c */
+bool server_body_too_large(uint64_t limit, struct err *e); /* returns false */
 int64_t server_body_deadline(const struct server_request *r);
 bool server_status_has_body(int status);
 /* Answers what no handler will see. */

@@ -211,15 +211,20 @@ static void free_buf(void *b)
 static bool chunked_body(struct server_request *r, struct str *body, struct err *e)
 {
     struct buf *b = arena_struct(r->pub.early, struct buf);
-    buf_init(b, r->pub.conn->server->opt.limits.body + IOBUF_SIZE);
+    uint64_t limit = r->pub.conn->server->whole_body;
+    buf_init(b, limit + 2 * IOBUF_SIZE);
     arena_defer(r->pub.early, free_buf, b);
     ssize_t got;
     do {
         char *to = buf_reserve(b, IOBUF_SIZE / 4);
-        CHECK(to); /* the decoder ends before the buffer is full */
-        got = read_body(r, to, b->cap - b->len, e);
+        CHECK(to); /* at most IOBUF_SIZE is read beyond the limit */
+        got = read_body(r, to, size_min(b->cap - b->len, IOBUF_SIZE), e);
         if (got > 0)
             b->len += (size_t)got;
+        if (b->len > limit) {
+            r->close = true;
+            return server_body_too_large(limit, e);
+        }
     } while (got > 0);
     *body = buf_str(b);
     return got == 0;

@@ -399,14 +399,12 @@ __attribute__((noinline)) static bool receive(struct server_request *r)
 }
 
 /* Does what has come fit what was announced, and the limit? */
-static bool body_fits(struct server_request *r, struct err *e)
+static bool body_fits(struct server_request *r, uint64_t limit, struct err *e)
 {
     struct http2_stream *st = r->stream;
     uint64_t total = r->body_in + st->in.len - st->in_read;
-    uint64_t limit = r->pub.conn->server->opt.limits.body;
     if (r->pub.head.framing == HTTP_CHUNKED)
-        return total <= limit || err_set(e, ERR_TOO_LARGE, "body is over the limit of %llu bytes",
-                                         (unsigned long long)limit);
+        return total <= limit || server_body_too_large(limit, e);
     if (total <= r->left && (total == r->left || !st->in_end))
         return true;
     return err_set(e, ERR_INVALID, "the body has not the length that Content-Length says");
@@ -456,7 +454,7 @@ static ssize_t read_body(struct server_request *r, void *to, size_t n, struct er
 {
     struct http2_stream *st = r->stream;
     for (;;) {
-        if (!body_fits(r, e))
+        if (!body_fits(r, r->pub.conn->server->opt.limits.body, e))
             return -1;
         struct str rest = str_from_at(buf_str(&st->in), st->in_read);
         if (rest.len) {
@@ -483,7 +481,7 @@ static bool whole_body(struct server_request *r, struct str *body, struct err *e
 {
     struct http2_stream *st = r->stream;
     for (;;) {
-        if (!body_fits(r, e))
+        if (!body_fits(r, r->pub.conn->server->whole_body, e))
             return false;
         if (st->in_end)
             break;

@@ -19,6 +19,12 @@ int64_t server_body_deadline(const struct server_request *r)
     return a < b ? a : b;
 }
 
+bool server_body_too_large(uint64_t limit, struct err *e)
+{
+    return err_set(e, ERR_TOO_LARGE, "body is over the limit of %llu bytes",
+                   (unsigned long long)limit);
+}
+
 ssize_t http_request_read(struct http_request *pub, void *to, size_t n, struct err *e)
 {
     struct server_request *r = request_of(pub);
@@ -32,7 +38,12 @@ bool http_request_body(struct http_request *pub, struct str *body, struct err *e
     struct server_request *r = request_of(pub);
     struct err unused;
     *body = STR_NONE;
-    return r->body_done || r->protocol->body(r, body, e ? e : &unused);
+    if (r->body_done)
+        return true;
+    uint64_t limit = pub->conn->server->whole_body;
+    if (pub->head.framing == HTTP_LENGTH && pub->head.content_length > limit)
+        return server_body_too_large(limit, e);
+    return r->protocol->body(r, body, e ? e : &unused);
 }
 
 void http_request_release(struct http_request *pub)

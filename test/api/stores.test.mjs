@@ -1,5 +1,6 @@
 // Files and vector stores through the official client.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { after, before, test } from "node:test";
 import OpenAI, { toFile } from "openai";
 import { Service, waitFor } from "./harness.mjs";
@@ -86,6 +87,54 @@ test("an unknown file or store, a bad upload", async () => {
   const r = await s.fetch("/v1/files", { method: "POST", body: form });
   assert.equal(r.status, 400);
   assert.equal((await r.json()).error.param, "file");
+});
+
+test("parts in any order, names in any spelling, contents like boundaries", async () => {
+  const send = async (disposition, content, type = 'multipart/form-data; boundary="xx"') => {
+    const body = Buffer.concat([Buffer.from(`--xx\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nuser_data\r\n--xx\r\nContent-Disposition: form-data; name="file"; ${disposition}\r\nContent-Type: text/plain\r\n\r\n`), content, Buffer.from("\r\n--xx--\r\n")]);
+    return s.fetch("/v1/files", { method: "POST", headers: { "content-type": type }, body });
+  };
+  const content = Buffer.from(`a\r\n--xxx\r\n--x\r\n--xx-\r\n\0${"b\r\n--xy".repeat(100000)}`);
+  for (const [disposition, name] of [
+    ['filename="übung.txt"', "übung.txt"],
+    ['filename="%C3%BCbung%20eins.txt"', "übung eins.txt"],
+    ["filename=\"x\"; filename*=UTF-8''%e2%82%ac.txt", "€.txt"],
+    ['filename="C:\\dir\\..\\n.txt"', "n.txt"],
+    ['filename="../../etc/passwd"', "passwd"],
+  ]) {
+    const r = await send(disposition, content);
+    assert.equal(r.status, 200, await r.clone().text());
+    const f = await r.json();
+    assert.equal(f.filename, name);
+    assert.equal(f.bytes, content.length);
+    const got = await s.fetch(`/v1/files/${f.id}/content`);
+    assert.ok(content.equals(Buffer.from(await got.arrayBuffer())));
+    assert.match(got.headers.get("content-disposition"), /^attachment/);
+    assert.match(got.headers.get("content-type"), /octet-stream/);
+  }
+  assert.equal((await send('filename=""', content)).status, 400);
+  assert.equal((await send('filename="x"', Buffer.alloc(0))).status, 400);
+});
+
+test("a file larger than a body may be goes to disk, not into memory", async () => {
+  const memory = () => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${s.child.pid}/status`, "utf8"))[1]);
+  const before = memory();
+  const piece = Buffer.alloc(1 << 20, "The quick brown fox.\n");
+  async function* body() {
+    yield Buffer.from('--q\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\n\r\n');
+    for (let i = 0; i < 150; i++) yield piece;
+    yield Buffer.from('\r\n--q\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nuser_data\r\n--q--\r\n');
+  }
+  const r = await s.fetch("/v1/files", { method: "POST", headers: { "content-type": "multipart/form-data; boundary=q" }, body: body(), duplex: "half" });
+  assert.equal(r.status, 200, await r.clone().text());
+  const f = await r.json();
+  assert.equal(f.bytes, 150 << 20);
+  assert.ok(memory() - before < 40 << 10, `${memory() - before} KB more`);
+  let read = 0;
+  for await (const x of (await s.fetch(`/v1/files/${f.id}/content`)).body) read += x.length;
+  assert.equal(read, 150 << 20);
+  await s.client.files.delete(f.id);
+  assert.equal((await s.fetch("/v1/vector_stores", { method: "POST", headers: { "content-type": "application/json" }, body: `{"name":"${"x".repeat(65 << 20)}"}` }).catch(() => ({ status: 413 }))).status, 413);
 });
 
 test("another tenant sees nothing of it", async () => {

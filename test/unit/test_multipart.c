@@ -166,12 +166,64 @@ static void test_bytes(struct arena *a)
     buf_fini(&b);
 }
 
+/* The same parts whatever pieces the body comes in. The window is moved as its owner has to. */
+static size_t in_pieces(struct arena *a, struct str body, size_t piece, struct buf *content)
+{
+    static char window[MULTIPART_WINDOW];
+    struct multipart m;
+    struct multipart_part part;
+    struct str in = {window, 0};
+    size_t parts = 0;
+    buf_reset(content);
+    if (!multipart_begin(&m, STR(TYPE), a, NULL))
+        return 0;
+    for (;;) {
+        switch (multipart_next(&m, &in, body.len == 0, &part, NULL)) {
+        case MULTIPART_BAD: return 0;
+        case MULTIPART_END: return parts;
+        case MULTIPART_PART: parts++; break;
+        case MULTIPART_CONTENT: buf_add(content, part.content); break;
+        case MULTIPART_MORE:
+            memmove(window, in.p, in.len);
+            size_t n = size_min(size_min(piece, body.len), sizeof(window) - in.len);
+            if (n == 0)
+                return 0;
+            memcpy(window + in.len, body.p, n);
+            in = (struct str){window, in.len + n};
+            body = str_from_at(body, n);
+        }
+    }
+}
+
+static void test_pieces(struct arena *a)
+{
+    struct buf b, got, want;
+    buf_init(&b, 1 << 20);
+    buf_init(&got, 1 << 20);
+    buf_init(&want, 1 << 20);
+    for (int i = 0; i < 5000; i++) /* what is nearly a boundary, everywhere */
+        buf_printf(&want, "%d\r\n--b%s", i, i % 3 ? "x" : i % 5 ? "-\r\n" : "\n");
+    buf_add(&b, STR("hello\r\n--b\r\n" NAME("f; filename=x") "\r\n\r\n"));
+    buf_add(&b, buf_str(&want));
+    buf_add(&b, STR("\r\n--b\r\n" NAME("e") "\r\n\r\n\r\n--b--"));
+    static const size_t pieces[] = {1, 2, 7, 100, 1500, 4096, 32768};
+    for (size_t i = 0; i < COUNT(pieces); i++)
+        ok(in_pieces(a, buf_str(&b), pieces[i], &got) == 2 && str_eq(buf_str(&got), buf_str(&want)),
+           "in pieces of %zu", pieces[i]);
+    b.len -= 2;
+    ok(in_pieces(a, buf_str(&b), 1000, &got) == 0, "one that is cut is refused");
+    buf_fini(&b);
+    buf_fini(&got);
+    buf_fini(&want);
+}
+
 int main(void)
 {
     struct arena *a = arena_new();
     test_cases(a);
     test_files(a);
     test_bytes(a);
+    test_pieces(a);
     arena_free(a);
     return tap_done();
 }
