@@ -222,7 +222,7 @@ bool doc_batch_cancel(struct db *d, struct str collection, struct str id, struct
 /* A chunk and what its document says: all that a struct passage (model/chat.h) needs. */
 struct doc_passage {
     struct doc_chunk chunk; /* chunk.id 0: this chunk has gone */
-    struct str collection, file_id, name, title, uri, doc_type, language, attributes;
+    struct str collection, file_id, name, title, uri, doc_type, language, attributes, access;
     uint32_t version;
     int64_t updated_s;
 };

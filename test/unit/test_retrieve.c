@@ -1,6 +1,8 @@
-/* What retrieval promises: passages with scores between 0 and 1, best first, and what each stage
- * said of them. */
+/* What retrieval promises: passages with scores between 0 and 1, best first, what each stage said
+ * of them; the same once; and that a model which misbehaves costs nothing but its help. */
 #include "answer/retrieve.h"
+
+#include <math.h>
 
 #include "tap.h"
 #include "tempdir.h"
@@ -43,7 +45,7 @@ static void test_scores(void)
     ok(r.n == 2 && str_eq(r.hit[0].passage.name, STR("both.md")), "the one with both words first");
     ok(r.n == 2 && r.hit[0].score > r.hit[1].score && r.hit[0].score < 1 && r.hit[1].score > 0,
        "scores fall, between 0 and 1");
-    ok(r.n == 2 && r.hit[0].found.rank == 1 && r.hit[1].found.rank == 2, "ranks from 1");
+    ok(r.n == 2 && r.hit[0].search.rank == 1 && r.hit[1].search.rank == 2, "ranks from 1");
     double between = r.n == 2 ? (r.hit[0].score + r.hit[1].score) / 2 : 0;
     r = find((struct retrieve_query){.k = 10, .threshold = between}, "zebra river");
     ok(r.n == 1, "what is below the threshold is left out");
@@ -51,6 +53,129 @@ static void test_scores(void)
     ok(r.n == 1, "at most k");
     r = find((struct retrieve_query){.k = 10}, "quantum");
     ok(r.n == 0, "nothing found is no failure");
+}
+
+/* ---- The same once ---- */
+
+static void test_duplicates(void)
+{
+    struct retrieval r = find((struct retrieve_query){.k = 10}, "giraffe");
+    ok(r.n == 2 && r.hit[0].n_copies + r.hit[1].n_copies == 1,
+       "the copy stands behind its original");
+    r = find((struct retrieve_query){.k = 10, .keep_duplicates = true}, "giraffe");
+    ok(r.n == 3, "or is kept");
+}
+
+/* ---- Rights ---- */
+
+static void test_rights(void)
+{
+    struct doc_document doc;
+    const struct rights alice = {.user = STR("alice")};
+    doc_find(d, a, collection, STR("none.md"), &doc, &e);
+    ok(find((struct retrieve_query){.k = 10, .search.rights = &alice}, "lions").n == 1, "readable");
+    doc_set_access(d, doc.id, STR("{\"users\":[\"bob\"]}"), &e);
+    ok(find((struct retrieve_query){.k = 10, .search.rights = &alice}, "lions").n == 0,
+       "not any more, though the index does not know yet");
+    doc_set_access(d, doc.id, STR("{}"), &e);
+}
+
+/* ---- Models ---- */
+
+enum { GOOD, FAILS, NOT_A_NUMBER, LOGITS };
+static int behaviour;
+static const char *says;
+
+/* Likes what speaks of plains. */
+static bool fake_rerank(void *ctx, struct str query, const struct str *text, size_t n,
+                        double *score, struct arena *mem, struct err *err)
+{
+    (void)ctx, (void)query, (void)mem;
+    if (behaviour == FAILS)
+        return err_set(err, ERR_TIMEOUT, "too late");
+    for (size_t i = 0; i < n; i++) {
+        double good = str_find(text[i], STR("plains")) != STR_NPOS;
+        score[i] = behaviour == NOT_A_NUMBER ? NAN : behaviour == LOGITS ? 8 * good - 4 : good;
+    }
+    return true;
+}
+
+static bool fake_ask(void *ctx, struct str instructions, struct str message, struct arena *mem,
+                     struct str *answer, struct err *err)
+{
+    (void)ctx, (void)instructions, (void)message, (void)mem;
+    if (!says)
+        return err_set(err, ERR_UPSTREAM, "broke off");
+    *answer = str_from(says);
+    return true;
+}
+
+static void test_rankers(void)
+{
+    const struct retrieve_models m = {.rerank = fake_rerank, .ask = fake_ask};
+    const struct retrieve_models judge = {.ask = fake_ask, .judge = true};
+    struct retrieve_query q = {.k = 10, .models = &m};
+    behaviour = GOOD;
+    struct retrieval r = find(q, "zebra river");
+    ok(strcmp(r.ranker, "model") == 0 && str_eq(r.hit[0].passage.name, STR("one.md")) &&
+           r.hit[0].rerank.rank == 1 && r.hit[0].search.rank == 2 && r.n_notes == 0,
+       "the model's order, and where the search had it");
+    behaviour = LOGITS;
+    r = find(q, "zebra river");
+    ok(r.hit[0].score < 1 && r.hit[0].score > .9 && r.hit[1].score < .1, "logits become 0 to 1");
+    for (behaviour = FAILS; behaviour <= NOT_A_NUMBER; behaviour++) {
+        r = find(q, "zebra river");
+        ok(r.n == 2 && strcmp(r.ranker, "built-in") == 0 && r.n_notes == 1 &&
+               str_eq(r.hit[0].passage.name, STR("both.md")),
+           "without its help: %.*s", STR_FMT(r.note[0]));
+    }
+    behaviour = GOOD;
+    q.ranker = RANKER_NONE;
+    r = find(q, "zebra river");
+    ok(strcmp(r.ranker, "none") == 0 && r.hit[0].rerank.rank == 0, "none when none is wanted");
+    q.level = RETRIEVE_HYBRID;
+    q.ranker = RANKER_AUTO;
+    r = find(q, "zebra river");
+    ok(strcmp(r.ranker, "none") == 0, "nor below level 3");
+    q = (struct retrieve_query){.k = 10, .models = &judge};
+    says = "[[1, 1], [2, 9]]";
+    r = find(q, "zebra river");
+    ok(strcmp(r.ranker, "judge") == 0 && str_eq(r.hit[0].passage.name, STR("one.md")),
+       "the judge's order");
+    says = "I like the second one.";
+    r = find(q, "zebra river");
+    ok(strcmp(r.ranker, "built-in") == 0 && r.n_notes == 1, "a judge that only talks");
+    q.ranker = RANKER_MODEL;
+    r = find(q, "zebra river");
+    ok(strcmp(r.ranker, "built-in") == 0 && r.n_notes == 1, "one that is not configured");
+}
+
+/* ---- Level 4 ---- */
+
+static void test_expansion(void)
+{
+    const struct retrieve_models m = {.ask = fake_ask};
+    struct retrieve_query q = {.k = 10, .level = RETRIEVE_EXPANDED};
+    struct retrieval r = find(q, "How long do lions sleep and what do giraffes eat?");
+    ok(r.n_questions >= 3 && strcmp(r.question[1].kind, "part") == 0 && r.n >= 3,
+       "two questions in one are searched for apart: %zu", r.n_questions);
+    ok(r.n >= 2 && !str_eq(r.hit[0].passage.name, r.hit[1].passage.name) &&
+           (str_eq(r.hit[0].passage.name, STR("none.md")) ||
+            str_eq(r.hit[1].passage.name, STR("none.md"))),
+       "both answers stand on top");
+    q.models = &m;
+    says = "{\"reworded\": [\"king of the animals resting\", \"lions asleep hours\"]}";
+    r = find(q, "quantum nap");
+    ok(r.n == 1 && str_eq(r.hit[0].passage.name, STR("none.md")) && r.hit[0].asked == 4,
+       "other words find what the question's own do not");
+    says = NULL;
+    r = find(q, "zebra river");
+    ok(r.n == 2 && r.n_notes == 1, "a model that breaks off costs nothing: %.*s",
+       STR_FMT(r.note[0]));
+    struct retrieval again = find(q, "zebra river");
+    ok(again.n == r.n && again.hit[0].score == r.hit[0].score &&
+           again.hit[1].passage.chunk.id == r.hit[1].passage.chunk.id,
+       "the same again");
 }
 
 int main(void)
@@ -65,9 +190,16 @@ int main(void)
     put("both.md", "Zebras drink at the river.");
     put("one.md", "Zebras graze on the plains of the north all day long.");
     put("none.md", "Lions sleep twenty hours a day.");
+    put("tall.md", "Giraffes eat leaves of tall trees in the dry season, and grass when it rains.");
+    put("copy.md", "Giraffes eat leaves of tall trees in the dry season, and grass when it rains");
+    put("other.md", "A giraffe drinks once in three days.");
     if (!search_open(&s, d, dir, &e))
         return printf("Bail out! %s\n", e.msg), 1;
     test_scores();
+    test_duplicates();
+    test_rights();
+    test_rankers();
+    test_expansion();
     search_close(s);
     db_close(d);
     arena_free(a);
