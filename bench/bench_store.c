@@ -41,7 +41,8 @@ static void bench_key(const char *dir)
     struct key_ring *r;
     must(key_ring_open(&r, d, dir, &e));
     for (int i = 0; i < KEYS; i++)
-        must(key_create(r, STR_NONE, STR("bench"), KEY_USER, text[i], NULL, &e));
+        must(key_create(r, &(struct key_spec){.name = STR("bench"), .role = KEY_USER}, text[i],
+                        NULL, &e));
     int64_t start = clock_thread_cpu();
     for (int i = 0; i < CHECKS; i++)
         CHECK(key_check(r, (struct str){text[i % KEYS], 46}));

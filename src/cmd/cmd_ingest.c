@@ -10,7 +10,7 @@
 struct ingesting {
     char **path;
     int n_paths;
-    const char *collection;
+    const char *collection, *access;
     bool json, bar;
     int64_t start_ns;
     bool finished;
@@ -137,6 +137,8 @@ static bool ingest(struct local *l, struct ingesting *g, struct err *e)
     json_begin(&w, &b);
     json_object(&w);
     json_kv_text(&w, "collection", g->collection);
+    if (g->access)
+        json_kv_text(&w, "access", g->access);
     bool good = put_paths(&w, g, e);
     if (good)
         json_end(&w);
@@ -170,6 +172,8 @@ static int run(int argc, char **argv)
     struct ingesting g = {.path = argv, .collection = "docs", .start_ns = clock_now()};
     const struct cli_option options[] = {
         {"--collection", "NAME", &g.collection, "Where to; default docs. It is also a model name."},
+        {"--access", "WHO", &g.access,
+         "Who may read them: user:NAME,group:NAME or everyone; default as each document says."},
         {"--data", "DIR", &data, "Data directory of the service."},
         {"--config", "FILE", &opt.config_file, "Configuration, when no service runs."},
         {"--json", NULL, &g.json, "One JSON object per line instead of a progress bar."},

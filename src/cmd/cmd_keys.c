@@ -6,8 +6,8 @@
 
 struct keys {
     const struct verb *verb;
-    const char *operand, *role, *tenant;
-    bool json;
+    const char *operand, *role, *tenant, *user, *groups;
+    bool acts_for_users, json;
 };
 
 static struct str json_field(struct json_value v, const char *name, struct arena *a)
@@ -28,6 +28,12 @@ static bool create(struct local *l, const struct keys *k, struct err *e)
     json_kv_text(&w, "role", k->role);
     if (k->tenant)
         json_kv_text(&w, "tenant", k->tenant);
+    if (k->user)
+        json_kv_text(&w, "user", k->user);
+    if (k->groups)
+        json_kv_text(&w, "groups", k->groups);
+    if (k->acts_for_users)
+        json_kv_bool(&w, "acts_for_users", true);
     json_end(&w);
     bool good = local_call(l, "POST", STR("/admin/keys"), buf_str(&b), &answer, e);
     buf_fini(&b);
@@ -44,6 +50,21 @@ static bool create(struct local *l, const struct keys *k, struct err *e)
     return true;
 }
 
+/* "alice (hr, eng)", "any user", "-" */
+static struct str holder_of(struct json_value key, struct arena *a)
+{
+    struct str user = json_field(key, "user", a), groups = STR_NONE;
+    bool any = false;
+    json_bool(json_get(key, "acts_for_users"), &any);
+    json_each(it, json_get(key, "groups")) groups = arena_printf(
+        a, "%.*s%s%.*s", STR_FMT(groups), groups.len ? ", " : "", STR_FMT(json_text(it.value, a)));
+    if (any)
+        return STR("any user");
+    if (groups.len)
+        return arena_printf(a, "%.*s (%.*s)", STR_FMT(user), STR_FMT(groups));
+    return user.len ? user : STR("-");
+}
+
 static bool list(struct local *l, const struct keys *k, struct err *e)
 {
     struct arena *a = local_arena(l);
@@ -54,8 +75,8 @@ static bool list(struct local *l, const struct keys *k, struct err *e)
         printf("%.*s\n", STR_FMT(answer.text));
         return true;
     }
-    printf("%s%-30s %-10s %-12s %-8s %-25s %s%s\n", cli_bold(), "ID", "ROLE", "TENANT", "ENDS IN",
-           "CREATED", "NAME", cli_plain());
+    printf("%s%-30s %-10s %-12s %-8s %-25s %-20s %s%s\n", cli_bold(), "ID", "ROLE", "TENANT",
+           "ENDS IN", "CREATED", "ASKS AS", "NAME", cli_plain());
     json_each(it, json_get(json_root(&answer), "data"))
     {
         char at[CLOCK_RFC3339_SIZE];
@@ -63,10 +84,11 @@ static bool list(struct local *l, const struct keys *k, struct err *e)
         json_int(json_get(it.value, "created_at"), &created);
         bool gone = json_int(json_get(it.value, "revoked_at"), &revoked);
         clock_rfc3339(at, created * 1000);
-        printf("%-30.*s %-10.*s %-12.*s %-8.*s %-25s %.*s%s\n",
+        printf("%-30.*s %-10.*s %-12.*s %-8.*s %-25s %-20.*s %.*s%s\n",
                STR_FMT(json_field(it.value, "id", a)), STR_FMT(json_field(it.value, "role", a)),
                STR_FMT(json_field(it.value, "tenant", a)), STR_FMT(json_field(it.value, "hint", a)),
-               at, STR_FMT(json_field(it.value, "name", a)), gone ? " (revoked)" : "");
+               at, STR_FMT(holder_of(it.value, a)), STR_FMT(json_field(it.value, "name", a)),
+               gone ? " (revoked)" : "");
     }
     return true;
 }
@@ -125,6 +147,10 @@ static int run(int argc, char **argv)
     const struct cli_option options[] = {
         {"--role", "ROLE", &k.role, "read-only, user, developer, operator or admin; default user."},
         {"--tenant", "NAME", &k.tenant, "Whose key it is; default is the first tenant."},
+        {"--user", "NAME", &k.user, "In whose name it asks: reads what that user may."},
+        {"--groups", "NAME,...", &k.groups, "Groups of the user."},
+        {"--acts-for-users", NULL, &k.acts_for_users,
+         "May name a user and groups with each request, in x-penstock-user and -groups."},
         {"--data", "DIR", &data, "Data directory of the service."},
         {"--json", NULL, &k.json, "The answer as it comes over the API."},
     };

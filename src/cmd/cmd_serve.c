@@ -15,11 +15,10 @@ enum { DRAIN_MS = 30 * 1000 };
 static bool first_key(struct service *s, struct err *e)
 {
     char text[KEY_TEXT_SIZE];
-    const struct key_info *info;
+    const struct key_spec spec = {.name = STR("first admin key"), .role = KEY_ADMIN};
     if (key_count(s->keys))
         return true;
-    if (!key_create(s->keys, STR(KEY_DEFAULT_TENANT), STR("first admin key"), KEY_ADMIN, text,
-                    &info, e))
+    if (!key_create(s->keys, &spec, text, NULL, e))
         return false;
     printf("admin key (shown only now): %s\n", text);
     fflush(stdout);

@@ -25,6 +25,7 @@ struct ingest_job {
     struct str *path;
     size_t n_paths;
     struct ingest_chunking chunking;
+    struct str access;
     struct ingest_progress total;
     bool good;
     struct err e;
@@ -60,7 +61,7 @@ static void ingest_on_worker(void *arg)
 {
     struct ingest_job *j = arg;
     j->good = ingest_paths(&j->service->ingest, j->collection, j->path, j->n_paths, &j->chunking,
-                           note_progress, j, &j->total, &j->e);
+                           j->access, note_progress, j, &j->total, &j->e);
 }
 
 static void run_ingest(void *arg)
@@ -196,12 +197,14 @@ bool admin_ingest(struct request *r, struct err *e)
 {
     struct json body;
     struct doc_collection c;
-    struct str name = STR("docs");
+    struct str name = STR("docs"), access = STR_NONE;
     struct ingest_job *j = arena_struct(r->call.arena, struct ingest_job);
     if (!request_json(r, &body, e))
         return false;
     if (!request_take_text(json_root(&body), "collection", r->call.arena, &name, e) ||
+        !request_take_text(json_root(&body), "access", r->call.arena, &access, e) ||
         !read_paths(r, json_root(&body), j, e) ||
+        (access.len && !rights_parse_words(access, r->call.arena, &j->access, e)) ||
         !doc_collection_ensure(r->service->db, r->call.arena, request_tenant(r), name, &c, e))
         return false;
     j->service = r->service;
@@ -230,6 +233,13 @@ static void put_key(struct json_writer *w, const struct key_info *k, const char 
     json_kv_text(w, "role", key_role_name(k->role));
     json_kv_text(w, "hint", k->hint);
     json_kv_int(w, "created_at", k->created_s);
+    json_kv_text(w, "user", k->user);
+    json_key(w, "groups");
+    json_array(w);
+    for (size_t i = 0; i < k->n_groups; i++)
+        json_put_str(w, k->group[i]);
+    json_end(w);
+    json_kv_bool(w, "acts_for_users", k->acts_for_users);
     json_key(w, "revoked_at");
     if (k->revoked_s)
         json_put_int(w, k->revoked_s);
@@ -256,26 +266,51 @@ bool admin_keys_list(struct request *r, struct err *e)
     return reply_json(r, 200, &b, e);
 }
 
+/* `groups` is a list of names, or a text with commas between them. */
+static bool take_holder(struct request *r, struct json_value root, struct key_spec *spec,
+                        struct err *e)
+{
+    struct arena *a = r->call.arena;
+    struct json_value groups = json_get(root, "groups"), acts = json_get(root, "acts_for_users");
+    if (!request_take_text(root, "user", a, &spec->user, e))
+        return false;
+    if (json_exists(acts) && !json_is(acts, JSON_NULL) && !json_bool(acts, &spec->acts_for_users))
+        return err_param(e, ERR_INVALID, "acts_for_users", "'acts_for_users' must be a flag");
+    if (!json_is(groups, JSON_ARRAY))
+        return request_take_text(root, "groups", a, &spec->groups, e);
+    json_each(it, groups)
+    {
+        struct str name = json_text(it.value, a);
+        if (!name.len || str_find_char(name, ',') != STR_NPOS)
+            return err_param(e, ERR_INVALID, "groups", "a group is a text without commas");
+        spec->groups = spec->groups.len
+                           ? arena_printf(a, "%.*s,%.*s", STR_FMT(spec->groups), STR_FMT(name))
+                           : name;
+    }
+    return true;
+}
+
 bool admin_keys_create(struct request *r, struct err *e)
 {
     struct json body;
-    struct str name, role_name = STR("user"), tenant = STR(KEY_DEFAULT_TENANT);
-    enum key_role role;
+    struct str role_name = STR("user");
+    struct key_spec spec = {.tenant = STR(KEY_DEFAULT_TENANT)};
     char text[KEY_TEXT_SIZE];
     const struct key_info *info;
     if (!request_json(r, &body, e))
         return false;
     struct json_value root = json_root(&body);
-    if (!request_need_text(root, "name", r->call.arena, &name, e) ||
+    if (!request_need_text(root, "name", r->call.arena, &spec.name, e) ||
         !request_take_text(root, "role", r->call.arena, &role_name, e) ||
-        !request_take_text(root, "tenant", r->call.arena, &tenant, e))
+        !request_take_text(root, "tenant", r->call.arena, &spec.tenant, e) ||
+        !take_holder(r, root, &spec, e))
         return false;
-    if (!key_role_parse(role_name, &role))
+    if (!key_role_parse(role_name, &spec.role))
         return err_param(e, ERR_INVALID, "role",
                          "the role '%.*s' is unknown; there are read-only, user, developer, "
                          "operator and admin",
                          STR_FMT(str_head(role_name, 40)));
-    if (!key_create(r->service->keys, tenant, name, role, text, &info, e))
+    if (!key_create(r->service->keys, &spec, text, &info, e))
         return false;
     struct buf b;
     struct json_writer w;

@@ -42,8 +42,9 @@ struct request {
     struct str param[REQUEST_PARAMS]; /* the segments that stand for {} */
     const char *client_id; /* the x-request-id that the client sent, NULL = none: for the log */
     struct call call;
-    struct limit_slot *limit; /* taken at the door, NULL = none */
-    int64_t poll_after_ms;    /* when to ask again for work in progress, 0 = not said */
+    const struct rights *rights; /* whose documents it may read; NULL: a caller without name */
+    struct limit_slot *limit;    /* taken at the door, NULL = none */
+    int64_t poll_after_ms;       /* when to ask again for work in progress, 0 = not said */
 
     /* Model calls. */
     const struct codec *codec;
@@ -55,6 +56,11 @@ struct request {
 };
 
 struct str request_tenant(const struct request *r);
+/* For every search: whose documents the caller may read (gateway/caller.h). */
+static inline const struct rights *request_rights(const struct request *r)
+{
+    return r->rights;
+}
 /* Does a client of Anthropic's read the answer? It does on /v1/messages and below; on /v1/models,
  * which both ask, its anthropic-version tells. Known until the head is released. */
 bool request_is_anthropic(const struct request *r);

@@ -3,14 +3,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "gateway/caller.h"
 #include "gateway/flight.h"
 #include "gateway/transcript.h"
 
 /* ---- identify ---- */
 
 /* Someone who can open the socket in the data directory owns everything in it. */
-static const struct key_info local_owner = {
-    .id = "local", .tenant = KEY_DEFAULT_TENANT, .name = "local socket", .role = KEY_ADMIN};
+static const struct key_info local_owner = {.id = "local",
+                                            .tenant = KEY_DEFAULT_TENANT,
+                                            .name = "local socket",
+                                            .role = KEY_ADMIN,
+                                            .acts_for_users = true};
 
 static bool bearer(const struct http_headers *headers, struct str *key, struct err *e)
 {
@@ -40,7 +44,7 @@ static bool identify(struct request *r, struct err *e)
     struct str key = STR_NONE;
     if (r->http->local) {
         r->call.key = &local_owner;
-        return true;
+        return caller_identify(r, e);
     }
     if (!bearer(&r->http->head.headers, &key, e))
         return false;
@@ -50,7 +54,7 @@ static bool identify(struct request *r, struct err *e)
     if (r->call.key->role < r->route->role)
         return err_set(e, ERR_FORBIDDEN, "this key has the role '%s'; this needs '%s'",
                        key_role_name(r->call.key->role), key_role_name(r->route->role));
-    return true;
+    return caller_identify(r, e);
 }
 
 /* ---- admit ---- */
@@ -167,8 +171,9 @@ static bool ground(struct request *r, struct err *e)
         .passages = (size_t)r->config->retrieval.passages,
         .context_tokens = (uint32_t)r->model->context_tokens,
     };
-    const struct retrieve_query query = {
-        .search = {.collection = r->collection, .n_collections = r->n_collections}};
+    const struct retrieve_query query = {.search = {.collection = r->collection,
+                                                    .n_collections = r->n_collections,
+                                                    .rights = request_rights(r)}};
     return answer_ground(&r->service->retriever, &query, &opt, &r->call, e);
 }
 

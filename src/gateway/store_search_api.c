@@ -81,11 +81,12 @@ bool stores_search(struct request *r, struct err *e)
         return err_param(e, ERR_INVALID, "ranking_options.score_threshold",
                          "'score_threshold' must lie between 0 and 1");
 
-    struct retrieve_query q = {.search = {.collection = &c.id, .n_collections = 1},
-                               .text = &query,
-                               .n_texts = 1,
-                               .k = (size_t)k,
-                               .threshold = threshold};
+    struct retrieve_query q = {
+        .search = {.collection = &c.id, .n_collections = 1, .rights = request_rights(r)},
+        .text = &query,
+        .n_texts = 1,
+        .k = (size_t)k,
+        .threshold = threshold};
     struct retrieval found;
     return filter_parse(&q.search.filter, r->call.arena, json_get(root, "filters"), e) &&
            doc_collection_touch(r->service->db, c.id, e) &&

@@ -291,12 +291,13 @@ static bool run_all(struct ingest *in, struct run *run, struct err *e)
 }
 
 bool ingest_paths(struct ingest *in, struct str collection, const struct str *path, size_t n,
-                  const struct ingest_chunking *chunking, ingest_report *report_fn, void *ctx,
-                  struct ingest_progress *total, struct err *e)
+                  const struct ingest_chunking *chunking, struct str access,
+                  ingest_report *report_fn, void *ctx, struct ingest_progress *total, struct err *e)
 {
     struct arena *a = arena_new();
     struct run run = {
         .settings = load_settings(in, collection, chunking), .report = report_fn, .ctx = ctx};
+    run.settings.access = access;
     lock_init(&run.lock);
     cond_init(&run.finished);
     list_init(&run.results);

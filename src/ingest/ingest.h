@@ -57,10 +57,12 @@ typedef bool ingest_report(void *ctx, const struct ingest_progress *p);
  * ones (inside a folder that was given) removed. Which files a folder has: see walk.h. Formats by
  * content and extension; unknown ones fail with "unsupported format". Fails with ERR_CANCELLED,
  * with ERR_NOT_FOUND for a path or a collection that is not there, and for what is wrong with the
- * store or the reader; *total then says how far it came. `chunking` and `report` may be NULL. */
+ * store or the reader; *total then says how far it came. `chunking` and `report` may be NULL.
+ * `access`: who may read all of them (index/rights.h); "": as each says in its front matter under
+ * `access`, else as before. */
 bool ingest_paths(struct ingest *in, struct str collection, const struct str *path, size_t n,
-                  const struct ingest_chunking *chunking, ingest_report *report, void *ctx,
-                  struct ingest_progress *total, struct err *e);
+                  const struct ingest_chunking *chunking, struct str access, ingest_report *report,
+                  void *ctx, struct ingest_progress *total, struct err *e);
 
 /* One uploaded file (blob in a file on disk) into a collection, under its file id. Its document has
  * been begun (doc_begin) and keeps the attributes that it has. True also when the document cannot

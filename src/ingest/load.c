@@ -3,6 +3,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "index/rights.h"
 #include "store/doc.h"
 #include "text/lang.h"
 
@@ -111,7 +112,26 @@ static struct str language_of(const struct extract_document *x)
     return str_from(lang_code(said != LANG_OTHER ? said : lang_detect(x->text)));
 }
 
-static bool put(struct loading *g, const struct extract_document *x, struct err *e)
+/* Front matter has `access: user:alice, group:hr`, or the same as a list. It does not undo what was
+ * said when the file was uploaded. A list that cannot be read must not let everyone in: the
+ * document fails. */
+static bool access_of(struct loading *g, const struct extract_document *x, struct str *access,
+                      struct err *e)
+{
+    struct json meta;
+    *access = g->load->access;
+    if (access->len || (g->load->file_id.len && g->had.access.len) ||
+        !json_parse(&meta, g->a, x->meta, 0, NULL))
+        return true;
+    struct json_value said = json_get(json_root(&meta), "access");
+    struct str words = str_trim(json_text(said, g->a));
+    if (str_starts(words, STR("[")) && str_ends(words, STR("]")))
+        words = (struct str){words.p + 1, words.len - 2};
+    return !json_exists(said) || rights_parse_words(words, g->a, access, e);
+}
+
+static bool put(struct loading *g, const struct extract_document *x, struct str access,
+                struct err *e)
 {
     size_t n;
     const struct chunk *c = chunk_document(x, &g->load->limits, g->a, &n);
@@ -136,6 +156,7 @@ static bool put(struct loading *g, const struct extract_document *x, struct err 
     g->doc.doc_type = x->format;
     g->doc.last_updated_s = date_to_s(x->date);
     g->doc.attributes = g->load->attributes.len ? g->load->attributes : x->meta;
+    g->doc.access = access;
     g->r->chunks = (uint32_t)n;
     g->r->end = LOAD_STORED;
     return doc_put(g->load->db, &g->doc, chunk, n, e);
@@ -197,10 +218,14 @@ static bool run(struct loading *g, struct err *e)
     if (is_unchanged(g)) {
         g->r->end = LOAD_UNCHANGED;
         g->r->chunks = g->had.chunks;
-        return l->attributes.len == 0 || doc_set_attributes(l->db, g->had.id, l->attributes, e);
+        bool same_readers = !l->access.len || str_eq(l->access, g->had.access);
+        return (same_readers || doc_set_access(l->db, g->had.id, l->access, e)) &&
+               (!l->attributes.len || doc_set_attributes(l->db, g->had.id, l->attributes, e));
     }
-    if (extract_run(l->reader, g->fd, file_extension(l->name), g->a, &x, &why))
-        return put(g, &x, e);
+    struct str access;
+    if (extract_run(l->reader, g->fd, file_extension(l->name), g->a, &x, &why) &&
+        access_of(g, &x, &access, &why))
+        return put(g, &x, access, e);
     if (!is_about_document(&why)) {
         if (e)
             *e = why;

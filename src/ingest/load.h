@@ -21,6 +21,7 @@ struct load {
     struct str uri, name;  /* see store/doc.h; the extension is taken from the name */
     struct str file_id;    /* "" when it is not an uploaded file */
     struct str attributes; /* a JSON object; "" takes what the document says of itself */
+    struct str access;     /* who may read it; "" takes what the document says, else what holds */
 };
 
 enum load_end { LOAD_STORED, LOAD_UNCHANGED, LOAD_FAILED, LOAD_GONE };

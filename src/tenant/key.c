@@ -207,21 +207,45 @@ static bool create_tx(struct db_tx *tx, void *arg, struct err *e)
                    " on conflict (id) do nothing",
                    DB_TEXT(tenant), DB_TEXT(tenant), DB_INT(k->created_s)) &&
            db_exec(tx, e,
-                   "insert into keys (id, tenant, name, role, hint, hash, created_s, revoked_s)"
-                   " values ($1, $2, $3, $4, $5, $6, $7, 0)",
+                   "insert into keys (id, tenant, name, role, hint, hash, created_s, revoked_s,"
+                   " username, member_of, acts_for_users)"
+                   " values ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)",
                    DB_TEXT(str_from(k->id)), DB_TEXT(tenant), DB_TEXT(str_from(k->name)),
                    DB_TEXT(str_from(key_role_name(k->role))), DB_TEXT(str_from(k->hint)),
                    DB_BLOB(((struct str){(const char *)en->hash, SHA256_SIZE})),
-                   DB_INT(k->created_s));
+                   DB_INT(k->created_s), DB_TEXT(str_from(k->user)), DB_TEXT(str_from(k->groups)),
+                   DB_INT(k->acts_for_users));
 }
 
-bool key_create(struct key_ring *r, struct str tenant, struct str name, enum key_role role,
-                char text[KEY_TEXT_SIZE], const struct key_info **info, struct err *e)
+/* Names between the commas; those that are only white space do not count. */
+static bool split_groups(struct key_info *k)
 {
-    if (!tenant.len)
-        tenant = STR(KEY_DEFAULT_TENANT);
-    if (!fits(tenant, sizeof((*info)->tenant), "tenant", e) ||
-        !fits(name, sizeof((*info)->name), "name", e))
+    struct str rest = str_from(k->groups), name;
+    k->n_groups = 0;
+    while (str_split(&rest, ',', &name)) {
+        name = str_trim(name);
+        if (!name.len)
+            continue;
+        if (k->n_groups == KEY_GROUPS)
+            return false;
+        k->group[k->n_groups++] = name;
+    }
+    return true;
+}
+
+static bool spec_fits(const struct key_spec *s, struct err *e)
+{
+    const struct key_info *k = NULL;
+    return fits(s->tenant, sizeof(k->tenant), "tenant", e) &&
+           fits(s->name, sizeof(k->name), "name", e) && fits(s->user, sizeof(k->user), "user", e) &&
+           fits(s->groups, sizeof(k->groups), "groups", e);
+}
+
+bool key_create(struct key_ring *r, const struct key_spec *spec, char text[KEY_TEXT_SIZE],
+                const struct key_info **info, struct err *e)
+{
+    struct str tenant = spec->tenant.len ? spec->tenant : STR(KEY_DEFAULT_TENANT);
+    if (!spec_fits(spec, e))
         return false;
     struct entry *en = mem_new(sizeof(*en));
     char id[RANDOM_ID_SIZE];
@@ -229,10 +253,17 @@ bool key_create(struct key_ring *r, struct str tenant, struct str name, enum key
     make_text(text);
     copy(en->info.id, sizeof(en->info.id), str_from(id));
     copy(en->info.tenant, sizeof(en->info.tenant), tenant);
-    copy(en->info.name, sizeof(en->info.name), name);
+    copy(en->info.name, sizeof(en->info.name), spec->name);
+    copy(en->info.user, sizeof(en->info.user), str_trim(spec->user));
+    copy(en->info.groups, sizeof(en->info.groups), spec->groups);
     copy(en->info.hint, sizeof(en->info.hint), str_from(text + TEXT_LEN - 4));
-    en->info.role = role;
+    en->info.role = spec->role;
+    en->info.acts_for_users = spec->acts_for_users;
     en->info.created_s = clock_wall_s();
+    if (!split_groups(&en->info)) {
+        mem_free(en);
+        return err_param(e, ERR_INVALID, "groups", "a key has at most %d groups", KEY_GROUPS);
+    }
     digest_keyed(&r->secret, (struct str){text, TEXT_LEN}, en->hash);
     if (!db_write(r->db, create_tx, en, e)) {
         mem_free(en);
@@ -303,7 +334,10 @@ static bool read_row(struct db_rows *rows, struct entry *en, struct err *e)
     struct str hash = db_text(rows, 5);
     k->created_s = db_int(rows, 6);
     k->revoked_s = db_int(rows, 7);
-    if (!key_role_parse(db_text(rows, 3), &k->role) || hash.len != SHA256_SIZE)
+    copy(k->user, sizeof(k->user), db_text(rows, 8));
+    copy(k->groups, sizeof(k->groups), db_text(rows, 9));
+    k->acts_for_users = db_int(rows, 10) != 0;
+    if (!key_role_parse(db_text(rows, 3), &k->role) || hash.len != SHA256_SIZE || !split_groups(k))
         return err_set(e, ERR_CORRUPT, "key '%s' is damaged in the database: restore a backup",
                        k->id);
     memcpy(en->hash, hash.p, SHA256_SIZE);
@@ -315,8 +349,8 @@ static bool load_tx(struct db_tx *tx, void *arg, struct err *e)
     struct key_ring *r = arg;
     struct db_rows *rows;
     if (!db_query(tx, &rows, e,
-                  "select id, tenant, name, role, hint, hash, created_s, revoked_s from keys"
-                  " order by created_s, id"))
+                  "select id, tenant, name, role, hint, hash, created_s, revoked_s, username,"
+                  " member_of, acts_for_users from keys order by created_s, id"))
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {

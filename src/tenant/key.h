@@ -11,6 +11,8 @@
 
 #include "store/db.h"
 
+enum { KEY_GROUPS = 32 };
+
 enum key_role { KEY_READ_ONLY, KEY_USER, KEY_DEVELOPER, KEY_OPERATOR, KEY_ADMIN };
 
 struct key_info { /* immutable once published; lives as long as the key ring */
@@ -20,6 +22,20 @@ struct key_info { /* immutable once published; lives as long as the key ring */
     char hint[16]; /* last 4 characters, for lists */
     enum key_role role;
     int64_t created_s, revoked_s; /* revoked 0 = valid */
+    /* In whose name it asks, which decides what documents it reads (index/rights.h). */
+    char user[128];   /* "" = in nobody's */
+    char groups[512]; /* separated by commas */
+    struct str group[KEY_GROUPS];
+    size_t n_groups;
+    bool acts_for_users; /* may say with each request for whom it asks */
+};
+
+struct key_spec {
+    struct str tenant; /* "" = the default one */
+    struct str name;
+    enum key_role role;
+    struct str user, groups; /* groups separated by commas; either may be "" */
+    bool acts_for_users;
 };
 
 struct key_ring;
@@ -35,10 +51,10 @@ size_t key_count(const struct key_ring *r); /* valid ones */
 
 /* NULL when there is no such valid key. The result stays valid for the life of the ring. */
 const struct key_info *key_check(const struct key_ring *r, struct str key);
-/* tenant "" is the default one; it is made when new. `text` is the key, ended by NUL. ERR_INVALID
- * for a tenant or name that is too long or no text. `info` may be NULL. */
-bool key_create(struct key_ring *r, struct str tenant, struct str name, enum key_role role,
-                char text[KEY_TEXT_SIZE], const struct key_info **info, struct err *e);
+/* A tenant is made when new. `text` is the key, ended by NUL. ERR_INVALID for a field that is too
+ * long or no text, and for more than KEY_GROUPS groups. `info` may be NULL. */
+bool key_create(struct key_ring *r, const struct key_spec *spec, char text[KEY_TEXT_SIZE],
+                const struct key_info **info, struct err *e);
 /* From now on key_check refuses it, even when false says that this could not be stored. Twice does
  * no harm. ERR_NOT_FOUND */
 bool key_revoke(struct key_ring *r, struct str id, struct err *e);

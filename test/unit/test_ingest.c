@@ -115,7 +115,7 @@ static bool note(void *ctx, const struct ingest_progress *p)
 static bool run(struct world *w, struct ingest_progress *p, struct seen *s, struct err *e)
 {
     struct str path = str_from(w->docs);
-    return ingest_paths(&w->in, w->collection, &path, 1, NULL, s ? note : NULL, s, p, e);
+    return ingest_paths(&w->in, w->collection, &path, 1, NULL, STR_NONE, s ? note : NULL, s, p, e);
 }
 
 static struct doc_document *find(struct world *w, const char *name)
@@ -210,7 +210,7 @@ static void test_limits(void)
     ok(run(&w, &p, NULL, &e) && p.files_unchanged >= 3 && p.files_done == 40, "then the rest");
 
     struct str gone = STR("/nonexistent/folder");
-    ok(!ingest_paths(&w.in, w.collection, &gone, 1, NULL, NULL, NULL, &p, &e) &&
+    ok(!ingest_paths(&w.in, w.collection, &gone, 1, NULL, STR_NONE, NULL, NULL, &p, &e) &&
            e.code == ERR_NOT_FOUND,
        "a folder that is not there: %s", e.msg);
     ok(find(&w, "00.txt"), "takes nothing away");
@@ -222,7 +222,7 @@ static void test_limits(void)
     w.in.max_file_bytes = 5;
     ok(run(&w, &p, NULL, &e) && p.files_failed == 40, "all are larger than 5 bytes");
     struct str nowhere = str_from(w.docs);
-    ok(!ingest_paths(&w.in, STR("vs_none"), &nowhere, 1, NULL, NULL, NULL, &p, &e),
+    ok(!ingest_paths(&w.in, STR("vs_none"), &nowhere, 1, NULL, STR_NONE, NULL, NULL, &p, &e),
        "no such collection: %s", e.msg);
     world_close(&w);
     tempdir_remove(w.dir);

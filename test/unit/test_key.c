@@ -25,11 +25,43 @@ static bool opens(const char *text)
     return key_check(r, str_from(text)) != NULL;
 }
 
+static bool make(const char *tenant, const char *name, enum key_role role, char text[KEY_TEXT_SIZE],
+                 const struct key_info **info)
+{
+    const struct key_spec spec = {.tenant = str_from(tenant), .name = str_from(name), .role = role};
+    return key_create(r, &spec, text, info, &e);
+}
+
+static bool is_alice(const struct key_info *k)
+{
+    return k && strcmp(k->user, "alice") == 0 && k->n_groups == 2 &&
+           str_eq(k->group[0], STR("hr")) && str_eq(k->group[1], STR("eng")) && k->acts_for_users;
+}
+
+static void test_holder(char text[KEY_TEXT_SIZE])
+{
+    struct key_spec spec = {.name = STR("of a user"),
+                            .role = KEY_USER,
+                            .user = STR("alice"),
+                            .groups = STR("hr, eng,,"),
+                            .acts_for_users = true};
+    ok(key_create(r, &spec, text, NULL, &e) && is_alice(key_check(r, str_from(text))),
+       "a key of a user with groups");
+    struct buf many;
+    char refused[KEY_TEXT_SIZE];
+    buf_init(&many, 1000);
+    for (int i = 0; i < KEY_GROUPS + 1; i++)
+        buf_printf(&many, "g%d,", i);
+    spec.groups = buf_str(&many);
+    ok(!key_create(r, &spec, refused, NULL, &e) && e.code == ERR_INVALID, "%s", e.msg);
+    buf_fini(&many);
+}
+
 static void test_create(char text[KEY_TEXT_SIZE], char id[32])
 {
     const struct key_info *info, *found;
     ok(key_count(r) == 0 && !opens("pk-0123456789012345678901234567890123456789012"), "none yet");
-    ok(key_create(r, STR_NONE, STR("first"), KEY_ADMIN, text, &info, &e), "created: %s", e.msg);
+    ok(make("", "first", KEY_ADMIN, text, &info), "created: %s", e.msg);
     ok(strlen(text) == 46 && strncmp(text, "pk-", 3) == 0 &&
            strspn(text + 3, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
                43,
@@ -54,13 +86,10 @@ static void test_create(char text[KEY_TEXT_SIZE], char id[32])
     ok(!opens(other), "nor with more behind");
 
     char text2[KEY_TEXT_SIZE];
-    ok(!key_create(r, STR("a-tenant-name-of-more-than-31-bytes"), STR("x"), KEY_USER, text2, NULL,
-                   &e) &&
+    ok(!make("a-tenant-name-of-more-than-31-bytes", "x", KEY_USER, text2, NULL) &&
            e.code == ERR_INVALID && strcmp(e.param, "tenant") == 0,
        "%s", e.msg);
-    ok(!key_create(r, STR("t"), STR("line\nbreak"), KEY_USER, text2, NULL, &e) &&
-           e.code == ERR_INVALID,
-       "%s", e.msg);
+    ok(!make("t", "line\nbreak", KEY_USER, text2, NULL) && e.code == ERR_INVALID, "%s", e.msg);
 }
 
 /* Neither the key nor a part of it is in any file of the directory. */
@@ -133,14 +162,13 @@ static void test_beside(void)
 {
     static char text[KEYS][KEY_TEXT_SIZE];
     pthread_t t[2];
-    key_create(r, STR("t"), STR("known"), KEY_USER, known, NULL, &e);
+    make("t", "known", KEY_USER, known, NULL);
     for (int i = 0; i < 2; i++)
         pthread_create(&t[i], NULL, check_all_the_time, NULL);
     int good = 0, wrong = 0;
     for (int i = 0; i < KEYS; i++) {
         const struct key_info *info;
-        good += key_create(r, STR("t"), STR("many"), KEY_READ_ONLY, text[i], &info, &e) &&
-                opens(text[i]);
+        good += make("t", "many", KEY_READ_ONLY, text[i], &info) && opens(text[i]);
         if (i % 3 == 0)
             wrong += !key_revoke(r, str_from(info->id), &e) || opens(text[i]);
     }
@@ -197,6 +225,9 @@ int main(void)
     test_beside();
     test_secret();
     test_roles();
+    test_holder(text);
+    reopen();
+    ok(r && is_alice(key_check(r, str_from(text))), "and so after a start");
     key_ring_close(r);
     db_close(d);
     tempdir_remove(dir);
