@@ -1,4 +1,5 @@
-/* Vector search against the plainest loop, over time, with filters, saved, and beside a writer. */
+/* Small collections against the plainest loop, over time and with filters, and beside a writer.
+ * What the graph finds: test_hnsw_build.c, test_vector_search.c. */
 #include "index/vector.h"
 #include "base/mem.h"
 #include "tap.h"
@@ -10,7 +11,8 @@
 enum { MANY = 3000, DIMENSION = 33, K = 10 };
 
 static struct {
-    int64_t document, key;
+    uint32_t document;
+    int64_t key;
     float v[DIMENSION];
     bool live;
 } all[MANY];
@@ -38,12 +40,9 @@ static double score(enum vector_metric metric, const float *a, const float *b)
                                   : product / sqrt(aa * bb);
 }
 
-static bool allowed(const struct vector_query *q, int64_t document)
+static bool allowed(const struct vector_query *q, uint32_t document)
 {
-    for (size_t i = 0; q->document && i < q->n_documents; i++)
-        if (q->document[i] == document)
-            return true;
-    return !q->document;
+    return !q->allowed || docset_has(q->allowed, document);
 }
 
 /* Are the hits right in number, score, order, and is nothing better left out? */
@@ -74,11 +73,11 @@ static bool right(struct vector_index *ix, enum vector_metric metric, const stru
     return true;
 }
 
-static void add_document(struct vector_index *ix, int64_t document)
+static void add_document(struct vector_index *ix, uint32_t document)
 {
     for (int i = 0; i < 3 && n_all < MANY; i++) {
         all[n_all].document = document;
-        all[n_all].key = document * 10 + i;
+        all[n_all].key = (int64_t)document * 10 + i;
         all[n_all].live = true;
         draw(all[n_all].v);
         vector_add(ix, document, all[n_all].key, all[n_all].v, &e);
@@ -86,7 +85,7 @@ static void add_document(struct vector_index *ix, int64_t document)
     }
 }
 
-static void remove_document(struct vector_index *ix, int64_t document)
+static void remove_document(struct vector_index *ix, uint32_t document)
 {
     vector_remove(ix, document);
     for (size_t i = 0; i < n_all; i++)
@@ -95,20 +94,20 @@ static void remove_document(struct vector_index *ix, int64_t document)
 
 static bool searches_right(struct vector_index *ix, enum vector_metric metric, unsigned one_in)
 {
-    static int64_t list[1000];
+    struct docset *set = docset_new(1000);
     bool good = true;
     for (int round = 0; round < 20; round++) {
         float v[DIMENSION];
-        struct vector_query q = {.v = v};
+        struct vector_query q = {.v = v, .allowed = one_in ? set : NULL};
         draw(v);
-        if (one_in) {
-            q.document = list;
-            for (int64_t d = 0; d < 1000; d++)
-                if ((unsigned)rand_r(&seed) % one_in == 0)
-                    list[q.n_documents++] = d;
+        for (uint32_t d = 0; d < 1000; d++) {
+            docset_drop(set, d);
+            if (one_in && (unsigned)rand_r(&seed) % one_in == 0)
+                docset_add(set, d);
         }
         good = good && right(ix, metric, &q);
     }
+    docset_free(set);
     return good;
 }
 
@@ -116,42 +115,27 @@ static void test_metric(enum vector_metric metric, const char *name)
 {
     struct vector_index *ix = vector_new(DIMENSION, metric);
     n_all = 0;
-    for (int64_t d = 0; d < 800; d++)
+    for (uint32_t d = 0; d < 800; d++)
         add_document(ix, d);
     ok(vector_count(ix) == 0, "%s: staged is not visible", name);
     vector_commit(ix);
     ok(vector_count(ix) == n_all && searches_right(ix, metric, 0), "%s: the nearest", name);
     ok(searches_right(ix, metric, 3) && searches_right(ix, metric, 300), "%s: filtered", name);
-    for (int64_t d = 0; d < 800; d += 2)
+    for (uint32_t d = 0; d < 800; d += 2)
         remove_document(ix, d);
     vector_commit(ix);
     ok(searches_right(ix, metric, 0), "%s: half removed", name);
-    for (int64_t d = 1; d < 800; d += 4)
+    for (uint32_t d = 1; d < 800; d += 4)
         remove_document(ix, d);
     add_document(ix, 900);
     vector_commit(ix);
     ok(vector_count(ix) == 603 && searches_right(ix, metric, 0), "%s: after moving together", name);
 
-    struct buf saved;
-    buf_init(&saved, 1 << 26);
-    struct vector_index *again = vector_new(DIMENSION, metric);
-    ok(vector_save(ix, &saved) && vector_load(again, buf_str(&saved), &e), "%s: saved, loaded",
-       name);
-    ok(searches_right(again, metric, 0), "%s: the same is found", name);
-    bool refused = true;
-    for (size_t len = 0; len < saved.len; len += 1 + len / 8)
-        refused = refused && !vector_load(again, str_head(buf_str(&saved), len), &e) &&
-                  e.code == ERR_CORRUPT;
-    ok(refused && vector_count(again) == 603, "%s: cut short: refused, nothing lost", name);
-    struct vector_index *other = vector_new(DIMENSION + 1, metric);
-    ok(!vector_load(other, buf_str(&saved), &e), "%s: another dimension: refused", name);
-    vector_free(other);
-    vector_clear(again);
-    vector_commit(again);
-    ok(vector_count(again) == 0, "%s: cleared", name);
-    vector_free(again);
+    vector_clear(ix);
+    ok(vector_count(ix) == 603, "%s: cleared, not committed", name);
+    vector_commit(ix);
+    ok(vector_count(ix) == 0, "%s: cleared", name);
     vector_free(ix);
-    buf_fini(&saved);
 }
 
 static void test_bad_vectors(void)
@@ -175,6 +159,32 @@ static void test_bad_vectors(void)
     vector_commit(ix);
     ok(vector_search(ix, &q, hit, 1, &n, &e) && n == 1 && fabsf(hit[0].score - 1) < 1e-5f,
        "and is found by it");
+    ok(!vector_add(ix, VECTOR_MAX_DOCUMENTS, 1, v, &e) && e.code == ERR_LIMIT, "%s", e.msg);
+    q.dimension = DIMENSION + 1;
+    ok(!vector_search(ix, &q, hit, 1, &n, &e) && e.code == ERR_INVALID, "%s", e.msg);
+    vector_free(ix);
+}
+
+static void test_updates(void)
+{
+    struct vector_index *ix = vector_new(2, VECTOR_L2);
+    struct vector_query q = {.v = (const float[]){0, 0}};
+    struct hit hit[4];
+    size_t n = 0;
+    bool good = true;
+    for (int i = 0; i < 300; i++) {
+        float at = (float)(i % 7);
+        vector_add(ix, 5, -1, (const float[]){100, 0}, &e); /* replaced before it shows */
+        good = good && vector_remove(ix, 5);
+        vector_add(ix, 5, i, (const float[]){at, 0}, &e);
+        vector_add(ix, 6, i, (const float[]){9, 0}, &e);
+        vector_commit(ix);
+        good = good && vector_search(ix, &q, hit, 4, &n, &e) && n == 2 && hit[0].key == i &&
+               hit[0].score == -at && hit[0].document == 5 && vector_count(ix) == 2;
+        good = good && vector_remove(ix, 6) && !vector_remove(ix, 6);
+    }
+    ok(good, "a document replaced 300 times is there once, as it was last");
+    ok(vector_memory(ix) < 1 << 20, "and its places are used again");
     vector_free(ix);
 }
 
@@ -203,7 +213,7 @@ static void test_readers_beside_a_writer(void)
 {
     raced = vector_new(DIMENSION, VECTOR_COSINE);
     float v[DIMENSION];
-    for (int64_t d = 0; d < 50; d++) {
+    for (uint32_t d = 0; d < 50; d++) {
         draw(v);
         vector_add(raced, d, d, v, &e);
     }
@@ -211,7 +221,7 @@ static void test_readers_beside_a_writer(void)
     pthread_t reader[2];
     for (size_t i = 0; i < COUNT(reader); i++)
         pthread_create(&reader[i], NULL, read_on, NULL);
-    for (int64_t round = 0; round < 1500; round++) {
+    for (uint32_t round = 0; round < 1500; round++) {
         vector_remove(raced, round);
         draw(v);
         vector_add(raced, round + 50, round + 50, v, &e);
@@ -231,6 +241,7 @@ int main(void)
     test_metric(VECTOR_DOT, "dot");
     test_metric(VECTOR_L2, "l2");
     test_bad_vectors();
+    test_updates();
     test_readers_beside_a_writer();
     return tap_done();
 }
