@@ -70,6 +70,54 @@ bool caller_identify(struct request *r, struct err *e)
     return true;
 }
 
+static bool may_read(const void *who, struct str access)
+{
+    return rights_allow(who, access);
+}
+
+const struct doc_reader *caller_reader(const struct request *r)
+{
+    if (r->rights && r->rights->everything)
+        return NULL;
+    struct doc_reader *reader = arena_struct(r->call.arena, struct doc_reader);
+    *reader = (struct doc_reader){may_read, r->rights};
+    return reader;
+}
+
+static void take_out(uint64_t from[DOC_STATUS_COUNT], const struct doc_hidden *hidden)
+{
+    for (int s = 0; s < DOC_STATUS_COUNT; s++)
+        from[s] -= hidden->documents[s] < from[s] ? hidden->documents[s] : from[s];
+}
+
+bool caller_hide(const struct request *r, struct doc_collection *c, struct err *e)
+{
+    struct doc_hidden hidden;
+    if (!doc_hidden(r->service->db, caller_reader(r), c->id, STR_NONE, &hidden, e))
+        return false;
+    take_out(c->documents, &hidden);
+    c->bytes -= hidden.bytes < c->bytes ? hidden.bytes : c->bytes;
+    c->chunks -= hidden.chunks < c->chunks ? hidden.chunks : c->chunks;
+    return true;
+}
+
+bool caller_hide_in_batch(const struct request *r, struct doc_batch *b, struct err *e)
+{
+    struct doc_hidden hidden;
+    if (!doc_hidden(r->service->db, caller_reader(r), b->collection, b->id, &hidden, e))
+        return false;
+    take_out(b->documents, &hidden);
+    return true;
+}
+
+bool caller_may_read_file(const struct request *r, const struct doc_file *f, struct err *e)
+{
+    bool may;
+    return doc_file_readable(r->service->db, caller_reader(r), f->id, &may, e) &&
+           (may ||
+            err_set(e, ERR_NOT_FOUND, "there is no file '%.*s'", STR_FMT(str_head(f->id, 64))));
+}
+
 bool caller_may_read(const struct request *r, const struct doc_document *d, struct err *e)
 {
     return rights_allow(r->rights, d->access) ||

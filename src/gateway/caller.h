@@ -21,5 +21,12 @@ enum { CALLER_GROUPS = 256 };
 
 /* Behind the key: sets r->rights. ERR_FORBIDDEN, ERR_INVALID. */
 bool caller_identify(struct request *r, struct err *e);
-/* Who may read of `access`: ERR_NOT_FOUND with the message for a document that is not there. */
+/* For lists and counts of the store: NULL when the caller reads everything. */
+const struct doc_reader *caller_reader(const struct request *r);
+/* ERR_NOT_FOUND, as if it were not there, for what the caller may not read: a document, an uploaded
+ * file. */
 bool caller_may_read(const struct request *r, const struct doc_document *d, struct err *e);
+bool caller_may_read_file(const struct request *r, const struct doc_file *f, struct err *e);
+/* Takes what the caller may not read out of what was counted. */
+bool caller_hide(const struct request *r, struct doc_collection *c, struct err *e);
+bool caller_hide_in_batch(const struct request *r, struct doc_batch *b, struct err *e);

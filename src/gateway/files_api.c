@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/body.h"
+#include "gateway/caller.h"
 #include "gateway/upload.h"
 #include "run/work.h"
 
@@ -152,7 +153,8 @@ bool files_create(struct request *r, struct err *e)
 
 static bool find_file(struct request *r, struct doc_file *f, struct err *e)
 {
-    return doc_file_find(r->service->db, r->call.arena, request_tenant(r), r->param[0], f, e);
+    return doc_file_find(r->service->db, r->call.arena, request_tenant(r), r->param[0], f, e) &&
+           caller_may_read_file(r, f, e);
 }
 
 bool files_get(struct request *r, struct err *e)
@@ -169,8 +171,10 @@ bool files_list(struct request *r, struct err *e)
     size_t n;
     bool more;
     http_query_get(r->http->query, r->call.arena, STR("purpose"), &purpose);
-    if (!request_page(r, &page, e) ||
-        !doc_file_list(r->service->db, r->call.arena, request_tenant(r), purpose, &page, &list, &n,
+    if (!request_page(r, &page, e))
+        return false;
+    page.reader = caller_reader(r);
+    if (!doc_file_list(r->service->db, r->call.arena, request_tenant(r), purpose, &page, &list, &n,
                        &more, e))
         return false;
     struct buf b;

@@ -1,4 +1,5 @@
 /* store_batches_api.c - /v1/vector_stores/{}/file_batches: many files added by one request. */
+#include "gateway/caller.h"
 #include "gateway/routes.h"
 #include "gateway/store_jobs.h"
 #include "gateway/stores_api.h"
@@ -18,7 +19,8 @@ static const char *status_of(const struct doc_batch *b)
 static bool reply_batch(struct request *r, struct str id, struct err *e)
 {
     struct doc_batch b;
-    if (!doc_batch_find(r->service->db, r->call.arena, r->param[0], id, &b, e))
+    if (!doc_batch_find(r->service->db, r->call.arena, r->param[0], id, &b, e) ||
+        !caller_hide_in_batch(r, &b, e))
         return false;
     if (b.documents[DOC_IN_PROGRESS])
         stores_poll_after(r, b.created_s);
@@ -37,6 +39,17 @@ static bool reply_batch(struct request *r, struct str id, struct err *e)
     return reply_json(r, 200, &out, e);
 }
 
+/* Its own, if it has one. */
+static bool take_access(struct request *r, struct json_value object, struct str *out, struct err *e)
+{
+    struct str own;
+    if (!rights_parse(json_get(object, "access"), r->call.arena, &own, e))
+        return false;
+    if (own.len)
+        *out = own;
+    return true;
+}
+
 /* `files`: each with attributes and chunking of its own, in place of those for all. */
 static bool take_files(struct request *r, const struct doc_collection *c, struct json_value list,
                        struct doc_document like, struct doc_document **out, size_t *n,
@@ -50,12 +63,13 @@ static bool take_files(struct request *r, const struct doc_collection *c, struct
     json_each(it, list)
     {
         const struct member_at at = member_item(&files, *n);
-        struct str id, attributes = like.attributes;
+        struct str id, attributes = like.attributes, access = like.access;
         uint32_t tokens = like.chunk_tokens, overlap = like.chunk_overlap;
         if (!json_is(it.value, JSON_OBJECT))
             return member_wrong(&at, "an object with 'file_id'", e);
         if (!STORE_FIELDS_KNOWN(&m, it.value, &at, STR("file_id"), STR("attributes"),
-                                STR("chunking_strategy")) ||
+                                STR("chunking_strategy"), STR("access")) ||
+            !take_access(r, it.value, &access, e) ||
             !member_need_text(&m, it.value, &at, "file_id", &id) ||
             !store_fields_attributes(&m, it.value, &at, &attributes) ||
             !store_fields_chunking(&m, it.value, &at, &tokens, &overlap) ||
@@ -63,6 +77,7 @@ static bool take_files(struct request *r, const struct doc_collection *c, struct
                                  e))
             return false;
         (*out)[*n].attributes = attributes;
+        (*out)[*n].access = access;
         (*out)[*n].chunk_tokens = tokens;
         (*out)[*n].chunk_overlap = overlap;
         ++*n;
@@ -85,7 +100,8 @@ bool stores_batch_create(struct request *r, struct err *e)
         return err_param(e, body_given(ids) ? ERR_INVALID : ERR_MISSING, "file_ids",
                          "either 'file_ids' or 'files' must be given");
     if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("file_ids"), STR("files"), STR("attributes"),
-                            STR("chunking_strategy")) ||
+                            STR("chunking_strategy"), STR("access")) ||
+        !rights_parse(json_get(root, "access"), r->call.arena, &like.access, e) ||
         !store_fields_attributes(&m, root, NULL, &like.attributes) ||
         !store_fields_chunking(&m, root, NULL, &like.chunk_tokens, &like.chunk_overlap) ||
         !(body_given(files) ? take_files(r, &c, files, like, &doc, &n, e)

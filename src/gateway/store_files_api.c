@@ -3,6 +3,7 @@
  * A file is read, cut and indexed in the background; clients poll its status. Documents that came
  * from a folder are listed too, under their uri.
  */
+#include "gateway/caller.h"
 #include "gateway/routes.h"
 #include "gateway/store_jobs.h"
 #include "gateway/stores_api.h"
@@ -50,6 +51,10 @@ static void put_store_file(struct json_writer *w, const struct doc_document *d,
     json_key(w, "attributes");
     json_put_raw(w, d->attributes);
     put_chunking(w, d, c);
+    if (d->access.len) {
+        json_key(w, "access");
+        json_put_raw(w, d->access);
+    }
     json_end(w);
 }
 
@@ -70,9 +75,10 @@ static bool reply_store_file(struct request *r, const struct doc_document *d,
 static bool find_document(struct request *r, struct str collection, struct str id,
                           struct doc_document *d, struct err *e)
 {
-    return doc_find_file(r->service->db, r->call.arena, collection, id, d, e) ||
-           (e->code == ERR_NOT_FOUND &&
-            doc_find(r->service->db, r->call.arena, collection, id, d, e));
+    return (doc_find_file(r->service->db, r->call.arena, collection, id, d, e) ||
+            (e->code == ERR_NOT_FOUND &&
+             doc_find(r->service->db, r->call.arena, collection, id, d, e))) &&
+           caller_may_read(r, d, e);
 }
 
 static bool find_store_file(struct request *r, struct doc_collection *c, struct doc_document *d,
@@ -106,6 +112,7 @@ bool stores_take_ids(struct request *r, const struct doc_collection *c, struct j
                                  body_path("%s[%zu]", name, *n).text, d, e))
             return false;
         d->attributes = like.attributes;
+        d->access = like.access;
         d->chunk_tokens = like.chunk_tokens;
         d->chunk_overlap = like.chunk_overlap;
         ++*n;
@@ -123,13 +130,15 @@ bool stores_file_add(struct request *r, struct err *e)
         return false;
     struct json_value root = json_root(&body);
     if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("file_id"), STR("attributes"),
-                            STR("chunking_strategy")) ||
+                            STR("chunking_strategy"), STR("access")) ||
+        !rights_parse(json_get(root, "access"), r->call.arena, &like.access, e) ||
         !member_need_text(&m, root, NULL, "file_id", &r->param[1]) ||
         !store_fields_attributes(&m, root, NULL, &like.attributes) ||
         !store_fields_chunking(&m, root, NULL, &like.chunk_tokens, &like.chunk_overlap) ||
         !store_jobs_document(r, &c, r->param[1], "file_id", &d, e))
         return false;
     d.attributes = like.attributes;
+    d.access = like.access;
     d.chunk_tokens = like.chunk_tokens;
     d.chunk_overlap = like.chunk_overlap;
     if (!doc_begin(r->service->db, &d, e) || !doc_collection_touch(r->service->db, c.id, e))
@@ -192,6 +201,7 @@ bool stores_reply_files(struct request *r, const struct doc_collection *c, struc
     f->collection = c->id;
     f->limit = page.limit < PAGE_MOST ? page.limit : PAGE_MOST;
     f->ascending = page.ascending;
+    f->reader = caller_reader(r);
     if (!doc_list(r->service->db, r->call.arena, f, &list, &n, &more, e))
         return false;
     struct buf b;
@@ -224,12 +234,20 @@ bool stores_file_update(struct request *r, struct err *e)
         return false;
     struct json_value root = json_root(&body);
     const struct member_at at = member_at(NULL, STR("attributes"));
-    if (!json_exists(json_get(root, "attributes")))
+    bool attributes = json_exists(json_get(root, "attributes"));
+    struct str access;
+    if (!rights_parse(json_get(root, "access"), r->call.arena, &access, e))
+        return false;
+    if (!attributes && !access.len)
         return member_missing(&at, e);
-    d.attributes = STR("{}"); /* null takes all away */
-    if (!STORE_FIELDS_KNOWN(&m, root, NULL, at.name) ||
+    if (attributes)
+        d.attributes = STR("{}"); /* null takes all away */
+    if (access.len)
+        d.access = access;
+    if (!STORE_FIELDS_KNOWN(&m, root, NULL, at.name, STR("access")) ||
         !store_fields_attributes(&m, root, NULL, &d.attributes) ||
-        !doc_set_attributes(r->service->db, d.id, d.attributes, e) ||
+        (access.len && !doc_set_access(r->service->db, d.id, access, e)) ||
+        (attributes && !doc_set_attributes(r->service->db, d.id, d.attributes, e)) ||
         !search_catch_up(r->service->search, e))
         return false;
     return reply_store_file(r, &d, &c, e);

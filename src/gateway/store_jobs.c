@@ -1,4 +1,5 @@
 #include "gateway/store_jobs.h"
+#include "gateway/caller.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/lock.h"
@@ -131,7 +132,8 @@ bool store_jobs_document(struct request *r, const struct doc_collection *c, stru
                          const char *param, struct doc_document *out, struct err *e)
 {
     struct doc_file f;
-    if (!doc_file_find(r->service->db, r->call.arena, request_tenant(r), file_id, &f, e))
+    if (!doc_file_find(r->service->db, r->call.arena, request_tenant(r), file_id, &f, e) ||
+        !caller_may_read_file(r, &f, e))
         return e->code == ERR_NOT_FOUND
                    ? err_param(e, ERR_NOT_FOUND, param, "there is no file '%.*s'",
                                STR_FMT(str_head(file_id, 80)))

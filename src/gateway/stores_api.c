@@ -1,6 +1,7 @@
 /* stores_api.c - /v1/vector_stores: the collections themselves. */
 #include "gateway/stores_api.h"
 #include "base/clock.h"
+#include "gateway/caller.h"
 #include "gateway/routes.h"
 #include "gateway/store_jobs.h"
 
@@ -79,6 +80,8 @@ bool stores_find(struct request *r, struct doc_collection *c, struct err *e)
 {
     if (!doc_collection_find(r->service->db, r->call.arena, request_tenant(r), r->param[0], c, e))
         return false;
+    if (!caller_hide(r, c, e))
+        return false;
     if (!c->chunk_tokens) {
         c->chunk_tokens = (uint32_t)r->config->retrieval.chunk_tokens;
         c->chunk_overlap = (uint32_t)r->config->retrieval.chunk_overlap;
@@ -155,6 +158,9 @@ bool stores_list(struct request *r, struct err *e)
         !doc_collection_list(r->service->db, r->call.arena, request_tenant(r), &page, &list, &n,
                              &more, e))
         return false;
+    for (size_t i = 0; i < n; i++)
+        if (!caller_hide(r, &list[i], e))
+            return false;
     struct buf b;
     struct json_writer w;
     buf_init(&b, STORES_LIST_MAX);

@@ -220,16 +220,17 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
     q->n = 0;
     if (!db_query(tx, &rows, e, sql, DB_TEXT(f->collection), DB_INT(low),
                   DB_INT(high ? high : INT64_MAX), DB_TEXT(str_from(status)), DB_INT(f->files_only),
-                  DB_TEXT(f->uri_prefix), DB_INT(limit), DB_TEXT(f->batch)))
+                  DB_TEXT(f->uri_prefix), DB_INT(f->reader ? INT64_MAX : limit), DB_TEXT(f->batch)))
         return false;
-    int got;
-    while ((got = db_step(rows, e)) > 0) {
+    int got = 0;
+    while ((int64_t)q->n < limit && (got = db_step(rows, e)) > 0) {
         q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
-        doc_read_document(q->a, rows, &q->out[q->n++]);
+        doc_read_document(q->a, rows, &q->out[q->n]);
+        q->n += doc_may_read(f->reader, q->out[q->n].access);
     }
     db_done(rows);
     doc_page_finish(q->out, &q->n, sizeof(*q->out), limit, reversed, &q->more);
-    return got == 0;
+    return got >= 0;
 }
 
 bool doc_list(struct db *d, struct arena *a, const struct doc_filter *f, struct doc_document **out,

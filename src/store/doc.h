@@ -47,12 +47,24 @@ enum doc_status {
 };
 const char *doc_status_name(enum doc_status s); /* "in_progress", ...; "" for DOC_ANY */
 
+/* ---- Who asks ---- */
+
+/* Decides whether a caller may read what has an access list; never asked about an empty one. NULL
+ * where one is wanted: everything may be read. */
+struct doc_reader {
+    bool (*may_read)(const void *who, struct str access);
+    const void *who;
+};
+
 /* ---- Pages of a list: newest first or oldest first, after or before an id. ---- */
 
 struct doc_page {
     struct str after, before; /* ids as listed; "" = from the start. An unknown id: ERR_NOT_FOUND */
     uint32_t limit;           /* 0 = DOC_PAGE_DEFAULT; at most DOC_PAGE_MAX are returned */
     bool ascending;           /* oldest first */
+    /* Of files: leaves out those that are in collections, in none as a document that may be read.
+     */
+    const struct doc_reader *reader;
 };
 enum { DOC_PAGE_DEFAULT = 20, DOC_PAGE_MAX = 10000 };
 
@@ -189,16 +201,30 @@ bool doc_set_access(struct db *d, int64_t document, struct str access, struct er
 
 struct doc_filter {
     struct str collection;
-    struct str batch;      /* only what was added with it; "" = all */
-    struct str uri_prefix; /* "" = all; for following deletions in a folder */
-    int status;            /* an enum doc_status; DOC_ANY or less = all */
-    bool files_only;       /* those with a file_id */
-    int64_t after, before; /* document ids, exclusive; 0 = none */
-    uint32_t limit;        /* 0 = DOC_PAGE_DEFAULT */
-    bool ascending;        /* by id, that is in order of first appearance */
+    struct str batch;                /* only what was added with it; "" = all */
+    struct str uri_prefix;           /* "" = all; for following deletions in a folder */
+    int status;                      /* an enum doc_status; DOC_ANY or less = all */
+    bool files_only;                 /* those with a file_id */
+    int64_t after, before;           /* document ids, exclusive; 0 = none */
+    uint32_t limit;                  /* 0 = DOC_PAGE_DEFAULT */
+    bool ascending;                  /* by id, that is in order of first appearance */
+    const struct doc_reader *reader; /* leaves out what may not be read */
 };
 bool doc_list(struct db *d, struct arena *a, const struct doc_filter *f, struct doc_document **out,
               size_t *n, bool *more, struct err *e);
+
+/* ---- What a caller may not read (store/doc_access.c) ---- */
+
+struct doc_hidden {
+    uint64_t documents[DOC_STATUS_COUNT]; /* by status; [DOC_ANY]: all */
+    uint64_t bytes, chunks;
+};
+/* Counts what the caller may not read of a collection, or of one batch in it. */
+bool doc_hidden(struct db *d, const struct doc_reader *r, struct str collection, struct str batch,
+                struct doc_hidden *out, struct err *e);
+/* May the caller read an uploaded file? Unless all documents that it has become are hidden. */
+bool doc_file_readable(struct db *d, const struct doc_reader *r, struct str file_id, bool *may,
+                       struct err *e);
 
 /* ---- Batches: uploaded files that were added to a collection by one request. ---- */
 

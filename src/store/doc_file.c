@@ -142,17 +142,21 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
     const char *sql = b.ascending ? LIST "order by created_ms, id limit $7"
                                   : LIST "order by created_ms desc, id desc limit $7";
     if (!db_query(tx, &rows, e, sql, DB_TEXT(q->tenant), DB_TEXT(q->purpose), DB_INT(b.low_ms),
-                  DB_TEXT(b.low_id), DB_INT(b.high_ms), DB_TEXT(b.high_id), DB_INT(b.limit),
-                  DB_INT(clock_wall_s())))
+                  DB_TEXT(b.low_id), DB_INT(b.high_ms), DB_TEXT(b.high_id),
+                  DB_INT(q->page->reader ? INT64_MAX : b.limit), DB_INT(clock_wall_s())))
         return false;
-    int got;
-    while ((got = db_step(rows, e)) > 0) {
+    int got = 0;
+    bool may = true, good = true;
+    while (good && (int64_t)q->n < b.limit && (got = db_step(rows, e)) > 0) {
         q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
-        read_file(q->a, rows, &q->out[q->n++]);
+        read_file(q->a, rows, &q->out[q->n]);
+        good =
+            !q->page->reader || doc_file_readable_tx(tx, q->page->reader, q->out[q->n].id, &may, e);
+        q->n += may;
     }
     db_done(rows);
     doc_page_finish(q->out, &q->n, sizeof(*q->out), b.limit, b.reversed, &q->more);
-    return got == 0;
+    return good && got >= 0;
 }
 
 bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str purpose,

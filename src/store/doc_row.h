@@ -25,6 +25,10 @@ void doc_read_document(struct arena *a, struct db_rows *rows, struct doc_documen
 enum doc_status doc_status_of(struct str name); /* DOC_FAILED for what is none */
 /* doc_begin inside a transaction. */
 bool doc_begin_tx(struct db_tx *tx, struct doc_document *doc, struct err *e);
+bool doc_may_read(const struct doc_reader *r, struct str access);
+/* doc_file_readable inside a transaction. */
+bool doc_file_readable_tx(struct db_tx *tx, const struct doc_reader *r, struct str file_id,
+                          bool *may, struct err *e);
 bool doc_tenant_ensure(struct db_tx *tx, struct str tenant, struct err *e);
 /* Removes a document inside a transaction and writes the change. */
 bool doc_remove_tx(struct db_tx *tx, struct str collection, int64_t document, struct err *e);

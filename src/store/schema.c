@@ -272,6 +272,7 @@ static const char *const step_5[] = {
 /* Who may read a document, and in whose name a key asks: "" = nobody's in particular. */
 static const char *const step_6[] = {
     "alter table documents add column access text not null default ''", /* index/rights.h */
+    "create index documents_access on documents (collection) where access <> ''",
     "alter table keys add column username text not null default ''",
     "alter table keys add column member_of text not null default ''", /* separated by commas */
     "alter table keys add column acts_for_users " INT64 " not null default 0",

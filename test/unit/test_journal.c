@@ -495,6 +495,7 @@ static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
         "alter table collections drop column description",
         "drop index files_expires",
         "alter table files drop column expires_s",
+        "drop index documents_access",
         "alter table documents drop column access",
         "alter table keys drop column username",
         "alter table keys drop column member_of",
