@@ -186,13 +186,12 @@ static bool send_text(struct chat_writer *w, const char *member, struct buf *who
     return piece_end(w, &j, &b, e);
 }
 
-/* Begins the next of some JSON objects joined by commas. */
+/* The next of some JSON objects joined by commas. */
 static void next_object(struct buf *list, struct json_writer *j)
 {
     if (list->len > 0)
         buf_char(list, ',');
     json_begin(j, list);
-    json_object(j);
 }
 
 typedef void put_item(struct chat_writer *w, struct json_writer *j, const struct chat_event *ev);
@@ -206,16 +205,13 @@ static bool send_item(struct chat_writer *w, const char *member, struct buf *who
     if (whole) {
         next_object(whole, &j);
         put(w, &j, ev);
-        json_end(&j);
         return kept(whole, e);
     }
     if (!piece_begin(w, &j, &b, e))
         return false;
     json_key(&j, member);
     json_array(&j);
-    json_object(&j);
     put(w, &j, ev);
-    json_end(&j);
     json_end(&j);
     return piece_end(w, &j, &b, e);
 }
@@ -247,6 +243,7 @@ static bool send_call(struct chat_writer *w, const struct chat_event *ev, struct
         end_arguments(w);
         w->tool++;
         next_object(&w->whole->calls, &j);
+        json_object(&j);
         put_call(&j, ev);
         buf_add(&w->whole->calls, STR(",\"arguments\":\""));
         return kept(&w->whole->calls, e);
@@ -295,6 +292,7 @@ static bool send_arguments(struct chat_writer *w, struct str text, struct err *e
 static void put_block(struct chat_writer *w, struct json_writer *j, const struct chat_event *ev)
 {
     struct whole *k = w->whole;
+    json_object(j);
     if (ev->kind == CHAT_REDACTED) {
         json_kv_text(j, "type", "redacted_thinking");
         json_kv_str(j, "data", ev->text);
@@ -306,36 +304,16 @@ static void put_block(struct chat_writer *w, struct json_writer *j, const struct
         if (k)
             k->signed_until = k->thinking.len;
     }
+    json_end(j);
 }
 
 /* ---- Citations ---- */
 
-static void put_span(struct json_writer *j, const char *from_name, uint64_t from,
-                     const char *to_name, uint64_t to)
-{
-    json_kv_int(j, from_name, (int64_t)from);
-    json_kv_int(j, to_name, (int64_t)to);
-}
-
-/* A file_citation, with what resolves it further: section, page, lines, span and quote. */
+/* The event comes right behind its marker. */
 static void put_annotation(struct chat_writer *w, struct json_writer *j,
                            const struct chat_event *ev)
 {
-    const struct citation *c = ev->citation;
-    const struct passage *p = c->passage;
-    json_kv_text(j, "type", "file_citation");
-    json_kv_str(j, "file_id", p->file_id.len ? p->file_id : p->uri);
-    json_kv_str(j, "filename", p->name);
-    json_kv_int(j, "index", (int64_t)w->characters); /* the event comes right behind its marker */
-    json_kv_int(j, "document_version", p->version);
-    if (p->section.len)
-        json_kv_str(j, "section", p->section);
-    if (c->page)
-        json_kv_int(j, "page", c->page);
-    if (c->line_start)
-        put_span(j, "line_start", c->line_start, "line_end", c->line_end);
-    put_span(j, "char_start", c->char_start, "char_end", c->char_end);
-    json_kv_str(j, "quote", c->quote);
+    openai_put_citation(j, ev->citation, w->characters);
 }
 
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
