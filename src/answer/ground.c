@@ -59,6 +59,7 @@ static struct draft draft_of(const struct doc_passage *from, float score, size_t
               .name = prompt_source_name(name, a),
               .uri = from->uri,
               .section = c->section,
+              .attributes = from->attributes,
               .text = c->text,
               .page = c->page,
               .line_start = c->line_start,

@@ -109,21 +109,26 @@ bool reply_json(struct request *r, int status, struct buf *body, struct err *e)
     return sent;
 }
 
-void reply_error_json(struct json_writer *w, const struct err *why)
+void reply_error_object(struct json_writer *w, const struct err *why)
 {
-    json_object(w);
-    json_key(w, "error");
     json_object(w);
     json_kv_text(w, "message", why->msg);
     json_kv_text(w, "type", err_api_type(why->code));
     json_kv_text(w, "param", why->param[0] ? why->param : NULL);
     json_kv_text(w, "code", err_api_code(why->code));
     json_end(w);
+}
+
+void reply_error_json(struct json_writer *w, const struct err *why)
+{
+    json_object(w);
+    json_key(w, "error");
+    reply_error_object(w, why);
     json_end(w);
 }
 
 /* What went wrong inside is for the log; the client hears what it can act on. */
-static struct err for_client(const struct err *why)
+struct err reply_shown(const struct err *why)
 {
     struct err shown = *why;
     if (why->code == ERR_INTERNAL || why->code == ERR_IO || why->code == ERR_CORRUPT)
@@ -142,7 +147,7 @@ static void put_error(struct json_writer *w, const struct request *r, bool anthr
 
 __attribute__((noinline)) void reply_error(struct request *r, const struct err *why)
 {
-    struct err shown = for_client(why), ignored;
+    struct err shown = reply_shown(why), ignored;
     bool anthropic = request_is_anthropic(r);
     int status = anthropic ? messages_error_status(why->code) : err_status(why->code);
     struct http_header more[2];
@@ -172,7 +177,7 @@ __attribute__((noinline)) void reply_error(struct request *r, const struct err *
  * below each stream that waits. */
 __attribute__((noinline)) void reply_broken(struct request *r, const struct err *why)
 {
-    struct err shown = for_client(why), ignored;
+    struct err shown = reply_shown(why), ignored;
     bool anthropic = r->call.req.dialect == CHAT_ANTHROPIC;
     struct buf b;
     struct json_writer w;

@@ -22,6 +22,8 @@ struct codec {
     struct chat_sink *(*sink)(struct request *r);
     /* The answer is whole: what is still held goes out, and the reply ends. */
     bool (*end)(struct request *r, struct err *e);
+    /* Tells the client of a failure behind the answer's head; NULL = reply_broken. */
+    void (*broken)(struct request *r, const struct err *why);
 };
 
 struct route {
@@ -48,11 +50,14 @@ struct request {
 
     /* Model calls. */
     const struct codec *codec;
+    void *codec_state;        /* what the codec remembers of the request */
     struct chat_sink *answer; /* the codec's, the last that an event reaches */
     struct chat_sink *sink;   /* the first, where the provider sends events */
     const struct model *model;
     struct str *collection; /* ids; the answer is grounded when there are any */
     size_t n_collections;
+    struct retrieve_query *retrieve; /* how to look there; NULL = as configured */
+    size_t passages;                 /* at most; 0 = as configured */
 };
 
 struct str request_tenant(const struct request *r);
@@ -77,7 +82,10 @@ void reply_error(struct request *r, const struct err *why);
 /* The same for a model's answer that broke off behind its head: a last event on which clients
  * raise, and the end without what a whole stream ends with. */
 void reply_broken(struct request *r, const struct err *why);
-/* {"error":{...}} as it stands in an answer or an event. */
+/* An error as the client hears it: nothing of what went wrong inside. */
+struct err reply_shown(const struct err *why);
+/* The error itself, and {"error":{...}} as it stands in an answer or an event. */
+void reply_error_object(struct json_writer *w, const struct err *why);
 void reply_error_json(struct json_writer *w, const struct err *why);
 /* A page of a list: begin, the items, end. */
 void reply_list_begin(struct json_writer *w);

@@ -10,6 +10,12 @@
 /* clang-format off */
 static const struct route routes[] = {
     {"POST",   "/v1/chat/completions",              chat_create,         KEY_USER},
+    {"POST",   "/v1/responses",                     responses_create,    KEY_USER},
+    {"POST",   "/v1/responses/input_tokens",        responses_count,     KEY_USER},
+    {"GET",    "/v1/responses/{}",                  responses_get,       KEY_USER},
+    {"DELETE", "/v1/responses/{}",                  responses_delete,    KEY_USER},
+    {"POST",   "/v1/responses/{}/cancel",           responses_cancel,    KEY_USER},
+    {"GET",    "/v1/responses/{}/input_items",      responses_input_items, KEY_USER},
     {"POST",   "/v1/messages",                      messages_create,     KEY_USER},
     {"POST",   "/v1/messages/count_tokens",         messages_count,      KEY_USER},
     {"POST",   "/v1/completions",                   completions_create,  KEY_USER},

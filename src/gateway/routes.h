@@ -14,6 +14,13 @@ void routes_handle(struct http_request *http, void *ctx);
 
 bool chat_create(struct request *r, struct err *e); /* POST /v1/chat/completions */
 
+bool responses_create(struct request *r, struct err *e); /* POST /v1/responses */
+bool responses_count(struct request *r, struct err *e);  /* POST /v1/responses/input_tokens */
+bool responses_get(struct request *r, struct err *e);
+bool responses_delete(struct request *r, struct err *e);
+bool responses_cancel(struct request *r, struct err *e);
+bool responses_input_items(struct request *r, struct err *e);
+
 bool messages_create(struct request *r, struct err *e);    /* POST /v1/messages */
 bool messages_count(struct request *r, struct err *e);     /* POST /v1/messages/count_tokens */
 bool completions_create(struct request *r, struct err *e); /* POST /v1/completions */

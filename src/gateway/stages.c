@@ -93,13 +93,17 @@ static bool validate(struct request *r, struct err *e)
 
 static bool find_collections(struct request *r, const struct str *name, size_t n, struct err *e)
 {
-    r->collection = arena_array(r->call.arena, struct str, n);
+    struct str *found = arena_array(r->call.arena, struct str, n);
     for (size_t i = 0; i < n; i++) {
         struct doc_collection c;
         if (!doc_collection_by_name(r->service->db, r->call.arena, request_tenant(r), name[i], &c,
                                     e))
             return false;
-        r->collection[r->n_collections++] = c.id;
+        found[i] = c.id;
+    }
+    if (r->n_collections == 0) { /* those that the request names itself take their place */
+        r->collection = found;
+        r->n_collections = n;
     }
     return true;
 }
@@ -144,7 +148,7 @@ static bool can_cite(const struct request *r, struct err *e)
                          STR_FMT(str_head(r->model->name, 100)));
     if (choices > 1)
         return err_param(e, ERR_INVALID, "n", "a model with a knowledge base gives one answer");
-    if (json_is(tools, JSON_ARRAY) && json_count(tools))
+    if (r->call.req.dialect != CHAT_RESPONSES && json_is(tools, JSON_ARRAY) && json_count(tools))
         return err_param(e, ERR_INVALID, "tools", "a model with a knowledge base takes no tools");
     return true;
 }
@@ -168,12 +172,15 @@ static bool ground(struct request *r, struct err *e)
         return false;
     note_use(r);
     const struct answer_options opt = {
-        .passages = (size_t)r->config->retrieval.passages,
+        .passages = r->passages ? r->passages : (size_t)r->config->retrieval.passages,
         .context_tokens = (uint32_t)r->model->context_tokens,
     };
-    const struct retrieve_query query = {.search = {.collection = r->collection,
-                                                    .n_collections = r->n_collections,
-                                                    .rights = request_rights(r)}};
+    struct retrieve_query query = {0};
+    if (r->retrieve)
+        query = *r->retrieve;
+    query.search.collection = r->collection;
+    query.search.n_collections = r->n_collections;
+    query.search.rights = request_rights(r);
     return answer_ground(&r->service->retriever, &query, &opt, &r->call, e);
 }
 
@@ -277,7 +284,9 @@ bool stages_call(struct request *r, const struct codec *codec, struct err *e)
     r->codec = codec;
     if (pass(r, call, COUNT(call), e))
         return true;
-    if (r->http->status)
+    if (r->http->status && codec->broken)
+        codec->broken(r, e);
+    else if (r->http->status)
         reply_broken(r, e);
     return false;
 }

@@ -17,7 +17,8 @@
 enum chat_dialect {
     CHAT_NO_DIALECT, /* of engines inside, which take and give canonical calls alone */
     CHAT_OPENAI,
-    CHAT_ANTHROPIC
+    CHAT_ANTHROPIC,
+    CHAT_RESPONSES /* OpenAI's newer one: of clients alone, no provider is spoken to in it */
 };
 enum chat_role { CHAT_SYSTEM, CHAT_DEVELOPER, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
 
@@ -96,6 +97,7 @@ struct passage {
     struct str file_id;      /* "" when it did not come through /v1/files */
     struct str name;         /* what [Source: ...] says; made by prompt_source_name */
     struct str uri, section; /* section: "Install > From source", "" when none */
+    struct str attributes;   /* of the document, JSON object; "" = none */
     struct str text;
     uint32_t page;                 /* from 1, 0 = none */
     uint32_t line_start, line_end; /* from 1, 0 = none */

@@ -279,8 +279,23 @@ static const char *const step_6[] = {
     NULL,
 };
 
-static const char *const *const steps[SCHEMA_VERSION] = {step_1, step_2, step_3,
-                                                         step_4, step_5, step_6};
+/* Answers that were kept. `previous` is no reference: a response may go before those that continue
+ * it. */
+static const char *const step_7[] = {
+    "create table responses ("
+    " id text primary key,"
+    " tenant text not null references tenants (id),"
+    " previous text not null," /* "" = begins a conversation */
+    " created_ms " INT64 " not null,"
+    " input text not null,"   /* JSON list of items */
+    " answer text not null)", /* JSON object */
+    "create index responses_created on responses (created_ms)",
+    NULL,
+};
+
+static const char *const *const steps[SCHEMA_VERSION] = {
+    step_1, step_2, step_3, step_4, step_5, step_6, step_7,
+};
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)
 {
