@@ -246,8 +246,10 @@ static void set_deadline(const struct dispatch *d)
 {
     const struct call *c = d->call;
     int64_t first_ms = stage_model(d, d->stage)->first_token_ms;
+    if (first_ms == 0 || !c->req.stream)
+        return;
     int64_t until = clock_after(clock_now(), first_ms);
-    if (first_ms > 0 && c->req.stream && until < c->deadline_ns)
+    if (until < c->deadline_ns)
         fiber_deadline(until);
 }
 
