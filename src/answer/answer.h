@@ -20,6 +20,22 @@ struct answer_options {
 bool answer_ground(const struct retriever *from, const struct retrieve_query *query,
                    const struct answer_options *opt, struct call *c, struct err *e);
 
+/* What becomes of a sentence that the passages do not support. */
+#define ANSWER_POLICIES(X)                                                                         \
+    X(FLAG, "flag")     /* it goes out, and CHAT_UNSUPPORTED behind it */                          \
+    X(DROP, "drop")     /* it does not, nor do the citations behind it */                          \
+    X(REFUSE, "refuse") /* nor does what would follow: the answer ends there, by content */
+#define X(name, text) ANSWER_##name,
+enum answer_policy { ANSWER_POLICIES(X) ANSWER_POLICY_COUNT };
+#undef X
+/* ANSWER_POLICY_COUNT for what is none. */
+enum answer_policy answer_policy_from(struct str name);
+
+/* In front of the cite stage: a sink that holds each sentence until it is complete and checked
+ * against the passages (answer/evidence.h), and no longer. An answer that is left with nothing says
+ * that the passages do not hold it. One that is not streamed is refused as a whole. */
+struct chat_sink *answer_vet(struct call *c, enum answer_policy policy, struct chat_sink *next);
+
 /* The cite stage: a sink in front of `next` that finds [Source: name] in the text, checks each
  * against the passages (unknown sources are taken out), resolves the rest to document, section or
  * page, lines and character span of the best supporting sentence, and sends CHAT_CITATION behind

@@ -2,13 +2,14 @@
  * first blank in front of a bracket until it is clear what the bracket is. What is held is bounded:
  * a bracket that is not "[Source:" is let go at the first byte that differs. */
 #include "answer/answer.h"
+#include "answer/marker.h"
+#include "base/utf8.h"
 #include "model/support.h"
 #include "run/work.h"
 #include "text/sentence.h"
 
 enum {
-    BLANKS_HELD = 64, /* in front of a bracket, at most */
-    MARKER_MOST = 1024,
+    BLANKS_HELD = 64,      /* in front of a bracket, at most */
     NAMES_MOST = 8,        /* in one marker */
     STATEMENT_MOST = 2048, /* of the text in front of a marker */
     STATEMENT_TERMS_LEAST = 3,
@@ -28,53 +29,11 @@ struct cite {
     bool line_empty;      /* nothing has gone out on this line */
     bool drop_blanks;     /* a marker at the start of a line was taken out */
     size_t sent;          /* bytes of the answer's text */
+    size_t characters;    /* ... and characters */
+    size_t begun;         /* characters in front of what came last */
 };
 
-/* ---- Finding markers ---- */
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static size_t skip_blanks(struct str s, size_t at)
-{
-    while (at < s.len && is_blank(s.p[at]))
-        at++;
-    return at;
-}
-
-/* Length of the marker that begins at s.p[0] == '[', 0: not one, STR_NPOS: s ends before one can
- * tell. *names is what stands between colon and bracket, *certain: it is a marker if it ends. */
-static size_t marker_length(struct str s, struct str *names, bool *certain)
-{
-    static const struct str word = STR("source");
-    size_t at = skip_blanks(s, 1);
-    *certain = false;
-    for (size_t i = 0; i < word.len; i++, at++) {
-        if (at >= s.len)
-            return s.len < MARKER_MOST ? STR_NPOS : 0;
-        if ((s.p[at] | 0x20) != word.p[i])
-            return 0;
-    }
-    if (at < s.len && (s.p[at] | 0x20) == 's')
-        at++;
-    at = skip_blanks(s, at);
-    if (at >= s.len)
-        return s.len < MARKER_MOST ? STR_NPOS : 0;
-    if (s.p[at] != ':')
-        return 0;
-    *certain = true;
-    for (size_t end = ++at; end < size_min(s.len, MARKER_MOST); end++) {
-        if (s.p[end] == ']') {
-            *names = str_span(s.p + at, s.p + end);
-            return end + 1;
-        }
-        if (s.p[end] == '\n' || s.p[end] == '[')
-            return 0;
-    }
-    return s.len < MARKER_MOST ? STR_NPOS : 0;
-}
+/* ---- Finding passages ---- */
 
 static const struct passage *passage_named(const struct cite *k, struct str name)
 {
@@ -286,14 +245,14 @@ static void put(struct cite *k, struct str text)
     k->drop_blanks = false;
     size_t line = str_rfind_char(text, '\n');
     struct str tail = line == STR_NPOS ? text : str_from_at(text, line + 1);
-    k->line_empty = (line != STR_NPOS || k->line_empty) && skip_blanks(tail, 0) == tail.len;
+    k->line_empty = (line != STR_NPOS || k->line_empty) && marker_skip_blanks(tail, 0) == tail.len;
 }
 
 /* Text of the answer: also what the next marker speaks for. */
 static void put_text(struct cite *k, struct str text)
 {
     if (k->drop_blanks)
-        text = str_from_at(text, skip_blanks(text, 0));
+        text = str_from_at(text, marker_skip_blanks(text, 0));
     if (text.len == 0)
         return;
     put(k, text);
@@ -313,6 +272,7 @@ static bool send_text(struct cite *k, struct err *e)
 {
     struct chat_event ev = {.kind = CHAT_TEXT, .text = buf_str(&k->out)};
     k->sent += k->out.len;
+    k->characters += utf8_count(ev.text);
     bool good = k->out.len == 0 || k->next->event(k->next, &ev, e);
     buf_reset(&k->out);
     return good;
@@ -363,7 +323,7 @@ static bool take_marker(struct cite *k, struct str blanks, struct str names, str
 static size_t before_blanks(struct str s, size_t from, size_t at)
 {
     size_t blanks = at;
-    while (blanks > from && at - blanks < BLANKS_HELD && is_blank(s.p[blanks - 1]))
+    while (blanks > from && at - blanks < BLANKS_HELD && marker_is_blank(s.p[blanks - 1]))
         blanks--;
     return blanks;
 }
@@ -397,16 +357,29 @@ static bool decide(struct cite *k, bool end, struct err *e)
     return good && send_text(k, e);
 }
 
+/* The sentence was the whole of the last text, but for white space in front: where it stands now
+ * that its citations have been looked at. */
+static bool pass_unsupported(struct cite *k, const struct unsupported *u, struct err *e)
+{
+    struct unsupported here = *u;
+    here.start = k->begun + u->start;
+    here.end = k->characters;
+    return k->next->event(k->next, &(struct chat_event){CHAT_UNSUPPORTED, .unsupported = &here}, e);
+}
+
 static bool cite_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
     struct cite *k = CONTAINER_OF(sink, struct cite, sink);
     if (ev->kind == CHAT_TEXT) {
+        k->begun = k->characters + k->held.len; /* blanks or a bracket, if anything */
         if (!buf_add(&k->held, ev->text))
             return err_set(e, ERR_UPSTREAM, "the answer is too long");
         return decide(k, false, e);
     }
     if (ev->kind == CHAT_FINISH && !decide(k, true, e))
         return false;
+    if (ev->kind == CHAT_UNSUPPORTED)
+        return pass_unsupported(k, ev->unsupported, e);
     return k->next->event(k->next, ev, e);
 }
 

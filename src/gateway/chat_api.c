@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "gateway/chat_read.h"
+#include "gateway/doubt.h"
 #include "gateway/openai_out.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
@@ -18,7 +19,7 @@ enum { ANSWER_MAX = 64 << 20, NO_TOOL = -1 };
 
 /* Of an answer that is not streamed: its texts, and JSON objects joined by commas. */
 struct whole {
-    struct buf text, refusal, thinking, annotations, calls, blocks;
+    struct buf text, refusal, thinking, annotations, calls, blocks, unsupported;
     size_t signed_until; /* of `thinking`: what is behind has no signature yet */
 };
 
@@ -316,6 +317,13 @@ static void put_annotation(struct chat_writer *w, struct json_writer *j,
     openai_put_citation(j, ev->citation, w->characters);
 }
 
+static void put_unsupported(struct chat_writer *w, struct json_writer *j,
+                            const struct chat_event *ev)
+{
+    (void)w;
+    doubt_put(j, ev->unsupported);
+}
+
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
     struct chat_writer *w = CONTAINER_OF(sink, struct chat_writer, sink);
@@ -335,6 +343,8 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
     case CHAT_RAW: return send_raw(w, ev->raw, e);
     case CHAT_CITATION:
         return send_item(w, "annotations", k ? &k->annotations : NULL, put_annotation, ev, e);
+    case CHAT_UNSUPPORTED:
+        return send_item(w, "unsupported", k ? &k->unsupported : NULL, put_unsupported, ev, e);
     case CHAT_FINISH: w->finish = ev->finish; break;
     }
     return true;
@@ -343,8 +353,8 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
 static void free_whole(void *arg)
 {
     struct whole *k = arg;
-    struct buf *all[] = {&k->text,        &k->refusal, &k->thinking,
-                         &k->annotations, &k->calls,   &k->blocks};
+    struct buf *all[] = {&k->text,  &k->refusal, &k->thinking,   &k->annotations,
+                         &k->calls, &k->blocks,  &k->unsupported};
     for (size_t i = 0; i < COUNT(all); i++)
         buf_fini(all[i]);
 }
@@ -352,8 +362,8 @@ static void free_whole(void *arg)
 static struct whole *make_whole(struct arena *a)
 {
     struct whole *k = arena_struct(a, struct whole);
-    struct buf *all[] = {&k->text,        &k->refusal, &k->thinking,
-                         &k->annotations, &k->calls,   &k->blocks};
+    struct buf *all[] = {&k->text,  &k->refusal, &k->thinking,   &k->annotations,
+                         &k->calls, &k->blocks,  &k->unsupported};
     for (size_t i = 0; i < COUNT(all); i++)
         buf_init(all[i], ANSWER_MAX);
     arena_defer(a, free_whole, k);
@@ -410,6 +420,8 @@ static void put_message(struct chat_writer *w, struct json_writer *j)
         put_list(w, j, "tool_calls", &k->calls);
     }
     put_list(w, j, "annotations", &k->annotations);
+    if (k->unsupported.len > 0)
+        put_list(w, j, "unsupported", &k->unsupported);
     json_end(j);
 }
 

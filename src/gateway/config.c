@@ -1,4 +1,5 @@
 #include "gateway/config.h"
+#include "answer/answer.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gateway/fields.h"
@@ -105,6 +106,7 @@ static const struct field model_field[] = {
     {"balance", FIELD_TEXT, AT(config_model, balance), "weighted", "How calls are shared among targets and addresses: `weighted`, `least` (outstanding calls), `latency`, or `hash` (a conversation stays where its beginning is cached)."},
     {"fallback", FIELD_TEXTS, AT(config_model, fallback), .doc = "Models that are asked in this order when this one fails."},
     {"knowledge", FIELD_TEXTS, AT(config_model, knowledge), .doc = "Collections whose passages ground every answer of this model."},
+    {"unsupported", FIELD_TEXT, AT(config_model, unsupported), "flag", "What becomes of a sentence of an answer from `knowledge` that the passages do not support: `flag`: it is sent and marked; `drop`: it is left out; `refuse`: the answer ends there, and one that is not streamed is withheld."},
     {"context", FIELD_COUNT, AT(config_model, context_tokens), "8192", "The model's window in tokens.", .least = 512, .most = 100000000},
     {"vocabulary", FIELD_TEXT, AT(config_model, vocabulary), .doc = "File with the model's tokens: tiktoken's ranks (`o200k_base.tiktoken`) or a Hugging Face `tokenizer.json` of byte-level BPE. Prompts, passages and the context budget are then counted exactly; without it tokens are estimated."},
     {"attempts", FIELD_COUNT, AT(config_model, attempts), "4", "How often providers are asked for one answer at most.", .least = 1, .most = 6},
@@ -359,6 +361,9 @@ static bool make_model(struct config *c, struct config_model *m, struct err *e)
         .coalesce = m->coalesce,
     };
     make_account(m, &to->account);
+    to->unsupported = answer_policy_from(m->unsupported);
+    if (to->unsupported == ANSWER_POLICY_COUNT)
+        return err_set(e, ERR_INVALID, "'unsupported' must be flag, drop or refuse");
     if (m->n_targets && m->upstream.len)
         return err_set(e, ERR_INVALID,
                        "'upstream' stands beside 'targets'; write it in each of them");

@@ -84,8 +84,9 @@ struct config_model {
     size_t n_fallback;
     struct str *knowledge; /* names of collections that ground its answers */
     size_t n_knowledge;
-    struct str vocabulary; /* a file */
-    struct str prefill;    /* "auto", "true", "false" */
+    struct str vocabulary;  /* a file */
+    struct str unsupported; /* name of an answer_policy */
+    struct str prefill;     /* "auto", "true", "false" */
     int64_t context_tokens, attempts, retry_budget_ms, first_token_timeout_ms, hold_back_ms,
         hedge_ms;
     bool coalesce;

@@ -15,6 +15,7 @@
  * Citations of a grounded answer are those of Anthropic's own: a block of text ends with what it
  * rests on.
  */
+#include "gateway/doubt.h"
 #include "gateway/messages_read.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
@@ -40,9 +41,10 @@ struct messages_writer {
     bool refuses;
     uint32_t index; /* of the open block, or of the next */
     enum chat_finish finish;
-    struct str stop;     /* the sequence that ended it */
-    struct str raw;      /* a whole answer in the client's dialect */
-    struct whole *whole; /* NULL: streamed */
+    struct str stop;        /* the sequence that ended it */
+    struct str raw;         /* a whole answer in the client's dialect */
+    struct whole *whole;    /* NULL: streamed */
+    struct buf unsupported; /* objects joined by commas (gateway/doubt.h), told at the end */
 };
 
 /* ---- Reading ---- */
@@ -444,12 +446,25 @@ static bool finish(struct messages_writer *w, const struct chat_event *ev, struc
     return !w->whole || close_block(w, NULL, e);
 }
 
+static bool note_unsupported(struct messages_writer *w, const struct unsupported *u, struct err *e)
+{
+    struct json_writer j;
+    if (w->unsupported.len > 0)
+        buf_char(&w->unsupported, ',');
+    json_begin(&j, &w->unsupported);
+    json_object(&j);
+    doubt_put(&j, u);
+    json_end(&j);
+    return fitted(&w->unsupported, e);
+}
+
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
     struct messages_writer *w = CONTAINER_OF(sink, struct messages_writer, sink);
     switch (ev->kind) {
     case CHAT_RAW: return pass_on(w, ev->raw, e);
     case CHAT_FINISH: return finish(w, ev, e);
+    case CHAT_UNSUPPORTED: return note_unsupported(w, ev->unsupported, e);
     default: return w->whole ? collect(w, ev, e) : stream(w, ev, e);
     }
 }
@@ -476,16 +491,31 @@ static struct whole *make_whole(struct arena *a)
     return k;
 }
 
+static void free_unsupported(void *arg)
+{
+    buf_fini(arg);
+}
+
 static struct chat_sink *make_sink(struct request *r)
 {
     struct messages_writer *w = arena_struct(r->call.arena, struct messages_writer);
     w->sink.event = on_event;
     w->r = r;
     w->whole = r->call.req.stream ? NULL : make_whole(r->call.arena);
+    buf_init(&w->unsupported, ANSWER_MAX);
+    arena_defer(r->call.arena, free_unsupported, &w->unsupported);
     return &w->sink;
 }
 
 /* ---- The end ---- */
+
+static void put_unsupported(struct messages_writer *w, struct json_writer *j)
+{
+    if (w->unsupported.len == 0)
+        return;
+    json_key(j, "unsupported");
+    json_put_raw(j, arena_printf(w->r->call.arena, "[%.*s]", STR_FMT(buf_str(&w->unsupported))));
+}
 
 static bool end_whole(struct messages_writer *w, struct err *e)
 {
@@ -501,6 +531,7 @@ static bool end_whole(struct messages_writer *w, struct err *e)
     json_put_raw(&j, buf_str(&w->whole->content));
     put_stop(w, &j);
     put_usage(&j, &r->call.usage);
+    put_unsupported(w, &j);
     json_end(&j);
     return reply_json(r, 200, &b, e);
 }
@@ -514,6 +545,7 @@ static void put_message_delta(struct messages_writer *w, struct buf *out)
     put_stop(w, &j);
     json_end(&j);
     put_usage(&j, &w->r->call.usage);
+    put_unsupported(w, &j);
     event_end(&j);
 }
 

@@ -65,6 +65,9 @@ static size_t call_headers(const struct request *r, struct http_header *h)
     h[n++] = (struct http_header){STR("x-penstock-model"), c->upstream_model};
     h[n++] = (struct http_header){STR("x-penstock-tier"), str_from(c->tier)};
     h[n++] = (struct http_header){STR("Server-Timing"), server_timing(r)};
+    if (c->unsupported)
+        h[n++] = (struct http_header){STR("x-penstock-unsupported"),
+                                      arena_printf(r->http->early, "%d", c->unsupported)};
     return n;
 }
 

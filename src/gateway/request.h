@@ -72,7 +72,7 @@ bool request_is_anthropic(const struct request *r);
 
 /* Answers. All of them carry x-request-id; those of a model also who answered, after how many
  * attempts (x-penstock-*), and Server-Timing. */
-enum { REPLY_HEADERS = 9 };
+enum { REPLY_HEADERS = 10 };
 size_t reply_headers(const struct request *r, const char *content_type,
                      struct http_header h[REPLY_HEADERS]);
 bool reply_json(struct request *r, int status, struct buf *body, struct err *e); /* frees body */

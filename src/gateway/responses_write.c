@@ -1,6 +1,7 @@
 #include "gateway/responses_write.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "gateway/doubt.h"
 #include "gateway/openai_out.h"
 #include "gateway/responses_search.h"
 
@@ -28,6 +29,7 @@ struct responses_writer {
     struct buf annotations; /* of the open part, JSON joined by commas, as below */
     struct buf parts;       /* closed ones of the open item */
     struct buf items;       /* closed */
+    struct buf unsupported; /* sentences (gateway/doubt.h) */
     struct buf out;         /* events that go out in one piece */
     enum chat_finish finish;
 };
@@ -76,6 +78,24 @@ struct str responses_of_item(struct str item, struct arena *a)
     return until == STR_NPOS || until == 0
                ? STR_NONE
                : arena_printf(a, "resp_%.*s", STR_FMT(str_head(rest, until)));
+}
+
+/* ---- Lists of JSON values joined by commas ---- */
+
+static void list_next(struct buf *list, struct json_writer *j)
+{
+    if (list->len > 0)
+        buf_char(list, ',');
+    json_begin(j, list);
+}
+
+static void put_list(struct json_writer *j, const char *name, const struct buf *list)
+{
+    json_key(j, name);
+    json_array(j);
+    if (list->len > 0)
+        json_put_raw(j, buf_str(list));
+    json_end(j);
 }
 
 /* ---- The response ---- */
@@ -193,6 +213,8 @@ static void put_response(const struct responses_writer *w, struct json_writer *j
         put_usage(j, &w->r->call.usage);
     else
         json_kv_text(j, "usage", NULL);
+    if (status && w->unsupported.len > 0)
+        put_list(j, "unsupported", &w->unsupported);
     json_end(j);
 }
 
@@ -236,24 +258,6 @@ static void put_response_event(struct responses_writer *w, const char *type)
     json_key(&j, "response");
     put_response(w, &j, NULL, NULL);
     event_end(&j);
-}
-
-/* ---- Lists of JSON values joined by commas ---- */
-
-static void list_next(struct buf *list, struct json_writer *j)
-{
-    if (list->len > 0)
-        buf_char(list, ',');
-    json_begin(j, list);
-}
-
-static void put_list(struct json_writer *j, const char *name, const struct buf *list)
-{
-    json_key(j, name);
-    json_array(j);
-    if (list->len > 0)
-        json_put_raw(j, buf_str(list));
-    json_end(j);
 }
 
 /* ---- Items and parts as they stand ---- */
@@ -528,6 +532,15 @@ static void take_citation(struct responses_writer *w, const struct citation *c)
     w->n_annotations++;
 }
 
+static void take_unsupported(struct responses_writer *w, const struct unsupported *u)
+{
+    struct json_writer j;
+    list_next(&w->unsupported, &j);
+    json_object(&j);
+    doubt_put(&j, u);
+    json_end(&j);
+}
+
 static void take(struct responses_writer *w, const struct chat_event *ev)
 {
     switch (ev->kind) {
@@ -539,6 +552,7 @@ static void take(struct responses_writer *w, const struct chat_event *ev)
     case CHAT_TOOL_CALL: take_call(w, ev); break;
     case CHAT_ARGUMENTS: take_arguments(w, ev->text); break;
     case CHAT_CITATION: take_citation(w, ev->citation); break;
+    case CHAT_UNSUPPORTED: take_unsupported(w, ev->unsupported); break;
     case CHAT_FINISH: w->finish = ev->finish; break;
     case CHAT_RAW: CHECK(false); /* no provider speaks this dialect */
     }
@@ -548,7 +562,7 @@ static void take(struct responses_writer *w, const struct chat_event *ev)
 
 static bool fits(const struct responses_writer *w, struct err *e)
 {
-    const struct buf *all[] = {&w->sealed, &w->text,  &w->annotations,
+    const struct buf *all[] = {&w->sealed, &w->text,  &w->annotations, &w->unsupported,
                                &w->parts,  &w->items, &w->out};
     for (size_t i = 0; i < COUNT(all); i++)
         if (!buf_ok(all[i]))
@@ -579,7 +593,8 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
 static void free_writer(void *arg)
 {
     struct responses_writer *w = arg;
-    struct buf *all[] = {&w->sealed, &w->text, &w->annotations, &w->parts, &w->items, &w->out};
+    struct buf *all[] = {&w->sealed, &w->text,  &w->annotations, &w->unsupported,
+                         &w->parts,  &w->items, &w->out};
     for (size_t i = 0; i < COUNT(all); i++)
         buf_fini(all[i]);
 }
@@ -587,7 +602,8 @@ static void free_writer(void *arg)
 struct chat_sink *responses_writer(struct request *r, const struct responses *q)
 {
     struct responses_writer *w = arena_struct(r->call.arena, struct responses_writer);
-    struct buf *all[] = {&w->sealed, &w->text, &w->annotations, &w->parts, &w->items, &w->out};
+    struct buf *all[] = {&w->sealed, &w->text,  &w->annotations, &w->unsupported,
+                         &w->parts,  &w->items, &w->out};
     *w = (struct responses_writer){
         .sink.event = on_event, .r = r, .q = q, .created_s = clock_wall_s()};
     random_id(w->id, "resp_");

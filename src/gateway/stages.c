@@ -196,7 +196,9 @@ static bool invoke(struct request *r, struct err *e)
 
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)
 {
-    return r->n_collections ? answer_cite(&r->call, next) : next;
+    return r->n_collections ? answer_vet(&r->call, (enum answer_policy)r->model->unsupported,
+                                         answer_cite(&r->call, next))
+                            : next;
 }
 
 static struct chat_sink *transcript(struct request *r, struct chat_sink *next)

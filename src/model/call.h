@@ -46,6 +46,7 @@ struct call {
     struct chat_usage usage; /* of the answer */
     int64_t cost_microusd;   /* of it and of what came to nothing */
     int attempts;
+    int unsupported;  /* sentences of the answer that the passages do not support */
     bool raced;       /* several attempts run at once */
     const char *tier; /* which served it: "primary", "fallback", "extractive", "rules", "static" */
     struct str provider; /* name of the one that answered */

@@ -166,24 +166,37 @@ struct citation {
     struct str quote; /* that span's text */
 };
 
+/* A sentence of the answer that the passages do not support; its text has just gone out. */
+struct unsupported {
+    struct str sentence;
+    const char
+        *reason; /* "number", "date", "name", "quotation": `what` is in no passage; "support" */
+    struct str what;
+    float score;       /* 0..1: how well the passages support its words */
+    size_t start, end; /* characters of the answer's text, by the cite stage; before
+                           it `start` is those of white space in front */
+};
+
 struct chat_event {
     enum chat_event_kind {
-        CHAT_TEXT,      /* text: the next piece of the answer */
-        CHAT_REFUSAL,   /* text: the next piece of a refusal */
-        CHAT_THINKING,  /* text: the next piece of reasoning */
-        CHAT_SIGNATURE, /* text: the signature of the reasoning before it */
-        CHAT_REDACTED,  /* text: reasoning that only its provider can read, whole */
-        CHAT_TOOL_CALL, /* id, name: a tool call begins; its arguments follow */
-        CHAT_ARGUMENTS, /* text: the next piece of the arguments of the call begun last */
-        CHAT_RAW,       /* raw: whole events of a stream (SSE bytes, one or several), or a whole
-                           answer in the call's arena, in the client's dialect. What ends a stream of
-                           the dialect ("data: [DONE]", message_stop) is not among them: who sends
-                           the stream ends it when the answer was good and is accounted for */
-        CHAT_CITATION,  /* citation */
-        CHAT_FINISH,    /* finish, stop: exactly one ends a good answer that is not raw */
+        CHAT_TEXT,        /* text: the next piece of the answer */
+        CHAT_REFUSAL,     /* text: the next piece of a refusal */
+        CHAT_THINKING,    /* text: the next piece of reasoning */
+        CHAT_SIGNATURE,   /* text: the signature of the reasoning before it */
+        CHAT_REDACTED,    /* text: reasoning that only its provider can read, whole */
+        CHAT_TOOL_CALL,   /* id, name: a tool call begins; its arguments follow */
+        CHAT_ARGUMENTS,   /* text: the next piece of the arguments of the call begun last */
+        CHAT_RAW,         /* raw: whole events of a stream (SSE bytes, one or several), or a whole
+                             answer in the call's arena, in the client's dialect. What ends a stream of
+                             the dialect ("data: [DONE]", message_stop) is not among them: who sends
+                             the stream ends it when the answer was good and is accounted for */
+        CHAT_CITATION,    /* citation */
+        CHAT_UNSUPPORTED, /* unsupported */
+        CHAT_FINISH,      /* finish, stop: exactly one ends a good answer that is not raw */
     } kind;
     struct str text, raw, id, name;
     const struct citation *citation;
+    const struct unsupported *unsupported;
     enum chat_finish finish;
     struct str stop; /* the stop sequence that ended it, "" = none */
 };

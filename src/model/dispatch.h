@@ -49,6 +49,7 @@ struct model {
     int64_t first_token_ms;         /* 0 = only the provider's deadlines */
     int64_t hold_back_ms;           /* a stream's first words are held so long; 0 = not at all */
     int64_t hedge_ms; /* a second attempt starts beside a silent first one; 0 = never */
+    int unsupported;  /* what becomes of sentences without support: enum answer_policy */
     bool coalesce;    /* identical requests in flight share one answer */
 };
 
