@@ -58,12 +58,14 @@ const providers = { "OpenAI's protocol": [openai, undefined], "Anthropic's proto
 
 const aiClients = {
   "AI SDK, openai": (s) => createOpenAI({ baseURL: s.url, apiKey: s.key }).chat("m"),
+  "AI SDK, openai, responses": (s) => createOpenAI({ baseURL: s.url, apiKey: s.key }).responses("m"),
   "AI SDK, openai-compatible": (s) => createOpenAICompatible({ name: "penstock", baseURL: s.url, apiKey: s.key, includeUsage: true })("m"),
   "AI SDK, anthropic": (s) => createAnthropic({ baseURL: s.url, apiKey: s.key })("m"),
 };
 
 const langchainClients = {
   "LangChain, openai": (s) => new ChatOpenAI({ model: "m", apiKey: s.key, maxRetries: 0, configuration: { baseURL: s.url } }),
+  "LangChain, openai, responses": (s) => new ChatOpenAI({ model: "m", apiKey: s.key, maxRetries: 0, useResponsesApi: true, configuration: { baseURL: s.url } }),
   "LangChain, anthropic": (s) => new ChatAnthropic({ model: "m", apiKey: s.key, maxRetries: 0, maxTokens: 100, anthropicApiUrl: s.origin }),
 };
 

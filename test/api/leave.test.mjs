@@ -22,6 +22,7 @@ ${more}`;
 const doors = {
   chat: ["/v1/chat/completions", {}],
   messages: ["/v1/messages", { max_tokens: 50 }],
+  responses: ["/v1/responses", { input: "hi", messages: undefined }],
 };
 const others = {
   completions: ["/v1/completions", { prompt: "hi", messages: undefined }],
@@ -93,9 +94,10 @@ async function departures(t, n, state, arrive) {
 describe("the client goes", () => {
   const ways = [];
   for (const [doorName, door] of Object.entries(doors))
-    for (const [name, d] of Object.entries(dialects)) for (const how of ["closed", "reset"]) ways.push([`${doorName} in front, ${name} behind, ${how}`, door, d, how]);
+    for (const [name, d] of Object.entries(dialects)) for (const how of ["closed", "reset"]) ways.push([`${doorName} in front, ${name} behind, ${how}`, doorName, d, how]);
 
-  for (const [name, door, d, how] of ways) {
+  for (const [name, doorName, d, how] of ways) {
+    const door = doors[doorName];
     test(`${name}: while the first byte is waited for`, async (t) => {
       const answer = held();
       const x = await scene(t, { a: { type: d.type, answer, more: { first_byte_timeout: "60s" } } }, model());
@@ -118,7 +120,7 @@ describe("the client goes", () => {
       });
       await waitFor("no connection", () => x.a.open.size === 0);
       const abort = new AbortController();
-      const front = door === doors.chat ? fronts.chat : fronts.messages;
+      const front = fronts[doorName];
       const asked = front.stream(x.s, question(), { signal: abort.signal });
       await waitFor("the words", () => asked.got.text === "so far and no further");
       abort.abort();

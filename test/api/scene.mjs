@@ -185,7 +185,45 @@ class Got {
     this.usage = { input: data.usage.input_tokens, output: data.usage.output_tokens };
     return this;
   }
+
+  async responsesStream(s, body, options) {
+    const { data, response, request_id } = await s.client.responses.create({ ...asInput(body), stream: true }, options).withResponse();
+    let number = 0;
+    this.headers = response.headers;
+    this.request = request_id;
+    for await (const e of data) {
+      assert.equal(e.sequence_number, number++, "events are numbered without a gap");
+      if (e.response) this.ids.add(e.response.id);
+      if (e.type === "response.output_text.delta") this.text += e.delta;
+      if (e.type === "response.function_call_arguments.delta") this.call += e.delta;
+      if (e.type === "response.completed" || e.type === "response.incomplete") {
+        this.finish = e.response.status;
+        this.usage = { input: e.response.usage.input_tokens, output: e.response.usage.output_tokens };
+      }
+    }
+    assert.ok(this.finish, "an answer that ends without a reason is not whole");
+    return this;
+  }
+
+  async responsesWhole(s, body, options) {
+    const { data, response, request_id } = await s.client.responses.create(asInput(body), options).withResponse();
+    this.headers = response.headers;
+    this.request = request_id;
+    this.text = data.output_text;
+    this.finish = data.status;
+    this.usage = { input: data.usage.input_tokens, output: data.usage.output_tokens };
+    return this;
+  }
 }
+
+/** A question in OpenAI's chat as one of its Responses. */
+const asInput = ({ messages, max_tokens, tools, response_format, n, ...rest }) => ({
+  ...rest,
+  input: messages,
+  ...(max_tokens && { max_output_tokens: max_tokens }),
+  ...(tools && { tools: tools.map((t) => ({ type: "function", ...t.function })) }),
+  ...(response_format && { text: { format: { type: response_format.type, ...response_format.json_schema } } }),
+});
 
 /** Ways to ask; each gives a promise of what was got, with `got` on it for a look before its end. */
 const asking = (how) => (s, body, options) => {
@@ -195,6 +233,7 @@ const asking = (how) => (s, body, options) => {
 export const fronts = {
   chat: { whole: asking("chatWhole"), stream: asking("chatStream") },
   messages: { whole: asking("messagesWhole"), stream: asking("messagesStream") },
+  responses: { whole: asking("responsesWhole"), stream: asking("responsesStream") },
 };
 
 export const question = (extra = {}) => ({ model: "m", messages: [{ role: "user", content: "hi" }], ...extra });
