@@ -58,6 +58,11 @@ static const struct field ingest_field[] = {
 };
 static const struct fields ingest_fields = {"ingest", sizeof(struct config_ingest), ingest_field, COUNT(ingest_field)};
 
+static const struct field retention_field[] = {
+    {"responses", FIELD_DURATION, AT(config_retention, responses_ms), "720h", "How long answers to `/v1/responses` are kept after the last one of their conversation; 0 is until they are deleted.", .least = 0, .most = INT64_C(1) << 40},
+};
+static const struct fields retention_fields = {"retention", sizeof(struct config_retention), retention_field, COUNT(retention_field)};
+
 static const struct field check_field[] = {
     {"path", FIELD_TEXT, AT(config_check, path), .doc = "What is asked for at each address, such as `/health` or `/v1/models`, from the root of the server; without it nothing is."},
     {"interval", FIELD_DURATION, AT(config_check, interval_ms), "10s", "How often.", .least = 100, .most = 3600000},
@@ -139,6 +144,7 @@ static const struct field root_field[] = {
     {"limits", FIELD_STRUCT, AT(config, limits), .doc = "What one client may ask for.", .inner = &limits_fields},
     {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &retrieval_fields},
     {"ingest", FIELD_STRUCT, AT(config, ingest), .doc = "How documents are read.", .inner = &ingest_fields},
+    {"retention", FIELD_STRUCT, AT(config, retention), .doc = "When what was kept is deleted.", .inner = &retention_fields},
     {"discover", FIELD_TEXTS, AT(config, discover), "true", "Servers on this machine that answer on the usual port of their kind (Ollama, vLLM, llama.cpp, LM Studio, TGI) are providers of that name, and their models can be used; looked for at start and every 30 s. `false`: not looked for; a list of addresses: looked for there instead."},
     {"breaker", FIELD_STRUCT, AT(config, breaker), .doc = "When providers that fail are left alone.", .inner = &breaker_fields},
     {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &provider_fields},

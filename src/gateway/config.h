@@ -104,6 +104,10 @@ struct config_retrieval {
     int64_t chunk_tokens, chunk_overlap;
 };
 
+struct config_retention {
+    int64_t responses_ms; /* 0 = for ever */
+};
+
 struct config_ingest {
     int64_t parallel, file_bytes, memory_bytes, timeout_ms;
     struct str reader;
@@ -128,6 +132,7 @@ struct config {
     struct config_breaker breaker;
     struct config_retrieval retrieval;
     struct config_ingest ingest;
+    struct config_retention retention;
     struct str *discover; /* "true", "false", or addresses */
     size_t n_discover;
     struct config_provider *provider;

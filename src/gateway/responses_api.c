@@ -105,6 +105,16 @@ static bool find_item(void *ctx, struct str id, struct json_value *item, struct 
 
 /* ---- The codec ---- */
 
+/* Of the model's window, what the answer leaves. An unknown model is told of later. */
+static int64_t room_for_input(const struct request *r)
+{
+    const struct chat_request *c = &r->call.req;
+    const struct config_model *m = config_model_find(r->config, c->model);
+    int64_t window = m ? m->model.context_tokens : INT64_MAX;
+    int64_t answer = c->max_tokens > 0 ? c->max_tokens : window / 4;
+    return window > answer ? window - answer : 0;
+}
+
 static bool read_body(struct request *r, struct err *e)
 {
     struct json body;
@@ -114,6 +124,7 @@ static bool read_body(struct request *r, struct err *e)
         return false;
     q->items.find = find_item;
     q->items.ctx = r;
+    q->room = room_for_input(r);
     return read_chain(r, q, e) && responses_read_input(&r->call.req, q) &&
            responses_search_prepare(r, &q->search, e);
 }

@@ -496,6 +496,37 @@ bool responses_items_finish(struct responses_items *x, struct chat_request *r)
     return true;
 }
 
+/* ---- Leaving out ---- */
+
+static int64_t size_of(const struct chat_message *m)
+{
+    int64_t n = (int64_t)token_count(m->text);
+    for (size_t i = 0; i < m->n_parts; i++)
+        n += m->part[i].kind == PART_IMAGE ? IMAGE_TOKENS
+             : m->part[i].kind == PART_TOOL_CALL
+                 ? CALL_TOKENS + (int64_t)token_count(m->part[i].text)
+                 : 0;
+    return n;
+}
+
+void responses_items_truncate(struct responses_items *x, int64_t tokens)
+{
+    size_t from = x->n, kept = 0;
+    int64_t left = tokens;
+    for (size_t i = 0; i < x->n; i++)
+        left -= prompt_is_system(&x->message[i]) ? size_of(&x->message[i]) : 0;
+    for (size_t i = x->n; i-- > 0 && (left > 0 || from == x->n);) {
+        left -= prompt_is_system(&x->message[i]) ? 0 : size_of(&x->message[i]);
+        if (x->message[i].role == CHAT_USER && (left >= 0 || from == x->n))
+            from = i;
+    }
+    for (size_t i = 0; i < x->n; i++) {
+        if (i >= from || from == x->n || prompt_is_system(&x->message[i]))
+            x->message[kept++] = x->message[i];
+    }
+    x->n = kept;
+}
+
 /* ---- As they are kept ---- */
 
 static void put_parts(struct json_writer *w, struct json_value content, bool assistant)

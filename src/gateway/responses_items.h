@@ -49,6 +49,10 @@ bool responses_items_one(struct responses_items *x, struct json_value item,
 /* Has each result of a tool its call? Then the messages are the request's. */
 bool responses_items_finish(struct responses_items *x, struct chat_request *r);
 
+/* Leaves out the oldest messages until the rest has about `tokens`; what stays begins with a
+ * message of the user's, and the last of these stays always, as do instructions. */
+void responses_items_truncate(struct responses_items *x, int64_t tokens);
+
 /* The input again, as it is kept and listed: messages with their type and parts, each item with an
  * id, which is made of `token` (that of the response) and its number when it has none. */
 void responses_items_write(const struct responses_items *x, struct json_writer *w,

@@ -493,6 +493,9 @@ bool responses_read(struct chat_request *req, const struct json *body, struct re
 bool responses_read_input(struct chat_request *req, struct responses *q)
 {
     const struct member_at at = member_at(NULL, STR("input"));
-    return responses_items_add(&q->items, json_get(json_root(&req->body), "input"), &at) &&
-           responses_items_finish(&q->items, req);
+    if (!responses_items_add(&q->items, json_get(json_root(&req->body), "input"), &at))
+        return false;
+    if (q->truncate)
+        responses_items_truncate(&q->items, q->room - req->prompt_tokens);
+    return responses_items_finish(&q->items, req);
 }

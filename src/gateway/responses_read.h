@@ -29,7 +29,8 @@ struct responses {
     struct str instructions, previous; /* previous: the response it continues; "" = none */
     bool keep;                         /* `store` */
     bool results;                      /* show what a search found */
-    bool truncate;                     /* leave out the oldest when it does not fit */
+    bool truncate;                     /* leave out the oldest of what is over ... */
+    int64_t room;                      /* ... so many tokens; set by the caller */
     struct responses_search search;
     struct responses_items items;
 };

@@ -251,7 +251,7 @@ static bool set_up(struct service_loop *l)
         return false;
     start_checks(l);
     if (l->index == 0 && !l->service->opt.private_only)
-        l->upkeep = upkeep_start(l->service);
+        l->upkeep = upkeep_start(l);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "run/fiber.h"
 #include "run/work.h"
 #include "store/doc.h"
+#include "store/response.h"
 
 enum { ROUND_S = 60 };
 
@@ -28,25 +29,47 @@ static bool expire(struct service *s, struct arena *a, struct err *e)
     return search_catch_up(s->search, e);
 }
 
+/* A batch after the other, so that other writers get in between. */
+static bool expire_responses(struct service *s, int64_t keep_ms, struct err *e)
+{
+    size_t n = RESPONSE_BATCH, all = 0;
+    while (keep_ms > 0 && n == RESPONSE_BATCH) {
+        if (!response_expire(s->db, clock_wall_ms() - keep_ms, &n, e))
+            return false;
+        all += n;
+    }
+    if (all > 0)
+        log_info("expired", kv("responses", all));
+    return true;
+}
+
+struct round {
+    struct service *service;
+    int64_t responses_ms;
+};
+
 static void run_round(void *arg)
 {
+    const struct round *r = arg;
     struct err e;
     struct arena *a = arena_new();
-    if (!expire(arg, a, &e))
+    if (!expire(r->service, a, &e) || !expire_responses(r->service, r->responses_ms, &e))
         log_warn("upkeep", kv("error", e.msg));
     arena_free(a);
 }
 
 static void run(void *arg)
 {
-    do
-        work_run(run_round, arg);
-    while (fiber_sleep(ROUND_S * NS_PER_S, NULL));
+    const struct service_loop *l = arg;
+    do {
+        struct round r = {l->service, l->config->retention.responses_ms};
+        work_run(run_round, &r);
+    } while (fiber_sleep(ROUND_S * NS_PER_S, NULL));
 }
 
-struct fiber *upkeep_start(struct service *s)
+struct fiber *upkeep_start(struct service_loop *l)
 {
-    return fiber_go(run, s, "upkeep");
+    return fiber_go(run, l, "upkeep");
 }
 
 void upkeep_stop(struct fiber *f)

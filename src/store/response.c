@@ -9,13 +9,15 @@ static bool no_response(struct err *e, struct str id)
     return err_set(e, ERR_NOT_FOUND, "there is no response '%.*s'", STR_FMT(str_head(id, 64)));
 }
 
+/* The previous one may have been deleted since it was read: then this one begins anew. */
 static bool add_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     const struct response *r = arg;
     return doc_tenant_ensure(tx, r->tenant, e) &&
            db_exec(tx, e,
-                   "insert into responses (" COLUMNS ", created_ms)"
-                   " values ($1, $2, $3, $4, $5, $6)",
+                   "insert into responses (" COLUMNS ", created_ms, conversation)"
+                   " values ($1, $2, $3, $4, $5, $6, coalesce("
+                   "(select conversation from responses where id = $3 and tenant = $2), $1))",
                    DB_TEXT(r->id), DB_TEXT(r->tenant), DB_TEXT(r->previous), DB_TEXT(r->input),
                    DB_TEXT(r->answer), DB_INT(clock_wall_ms()));
 }
@@ -137,7 +139,9 @@ static bool expire_tx(struct db_tx *tx, void *arg, struct err *e)
     struct expiry *x = arg;
     if (!db_exec(tx, e,
                  "delete from responses where id in"
-                 " (select id from responses where created_ms < $1 order by created_ms limit $2)",
+                 " (select id from responses r where created_ms < $1 and not exists"
+                 "  (select 1 from responses later where later.conversation = r.conversation"
+                 "   and later.created_ms >= $1) order by created_ms limit $2)",
                  DB_INT(x->before_ms), DB_INT(RESPONSE_BATCH)))
         return false;
     x->n = (size_t)db_changed(tx);

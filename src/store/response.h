@@ -30,6 +30,7 @@ bool response_delete(struct db *d, struct str tenant, struct str id, struct err 
 bool response_chain(struct db *d, struct arena *a, struct str tenant, struct str id, size_t most,
                     struct response **out, size_t *n, struct err *e);
 
-/* Deletes at most RESPONSE_BATCH of those that were made before this time. *n: how many. */
+/* Deletes at most RESPONSE_BATCH of those that were made before this time, and whose conversation
+ * has none since. *n: how many. */
 enum { RESPONSE_BATCH = 1000 };
 bool response_expire(struct db *d, int64_t before_ms, size_t *n, struct err *e);

@@ -285,11 +285,13 @@ static const char *const step_7[] = {
     "create table responses ("
     " id text primary key,"
     " tenant text not null references tenants (id),"
-    " previous text not null," /* "" = begins a conversation */
+    " previous text not null,"     /* "" = begins a conversation */
+    " conversation text not null," /* the id of the one that began it */
     " created_ms " INT64 " not null,"
     " input text not null,"   /* JSON list of items */
     " answer text not null)", /* JSON object */
     "create index responses_created on responses (created_ms)",
+    "create index responses_conversation on responses (conversation, created_ms)",
     NULL,
 };
 

@@ -64,12 +64,27 @@ static void test_deleted(void)
        "what it continued has");
 }
 
+static bool make_old(struct db_tx *tx, void *arg, struct err *err)
+{
+    (void)arg;
+    return db_exec(tx, err, "update responses set created_ms = 0 where id like $1",
+                   DB_TEXT(STR("old%")));
+}
+
 static void test_expiry(void)
 {
-    struct response r;
+    struct response r, *chain;
+    add("t", "old1", "");
+    add("t", "old2", "");
+    add("t", "new", "old2");
     size_t n;
     ok(response_expire(d, clock_wall_ms() - 60000, &n, &e) && n == 0, "the young stay");
-    ok(response_expire(d, clock_wall_ms() + 1000, &n, &e) && n == 3, "the old go");
+    ok(db_write(d, make_old, NULL, &e), "two are old, and one goes on with the second");
+    ok(response_expire(d, clock_wall_ms() - 60000, &n, &e) && n == 1, "the old go");
+    ok(!response_find(d, a, STR("t"), STR("old1"), &r, &e), "if nobody went on with them");
+    ok(response_chain(d, a, STR("t"), STR("new"), 1000, &chain, &n, &e) && n == 2,
+       "a conversation that lives is whole");
+    ok(response_expire(d, clock_wall_ms() + 1000, &n, &e) && n == 5, "later all of it");
     ok(!response_find(d, a, STR("t"), STR("r1"), &r, &e), "and are not found");
 }
 

@@ -66,6 +66,7 @@ static struct json doc;
 static struct chat_request r;
 static struct responses q;
 static struct err e;
+static int64_t room;
 
 static bool read_it(const char *body)
 {
@@ -73,7 +74,7 @@ static bool read_it(const char *body)
     q = (struct responses){0};
     e = (struct err){0};
     return json_parse(&doc, a, str_from(body), JSON_UNIQUE, &e) &&
-           responses_read(&r, &doc, &q, a, &e) && responses_read_input(&r, &q);
+           responses_read(&r, &doc, &q, a, &e) && (q.room = room, responses_read_input(&r, &q));
 }
 
 static void test_cases(void)
@@ -131,6 +132,25 @@ static void test_options(void)
        "no tool, no search");
 }
 
+static void test_truncation(void)
+{
+    static const char body[] =
+        M "\"instructions\":\"Be kind.\",\"truncation\":\"auto\",\"input\":["
+          "{\"role\":\"user\",\"content\":\"one two three four five six seven eight\"}," CALL
+          "{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":\"out\"},"
+          "{\"role\":\"assistant\",\"content\":\"a b c d e f g h\"},"
+          "{\"role\":\"user\",\"content\":\"the question\"}]}";
+    room = 1000;
+    ok(read_it(body) && r.n_messages == 6, "what fits stays");
+    room = 20;
+    ok(read_it(body) && r.n_messages == 2 && r.message[0].role == CHAT_SYSTEM &&
+           str_eq(r.message[1].text, STR("the question")),
+       "the oldest go, and what belongs to them");
+    room = 1;
+    ok(read_it(body) && r.n_messages == 2, "the question stays, and the instructions");
+    room = 0;
+}
+
 static void test_kept(void)
 {
     struct json_writer w;
@@ -161,6 +181,7 @@ int main(void)
     test_cases();
     test_turns();
     test_options();
+    test_truncation();
     test_kept();
     arena_free(a);
     return tap_done();
