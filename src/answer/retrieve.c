@@ -3,6 +3,7 @@
  * compare, as each counts the words of its own text. One search alone keeps its scores. */
 #include "answer/retrieve_part.h"
 #include "answer/questions.h"
+#include "answer/retrieve_cache.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -331,8 +332,8 @@ static bool find(const struct retriever *r, struct searching *s, enum retrieve_l
     return true;
 }
 
-bool retrieve(const struct retriever *r, const struct retrieve_query *q, struct arena *a,
-              struct retrieval *out, struct err *e)
+static bool find_anew(const struct retriever *r, const struct retrieve_query *q, struct arena *a,
+                      struct retrieval *out, struct err *e)
 {
     int64_t start = clock_now();
     enum retrieve_level level = level_of(q);
@@ -342,6 +343,7 @@ bool retrieve(const struct retriever *r, const struct retrieve_query *q, struct 
         .hit = arena_array(a, struct retrieved, size_min(q->k, k) + 1),
         .level = level,
         .ranker = "none",
+        .cache = "off",
     };
     for (size_t i = 0; i < size_min(q->n_texts, RETRIEVE_QUESTIONS - 1); i++)
         out->question[out->n_questions++] = (struct retrieve_question){q->text[i], "asked", 1};
@@ -359,5 +361,37 @@ bool retrieve(const struct retriever *r, const struct retrieve_query *q, struct 
     out->rerank_us = (clock_now() - found) / NS_PER_US;
     work_run(choose, &(struct choosing){q, &all, a, out});
     out->total_us = (clock_now() - start) / NS_PER_US;
+    return true;
+}
+
+/* What a model's failure made poorer is not kept. */
+static bool find_kept(const struct retriever *r, const struct retrieve_query *q, struct arena *a,
+                      struct retrieval *out, struct err *e)
+{
+    int64_t start = clock_now();
+    struct str key = r->cache && !q->no_cache ? retrieve_cache_key(r, q, a) : STR_NONE;
+    if (!key.len)
+        return find_anew(r, q, a, out, e);
+    if (retrieve_cache_get(r->cache, key, a, out)) {
+        out->cache = "hit";
+        out->search_us = out->load_us = out->rerank_us = 0;
+        out->total_us = (clock_now() - start) / NS_PER_US;
+        return true;
+    }
+    if (!find_anew(r, q, a, out, e))
+        return false;
+    out->cache = "miss";
+    if (!out->n_notes)
+        retrieve_cache_put(r->cache, key, out);
+    return true;
+}
+
+bool retrieve(const struct retriever *r, const struct retrieve_query *q, struct arena *a,
+              struct retrieval *out, struct err *e)
+{
+    if (!find_kept(r, q, a, out, e))
+        return false;
+    if (q->report)
+        *q->report = *out;
     return true;
 }

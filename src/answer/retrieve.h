@@ -51,12 +51,14 @@ struct retrieve_models {
     /* A chat model's answer to one message. */
     bool (*ask)(void *ctx, struct str instructions, struct str message, struct arena *a,
                 struct str *answer, struct err *e);
-    bool judge; /* RANKER_AUTO is the chat model, as no re-ranker is configured */
+    bool judge;          /* RANKER_AUTO is the chat model, as no re-ranker is configured */
+    struct str identity; /* which models these are: another one gives other results */
 };
 
 struct retriever { /* what all questions share; made once at start */
     struct db *db;
     struct search_set *search;
+    struct retrieve_cache *cache; /* answer/retrieve_cache.h; NULL: nothing is kept */
 };
 
 struct retrieve_query {
@@ -72,6 +74,10 @@ struct retrieve_query {
     double threshold;     /* passages with a lower score are left out */
     bool keep_duplicates; /* else what says the same is collapsed, and what differs preferred */
     const struct retrieve_models *models; /* NULL: none */
+    struct str filter_text;   /* search.filter as it was written; with a filter but without this
+                                 nothing is kept for the next time */
+    bool no_cache;            /* found anew, and not kept */
+    struct retrieval *report; /* NULL, or gets a copy of the result, for callers further away */
 };
 
 enum { RETRIEVE_CANDIDATES = 50, RETRIEVE_MOST = 1000 /* passages of one result */ };
@@ -108,6 +114,7 @@ struct retrieval {
     size_t n;
     enum retrieve_level level;
     const char *ranker; /* who ranked again, "none" */
+    const char *cache;  /* "hit", "miss", "off" */
     struct retrieve_question question[RETRIEVE_QUESTIONS];
     size_t n_questions;
     size_t n_found;     /* passages that were looked at */

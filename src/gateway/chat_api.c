@@ -12,6 +12,7 @@
 #include "gateway/chat_read.h"
 #include "gateway/doubt.h"
 #include "gateway/openai_out.h"
+#include "gateway/retrieval.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 
@@ -449,6 +450,7 @@ static bool end_whole(struct chat_writer *w, struct err *e)
     json_end(&j);
     json_end(&j);
     openai_put_usage(&j, &r->call.usage);
+    retrieval_put(&j, r);
     json_end(&j);
     return reply_json(r, 200, &b, e);
 }
@@ -466,6 +468,7 @@ static bool end_stream(struct chat_writer *w, struct err *e)
         delta_begin(&j);
         delta_end(&j, openai_finish(w->finish));
         json_end(&j);
+        retrieval_put(&j, r);
         if (!chunk_send(w, &j, &b, e))
             return false;
         if (r->call.req.include_usage) {

@@ -1,4 +1,4 @@
-#include "gateway/config.h"
+#include "gateway/config_part.h"
 #include "answer/answer.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -42,13 +42,6 @@ static const struct field limits_field[] = {
 };
 static const struct fields limits_fields = {"limits", sizeof(struct config_limits), limits_field, COUNT(limits_field)};
 
-static const struct field retrieval_field[] = {
-    {"passages", FIELD_COUNT, AT(config_retrieval, passages), "5", "How many passages ground an answer at most.", .least = 1, .most = 50},
-    {"chunk_tokens", FIELD_COUNT, AT(config_retrieval, chunk_tokens), "512", "Size of a chunk at most.", .least = 16, .most = 8192},
-    {"chunk_overlap", FIELD_COUNT, AT(config_retrieval, chunk_overlap), "50", "Tokens that neighbouring chunks share; at most half of `chunk_tokens`.", .least = 0, .most = 4096},
-};
-static const struct fields retrieval_fields = {"retrieval", sizeof(struct config_retrieval), retrieval_field, COUNT(retrieval_field)};
-
 static const struct field ingest_field[] = {
     {"parallel", FIELD_COUNT, AT(config_ingest, parallel), "0", "Documents that are read at once; 0 is one for each core.", .least = 0, .most = 256},
     {"file_size", FIELD_BYTES, AT(config_ingest, file_bytes), "512 MB", "Largest document.", .least = 1024, .most = INT64_C(8) << 30},
@@ -78,7 +71,7 @@ static const struct fields rule_fields = {"a rule", sizeof(struct config_rule), 
 
 static const struct field provider_field[] = {
     {"name", FIELD_TEXT, AT(config_provider, name), .doc = "What models refer to.", .required = true},
-    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`; `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text` or by `rules`."},
+    {"type", FIELD_TEXT, AT(config_provider, type), "openai-compatible", "Who made the server: `openai`, `anthropic`, `azure`; `ollama`, `vllm`, `sglang`, `llama.cpp`, `lmstudio`, `tgi`, `tei` (embeddings and rankings); `mistral`, `groq`, `openrouter`, `deepseek`, `xai`, `gemini`, `together`, `fireworks`, `deepinfra`, `cerebras`, `nvidia`, `moonshot`, `huggingface`, `perplexity`, `cohere`, `jina`; `openai-compatible`: any other that speaks OpenAI's protocol; `static`: answers with `text` or by `rules`."},
     {"url", FIELD_TEXTS, AT(config_provider, url), .doc = "Base URL with its path, such as `https://api.openai.com/v1`, or a list of those that serve the same; of `anthropic` with or without `/v1`; each type that is a service or a local server has its own for when it is not given."},
     {"key", FIELD_SECRETS, AT(config_provider, key), .doc = "API key, best as `${NAME}` or `file:PATH`, or a list of keys that are used in turn."},
     {"api_version", FIELD_TEXT, AT(config_provider, api_version), .doc = "Azure's `api-version`."},
@@ -112,6 +105,7 @@ static const struct field model_field[] = {
     {"fallback", FIELD_TEXTS, AT(config_model, fallback), .doc = "Models that are asked in this order when this one fails."},
     {"knowledge", FIELD_TEXTS, AT(config_model, knowledge), .doc = "Collections whose passages ground every answer of this model."},
     {"unsupported", FIELD_TEXT, AT(config_model, unsupported), "flag", "What becomes of a sentence of an answer from `knowledge` that the passages do not support: `flag`: it is sent and marked; `drop`: it is left out; `refuse`: the answer ends there, and one that is not streamed is withheld."},
+    {"retrieval_level", FIELD_COUNT, AT(config_model, retrieval_level), "0", "How its passages are found, as `level` in `retrieval`; 0 is what the collection has.", .least = 0, .most = 4},
     {"context", FIELD_COUNT, AT(config_model, context_tokens), "8192", "The model's window in tokens.", .least = 512, .most = 100000000},
     {"vocabulary", FIELD_TEXT, AT(config_model, vocabulary), .doc = "File with the model's tokens: tiktoken's ranks (`o200k_base.tiktoken`) or a Hugging Face `tokenizer.json` of byte-level BPE. Prompts, passages and the context budget are then counted exactly; without it tokens are estimated."},
     {"attempts", FIELD_COUNT, AT(config_model, attempts), "4", "How often providers are asked for one answer at most.", .least = 1, .most = 6},
@@ -142,13 +136,15 @@ static const struct field root_field[] = {
     {"log", FIELD_STRUCT, AT(config, log), .doc = "The log.", .inner = &log_fields},
     {"tracing", FIELD_STRUCT, AT(config, tracing), .doc = "Where traces go.", .inner = &tracing_fields},
     {"limits", FIELD_STRUCT, AT(config, limits), .doc = "What one client may ask for.", .inner = &limits_fields},
-    {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &retrieval_fields},
+    {"retrieval", FIELD_STRUCT, AT(config, retrieval), .doc = "How documents are cut and searched.", .inner = &config_retrieval_fields},
     {"ingest", FIELD_STRUCT, AT(config, ingest), .doc = "How documents are read.", .inner = &ingest_fields},
     {"retention", FIELD_STRUCT, AT(config, retention), .doc = "When what was kept is deleted.", .inner = &retention_fields},
     {"discover", FIELD_TEXTS, AT(config, discover), "true", "Servers on this machine that answer on the usual port of their kind (Ollama, vLLM, llama.cpp, LM Studio, TGI) are providers of that name, and their models can be used; looked for at start and every 30 s. `false`: not looked for; a list of addresses: looked for there instead."},
     {"breaker", FIELD_STRUCT, AT(config, breaker), .doc = "When providers that fail are left alone.", .inner = &breaker_fields},
     {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &provider_fields},
     {"models", FIELD_STRUCTS, AT(config, model), .doc = "Names that clients ask for. Each collection is also a model of its own name, answered by `extractive`.", .inner = &model_fields},
+    {"embedders", FIELD_STRUCTS, AT(config, embedder), .doc = "Models that turn texts into vectors.", .inner = &config_embedder_fields},
+    {"collections", FIELD_STRUCTS, AT(config, collection), .doc = "What holds for collections of these names in place of what `retrieval` says.", .inner = &config_collection_fields},
 };
 static const struct fields root_fields = {"the configuration", sizeof(struct config), root_field, COUNT(root_field)};
 /* clang-format on */
@@ -500,6 +496,25 @@ static bool build_moderation(struct config *c, struct err *e)
     return true;
 }
 
+/* ---- For config_retrieval.c ---- */
+
+bool config_entry_failed(const struct yaml *root, const char *file, const char *list, size_t i,
+                         const char *what, struct str name, struct err *e)
+{
+    return at_line(file, line_of(root, list, i), what, name, e);
+}
+
+bool config_model_make(struct config *c, struct config_model *m, struct str name,
+                       struct str provider, struct str upstream, struct err *e)
+{
+    if (!fields_fill(&model_fields, m, NULL, c->arena, "defaults", e))
+        return false;
+    m->name = name;
+    m->provider = provider;
+    m->upstream = upstream;
+    return make_model(c, m, e);
+}
+
 /* ---- Servers that were found ---- */
 
 static bool is_here(struct str host)
@@ -619,7 +634,8 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
                        file);
     build_tracing(c);
     if (!build_extractive(c, e) || !build_providers(c, root, file, e) ||
-        !build_models(c, root, file, e) || !build_moderation(c, e))
+        !build_models(c, root, file, e) || !build_moderation(c, e) ||
+        !config_retrieval_build(c, root, file, e))
         return false;
     build_checks(c);
     return true;

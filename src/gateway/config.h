@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "answer/retrieve.h"
 #include "model/check.h"
 #include "model/dispatch.h"
 
@@ -84,9 +85,10 @@ struct config_model {
     size_t n_fallback;
     struct str *knowledge; /* names of collections that ground its answers */
     size_t n_knowledge;
-    struct str vocabulary;  /* a file */
-    struct str unsupported; /* name of an answer_policy */
-    struct str prefill;     /* "auto", "true", "false" */
+    struct str vocabulary;   /* a file */
+    struct str unsupported;  /* name of an answer_policy */
+    struct str prefill;      /* "auto", "true", "false" */
+    int64_t retrieval_level; /* 0: as the collection has it */
     int64_t context_tokens, attempts, retry_budget_ms, first_token_timeout_ms, hold_back_ms,
         hedge_ms;
     bool coalesce;
@@ -101,11 +103,33 @@ struct config_breaker {
 
 struct config_retrieval {
     int64_t passages;
+    int64_t level, candidates, timeout_ms, cache_bytes;
+    struct str ranker, reranker, assistant; /* the latter two: names of models */
+    struct str embedder;                    /* of `embedders`; "" = the one inside alone */
+    enum retrieve_ranker ranks;             /* `ranker`, read */
+    const struct model *rerank, *ask;       /* NULL: none */
     int64_t chunk_tokens, chunk_overlap;
 };
 
 struct config_retention {
     int64_t responses_ms; /* 0 = for ever */
+};
+
+/* A model that turns texts into vectors. */
+struct config_embedder {
+    struct str name, provider, upstream, version;
+    struct str query_prefix, passage_prefix;
+    int64_t dimensions; /* 0: the model's own */
+    int64_t batch, concurrency, timeout_ms;
+    struct config_model *model; /* made of it, to be called */
+};
+
+/* What holds for a collection of this name in place of what holds for all. */
+struct config_collection {
+    struct str name;
+    int64_t level, candidates; /* 0: as for all */
+    struct str ranker, embedder;
+    enum retrieve_ranker ranks;
 };
 
 struct config_ingest {
@@ -139,6 +163,10 @@ struct config {
     size_t n_providers;
     struct config_model *model;
     size_t n_models;
+    struct config_embedder *embedder;
+    size_t n_embedders;
+    struct config_collection *collection;
+    size_t n_collections;
 
     /* The engine inside, which is always there: the model of its name, and of each collection. */
     struct config_provider extractive;
@@ -167,6 +195,10 @@ void config_unref(struct config *c);
  * on: for the one that is published. */
 void config_apply(const struct config *c);
 
+/* NULL: nothing is said of it. */
+const struct config_collection *config_collection_find(const struct config *c, struct str name);
+/* The embedder of a collection; NULL: the one inside alone. */
+const struct config_embedder *config_embedder_of(const struct config *c, struct str collection);
 const struct config_model *config_model_find(const struct config *c, struct str name);
 
 /* The reference of all fields as Markdown. */

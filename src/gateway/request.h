@@ -58,6 +58,7 @@ struct request {
     size_t n_collections;
     struct retrieve_query *retrieve; /* how to look there; NULL = as configured */
     size_t passages;                 /* at most; 0 = as configured */
+    struct retrieval *retrieval;     /* what was found and why, when the client asked; NULL: not */
 };
 
 struct str request_tenant(const struct request *r);

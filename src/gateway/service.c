@@ -73,7 +73,8 @@ bool service_open(struct service **out, const struct service_options *opt, struc
         goto fail;
     s->limits = limit_set_new();
     setup_ingest(s);
-    s->retriever = (struct retriever){.db = s->db, .search = s->search};
+    s->cache = retrieve_cache_new((size_t)s->config->retrieval.cache_bytes);
+    s->retriever = (struct retriever){.db = s->db, .search = s->search, .cache = s->cache};
     routes_init();
     stages_init();
     *out = s;
@@ -89,6 +90,7 @@ void service_close(struct service *s)
     if (!s)
         return;
     journal_close(s->journals);
+    retrieve_cache_free(s->cache);
     search_close(s->search);
     blob_close(s->blobs);
     key_ring_close(s->keys);
@@ -414,6 +416,7 @@ static void publish(struct service *s, struct config *next)
         loop_post(s->loop[i].loop, take_config, n);
     }
     config_apply(next);
+    retrieve_cache_resize(s->cache, (size_t)next->retrieval.cache_bytes);
     s->config = next;
     config_unref(old);
 }

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "answer/retrieve.h"
+#include "answer/retrieve_cache.h"
 #include "gateway/config.h"
 #include "ingest/ingest.h"
 #include "net/server.h"
@@ -34,6 +34,7 @@ struct service {
     struct service_options opt;
     struct db *db;
     struct search_set *search;
+    struct retrieve_cache *cache;
     struct retriever retriever;
     struct key_ring *keys;
     struct limit_set *limits;

@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "gateway/caller.h"
 #include "gateway/flight.h"
+#include "gateway/retrieval.h"
 #include "gateway/transcript.h"
 
 /* ---- identify ---- */
@@ -162,6 +163,13 @@ static void note_use(const struct request *r)
             log_warn("touch", kv("collection", r->collection[i]), kv("error", e.msg));
 }
 
+/* The first of those that ground the answer. */
+static struct str collection_name(const struct request *r)
+{
+    const struct config_model *m = config_model_find(r->config, r->call.req.model);
+    return m && m->n_knowledge ? m->knowledge[0] : r->call.req.model;
+}
+
 static bool ground(struct request *r, struct err *e)
 {
     if (r->call.req.op == OP_COUNT_TOKENS) /* of what was sent, not of what it would lead to */
@@ -181,6 +189,8 @@ static bool ground(struct request *r, struct err *e)
     query.search.collection = r->collection;
     query.search.n_collections = r->n_collections;
     query.search.rights = request_rights(r);
+    if (!retrieval_options(r, collection_name(r), json_root(&r->call.req.body), &query, e))
+        return false;
     return answer_ground(&r->service->retriever, &query, &opt, &r->call, e);
 }
 

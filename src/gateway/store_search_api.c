@@ -2,6 +2,7 @@
  *
  * What a filter excludes never becomes a candidate.
  */
+#include "gateway/retrieval.h"
 #include "gateway/routes.h"
 #include "gateway/stores_api.h"
 
@@ -59,6 +60,7 @@ static bool reply_results(struct request *r, const struct retrieve_query *q,
     json_end(&w);
     json_kv_bool(&w, "has_more", false);
     json_kv_text(&w, "next_page", NULL);
+    retrieval_put(&w, r);
     json_end(&w);
     return reply_json(r, 200, &b, e);
 }
@@ -88,7 +90,9 @@ bool stores_search(struct request *r, struct err *e)
         .k = (size_t)k,
         .threshold = threshold};
     struct retrieval found;
+    q.filter_text = json_raw(json_get(root, "filters"));
     return filter_parse(&q.search.filter, r->call.arena, json_get(root, "filters"), e) &&
+           retrieval_options(r, c.name, root, &q, e) &&
            doc_collection_touch(r->service->db, c.id, e) &&
            retrieve(&r->service->retriever, &q, r->call.arena, &found, e) &&
            reply_results(r, &q, &found, e);

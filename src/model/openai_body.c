@@ -91,6 +91,8 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
             r->grounded ? prompt_messages(c, c->early) : json_raw(json_get(root, "messages"));
         set(&change, "messages", a->resume ? with_prefill(a, messages) : messages);
     }
+    if (json_exists(json_get(root, "penstock"))) /* for us alone */
+        set(&change, "penstock", STR_NONE);
     if (a->resume)
         resume(a, root, &change);
     if (r->stream)

@@ -85,7 +85,7 @@ struct attempt {
 };
 
 struct provider_kind {
-    const char *name;          /* "openai", "anthropic", "extractive", "static" */
+    const char *name;          /* "openai", "anthropic", "extractive", "static", "tei" */
     enum chat_dialect dialect; /* CHAT_NO_DIALECT: an engine inside */
     unsigned ops;              /* bit 1 << OP_... for each that it can */
     /* Answers call->req through `sink`, and marks in a->said what goes there. On success
@@ -97,6 +97,7 @@ extern const struct provider_kind provider_openai;
 extern const struct provider_kind provider_anthropic;
 extern const struct provider_kind provider_extractive;
 extern const struct provider_kind provider_static;
+extern const struct provider_kind provider_tei; /* embeddings and rankings alone */
 
 /* Fills *p with defaults, series and the header lines of its requests, in `a`; the caller sets
  * endpoints and deadlines. No keys: none is sent; ERR_INVALID for one that no header can carry. */

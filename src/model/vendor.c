@@ -68,6 +68,11 @@ static const struct vendor vendors[] = {
      .port = 3000,
      .traits = VENDOR_NO_CACHE_MARKERS},
 
+    {.name = "tei",
+     .kind = &provider_tei,
+     .key_header = BEARER,
+     .path = {[OP_EMBEDDING] = "/embed", [OP_RERANK] = "/rerank"}},
+
     /* Services. Mistral's completions are not among its paths: they answer in a form of their own.
      */
     {.name = "mistral",

@@ -1,0 +1,118 @@
+#include "answer/explain.h"
+#include "model/support.h"
+
+static void put_stage(struct json_writer *w, const char *name, const struct retrieved_stage *s)
+{
+    json_key(w, name);
+    if (!s->rank) {
+        json_put_null(w);
+        return;
+    }
+    json_object(w);
+    json_kv_int(w, "rank", s->rank);
+    json_kv_real(w, "score", s->score);
+    json_end(w);
+}
+
+/* Words of the question that stand in the passage, as the question has them. */
+static void put_matched(struct json_writer *w, const struct retrieval *r, const struct retrieved *h)
+{
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    json_key(w, "matched");
+    json_array(w);
+    if (r->n_questions) {
+        struct support s;
+        enum lang said = lang_from_code(h->passage.language);
+        support_init(&s, r->question[0].text, said == LANG_OTHER ? LANG_EN : said, true, a);
+        uint64_t found = support_match(&s, h->passage.chunk.text).terms |
+                         support_match(&s, h->passage.chunk.section).terms |
+                         support_match(&s, h->passage.title).terms;
+        for (uint32_t i = 0; i < s.n; i++)
+            if (found >> i & 1)
+                json_put_str(w, s.term[i]);
+    }
+    json_end(w);
+    arena_rewind(a, mark);
+}
+
+void explain_put_stages(struct json_writer *w, const struct retrieval *r, const struct retrieved *h)
+{
+    put_stage(w, "keyword", &h->keyword);
+    put_stage(w, "vector", &h->vector);
+    put_stage(w, "search", &h->search);
+    put_stage(w, "rerank", &h->rerank);
+    put_matched(w, r, h);
+    json_key(w, "searches");
+    json_array(w);
+    for (size_t i = 0; i < r->n_questions; i++)
+        if (h->asked >> i & 1)
+            json_put_int(w, (int64_t)i);
+    json_end(w);
+    json_kv_real(w, "redundancy", h->redundancy);
+    json_key(w, "copies");
+    json_array(w);
+    for (size_t i = 0; i < h->n_copies; i++)
+        json_put_int(w, h->copy[i]);
+    json_end(w);
+}
+
+static void put_searches(struct json_writer *w, const struct retrieval *r)
+{
+    json_key(w, "searches");
+    json_array(w);
+    for (size_t i = 0; i < r->n_questions; i++) {
+        json_object(w);
+        json_kv_str(w, "text", r->question[i].text);
+        json_kv_text(w, "kind", r->question[i].kind);
+        json_kv_real(w, "weight", r->question[i].weight);
+        json_end(w);
+    }
+    json_end(w);
+}
+
+static void put_times(struct json_writer *w, const struct retrieval *r)
+{
+    json_key(w, "microseconds");
+    json_object(w);
+    json_kv_int(w, "search", r->search_us);
+    json_kv_int(w, "load", r->load_us);
+    json_kv_int(w, "rerank", r->rerank_us);
+    json_kv_int(w, "total", r->total_us);
+    json_end(w);
+}
+
+static void put_passage(struct json_writer *w, const struct retrieval *r, size_t i)
+{
+    const struct retrieved *h = &r->hit[i];
+    json_object(w);
+    json_kv_int(w, "rank", (int64_t)i + 1);
+    json_kv_int(w, "chunk", h->passage.chunk.id);
+    json_kv_int(w, "document", h->passage.chunk.document);
+    json_kv_str(w, "name", h->passage.name);
+    json_kv_real(w, "score", h->score);
+    explain_put_stages(w, r, h);
+    json_end(w);
+}
+
+void explain_put(struct json_writer *w, const struct retrieval *r)
+{
+    json_object(w);
+    json_kv_int(w, "level", r->level);
+    json_kv_text(w, "ranker", r->ranker);
+    json_kv_text(w, "cache", r->cache);
+    json_kv_int(w, "candidates", (int64_t)r->n_found);
+    json_key(w, "notes");
+    json_array(w);
+    for (size_t i = 0; i < r->n_notes; i++)
+        json_put_str(w, r->note[i]);
+    json_end(w);
+    put_searches(w, r);
+    put_times(w, r);
+    json_key(w, "passages");
+    json_array(w);
+    for (size_t i = 0; i < r->n; i++)
+        put_passage(w, r, i);
+    json_end(w);
+    json_end(w);
+}
