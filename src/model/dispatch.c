@@ -218,10 +218,12 @@ static void pause_key(struct dispatch *d, const struct attempt *a, const struct 
 
 /* ---- One try ---- */
 
-static enum health_verdict health_of(bool good, const struct err *e)
+static enum health_verdict health_of(const struct attempt *a, bool good, const struct err *e)
 {
     if (good)
         return HEALTH_GOOD;
+    if (a->stale)
+        return HEALTH_IGNORED;
     bool fault = e->code == ERR_UPSTREAM || e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT ||
                  e->code == ERR_UPSTREAM_AUTH;
     return fault ? HEALTH_FAULT : HEALTH_IGNORED;
@@ -305,10 +307,19 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
                    ? run_held(d, a, m->hold_back_ms, e)
                    : run(d, a, e);
         int64_t spoke_ns = a->first_token_ns > 0 ? a->first_token_ns : a->end_ns;
-        health_leave(h, pass, health_of(good, e), spoke_ns - entered, a->end_ns);
+        health_leave(h, pass, health_of(a, good, e), spoke_ns - entered, a->end_ns);
     }
     gate_leave(gate, pass == HEALTH_REFUSED ? GATE_IGNORED : gate_of(good, a->status, e), entered);
     return good;
+}
+
+/* A stale connection costs an attempt, so the last one takes none that was kept. Where there is
+ * only one at all, the second request is better than a failure that nobody is to blame for. */
+static enum http_reuse reuse_of(const struct retry_state *s)
+{
+    return s->most == 1                             ? HTTP_REPLACE
+           : s->stale || s->attempts + 1 >= s->most ? HTTP_FRESH
+                                                    : HTTP_REUSE;
 }
 
 /* An attempt at the current place. */
@@ -329,6 +340,7 @@ __attribute__((noinline)) static void prepare(struct dispatch *d, struct attempt
         .decode = c->said.begun,
         .resume = c->said.spoke,
         .resume_from = c->said.text.len,
+        .reuse = reuse_of(&d->retry),
     };
     if (!provider_is_local(p)) {
         a->key = choose_key(d, p);
@@ -490,6 +502,8 @@ __attribute__((noinline)) static bool go_on(struct dispatch *d, struct err *e)
         *e = *d->first;
     if (e->code == ERR_CONTEXT)
         d->window = a->target->context_tokens;
+    d->retry.stale = a->stale;
+    d->retry.tries -= a->stale;
     d->retry.silent = was_silent(d);
     count_next(d);
     d->retry.other_key = a->key && has_other_key(d);

@@ -73,6 +73,7 @@ struct attempt {
     bool resumed; /* ... and what may repeat its beginning is behind us */
     size_t resume_from; /* bytes of call->said.text that had been said */
     size_t repeated;    /* bytes that came again */
+    enum http_reuse reuse;
 
     int number;                   /* among the attempts of the call, from 1 */
     const char *tier;             /* what an answer by it is called (call.h) */
@@ -80,6 +81,7 @@ struct attempt {
     struct chat_usage usage;
     enum chat_finish finish;
     int status; /* of the provider, 0 = none */
+    bool stale; /* it failed because a kept connection had been closed: nobody's fault */
     int64_t start_ns, end_ns;
     int64_t first_token_ns; /* of a stream; 0 = none yet */
 };

@@ -96,17 +96,20 @@ bool relay_flush(struct relay *r, struct err *e)
 
 /* ---- Asking ---- */
 
-bool relay_ask(const struct attempt *a, struct http_exchange **x, struct str more,
-               const struct str *part, size_t n, struct err *e)
+bool relay_ask(struct attempt *a, struct http_exchange **x, struct str more, const struct str *part,
+               size_t n, struct err *e)
 {
     const struct call *c = a->call;
     struct str lines = provider_lines(a);
     if (more.len > 0)
         lines = arena_printf(c->early, "%.*s%.*s", STR_FMT(lines), STR_FMT(more));
-    return http_exchange_start(x, c->http, c->arena, c->early, &a->endpoint->origin, STR("POST"),
-                               provider_path(a), lines, part, n, &a->target->provider->deadlines,
-                               e) ||
-           relay_broke_off(a, e);
+    struct http_deadlines d = a->target->provider->deadlines;
+    d.reuse = a->reuse;
+    if (http_exchange_start(x, c->http, c->arena, c->early, &a->endpoint->origin, STR("POST"),
+                            provider_path(a), lines, part, n, &d, e))
+        return true;
+    a->stale = *x && (*x)->stale;
+    return relay_broke_off(a, e);
 }
 
 /* ---- Reading ---- */

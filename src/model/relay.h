@@ -52,8 +52,8 @@ void relay_put(struct relay *r, const struct chat_event *ev);             /* cop
 bool relay_send(struct attempt *a, const struct chat_event *ev, struct err *e);
 
 /* Sends the body and reads the head of the answer. `more`: header lines beside the provider's. */
-bool relay_ask(const struct attempt *a, struct http_exchange **x, struct str more,
-               const struct str *part, size_t n, struct err *e);
+bool relay_ask(struct attempt *a, struct http_exchange **x, struct str more, const struct str *part,
+               size_t n, struct err *e);
 
 /* Is the answer's model what the client asked for? */
 bool relay_is_model(const struct attempt *a, struct json_value model);

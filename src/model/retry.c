@@ -48,6 +48,9 @@ enum retry_step retry_decide(const struct retry_state *s, const struct err *e, i
                    ? RETRY_NEXT
                    : again(s, pause_ns(s, e), wait_ns);
     case ERR_UPSTREAM:
+        if (s->stale)
+            return again(s, 0, wait_ns);
+        return tried ? RETRY_NEXT : again(s, pause_ns(s, e), wait_ns);
     case ERR_UNAVAILABLE: return tried ? RETRY_NEXT : again(s, pause_ns(s, e), wait_ns);
     case ERR_TIMEOUT: return s->silent || tried ? next : again(s, pause_ns(s, e), wait_ns);
     case ERR_CONTEXT:

@@ -5,6 +5,7 @@
  *                              others and the pause is short
  *     5xx, reset, cut short,   the same place after a pause, once when there are others
  *     stalled behind its head
+ *     a stale connection       the same place at once, on a new one
  *     silence                  another place: the silent one is not asked twice
  *     context too long,        another place (whoever looks for one takes a larger window)
  *     model not known
@@ -30,6 +31,7 @@ struct retry_state {
     int attempts;     /* at providers, in all */
     int most;         /* at most so many of them, up to RETRY_MOST */
     int tries;        /* of these at this place in a row */
+    bool stale;       /* the last one met a kept connection that had been closed */
     bool silent;      /* the last one said nothing in time, or no word by the time for that */
     bool other_key;   /* the place has a key that was not refused */
     bool other_place; /* somebody else could be asked */

@@ -297,16 +297,16 @@ static bool run(struct http_exchange *x, const struct request *rq, struct err *e
 {
     char space[POOL_KEY_MAX];
     struct str key = pool_key(space, x->origin);
-    x->conn = pool_take(x->client, key);
+    x->conn = x->d.reuse == HTTP_FRESH ? NULL : pool_take(x->client, key);
     x->reused_connection = x->conn != NULL;
     if (x->conn) {
         if (converse(x, rq, e))
             return true;
         hang_up(x);
-        bool stale = e->code == ERR_UPSTREAM && !x->first_byte_ns;
-        if (!stale)
+        x->stale = e->code == ERR_UPSTREAM && !x->first_byte_ns;
+        if (!x->stale || x->d.reuse == HTTP_REUSE)
             return false;
-        x->reused_connection = false;
+        x->reused_connection = x->stale = false;
     }
     if (!new_connection(x, key, e))
         return false;
@@ -331,9 +331,10 @@ bool http_exchange_start(struct http_exchange **out, struct http_client *c, stru
                          struct str path, struct str extra, const struct str *body_parts,
                          size_t n_parts, const struct http_deadlines *d, struct err *e)
 {
+    *out = NULL;
     if (!check_request(o, path, e))
         return false;
-    struct http_exchange *x = arena_struct(a, struct http_exchange);
+    struct http_exchange *x = *out = arena_struct(a, struct http_exchange);
     x->client = c;
     x->origin = o;
     x->arena = a;
@@ -346,10 +347,7 @@ bool http_exchange_start(struct http_exchange **out, struct http_client *c, stru
                          .part = body_parts,
                          .n_parts = n_parts,
                          .to_head = str_eq(method, STR("HEAD"))};
-    if (!run(x, &rq, e))
-        return false;
-    *out = x;
-    return true;
+    return run(x, &rq, e);
 }
 
 /* ---- The body ---- */

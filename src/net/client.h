@@ -2,7 +2,8 @@
  *
  * A pool per loop and origin keeps idle connections; one that the peer closes is dropped at once. A
  * kept connection that turns out to be stale (closed before any byte of an answer) is replaced by a
- * new one once, which is safe as nothing was answered. Names are resolved on workers and cached; of
+ * new one once, which is safe as nothing was answered, unless the caller wants to do so itself.
+ * Names are resolved on workers and cached; of
  * several addresses the next is tried when one does not answer within 250 ms (happy eyeballs, RFC
  * 8305).
  *
@@ -53,16 +54,25 @@ struct http_origin {
  * `a`; tls stays NULL: whoever knows which authorities to trust sets it, for https always. */
 bool http_origin_parse(struct http_origin *out, struct arena *a, struct str url, struct err *e);
 
+/* What is done about kept connections, as one may be closed just when a request goes out on it. */
+enum http_reuse {
+    HTTP_REPLACE, /* the request goes out again on a new one */
+    HTTP_REUSE,   /* the exchange fails, and http_exchange.stale says why */
+    HTTP_FRESH,   /* none is taken */
+};
+
 struct http_deadlines {
     int64_t connect_ms;    /* default 5 s; includes the look-up and the TLS handshake */
     int64_t first_byte_ms; /* request sent to the head of the answer; default 60 s */
     int64_t idle_ms;       /* between pieces of the body; default 60 s */
     int64_t total_ms;      /* of everything; 0 = only the fiber's */
+    enum http_reuse reuse;
 };
 
 struct http_exchange {
     struct http_head head; /* of the answer; 1xx have been skipped */
     bool reused_connection;
+    bool stale; /* it failed because a kept connection was closed before any byte of an answer */
     int64_t sent_ns, first_byte_ns;
     uint64_t body_bytes; /* read so far, without framing */
 
@@ -87,7 +97,7 @@ struct http_exchange {
 /* Sends a request (Host and Content-Length come by themselves) and reads the head of the answer.
  * `path` goes behind the origin's base path. `extra` are whole header lines with CRLF, written as
  * they are. Deadlines of 0 have their defaults; d may be NULL. When it fails there is nothing to
- * end. */
+ * end; *out tells whether that was for a stale connection, or is NULL. */
 bool http_exchange_start(struct http_exchange **out, struct http_client *c, struct arena *a,
                          struct arena *heads, const struct http_origin *o, struct str method,
                          struct str path, struct str extra, const struct str *body_parts,

@@ -95,6 +95,18 @@ each((ask, d, good) => {
     }
   });
 
+  test("a kept connection that is closed under a request: sent again at once, as an attempt of its own", async (t) => {
+    const x = await scene(t, { a: { type: d.type, answer: good } }, model());
+    await ask(x.s, question());
+    x.a.answer = first(2, silences.reset, good);
+    const got = await ask(x.s, question());
+    assert.equal(got.text, "All good.");
+    assert.equal(got.headers.get("x-penstock-attempts"), "2");
+    assert.equal(x.a.requests.length, 3);
+    const rows = await ledger(x.s, got.request, 2);
+    assert.deepEqual(rows.map((r) => [r.attempt, r.status, r.cost_microusd]), [[1, 502, 0], [2, 200, 13]]);
+  });
+
   test("silence: the first-byte deadline ends it, the silent one is not asked twice", async (t) => {
     const x = await scene(t, { a: { type: d.type, answer: () => {}, more: { first_byte_timeout: "300ms" } }, b: { answer: says(dialects.openai, words) } }, model(spare) + "  - name: alone\n    provider: a\n");
     const got = await ask(x.s, question());

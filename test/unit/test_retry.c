@@ -14,7 +14,7 @@ static const struct {
     int64_t pause_ms;
     enum retry_step step;
     int64_t wait_least_ms, wait_most_ms;
-    bool silent;
+    bool silent, stale;
 } cases[] = {
     {"a broken one again", ERR_UPSTREAM, 0, 1, 1, false, 0, 3000, RETRY_AGAIN, 0, 100},
     {"again, although there are others", ERR_UPSTREAM, 0, 1, 1, false, 1, 3000, RETRY_AGAIN, 0,
@@ -42,6 +42,10 @@ static const struct {
      3000},
     {"or goes elsewhere when it may not wait", ERR_UPSTREAM, 0, 4, 1, false, 1, 1000, RETRY_NEXT, 0,
      0},
+    {"a stale connection: the same at once", ERR_UPSTREAM, 0, 3, 2, false, 3, 0, RETRY_AGAIN, 0, 0,
+     .stale = true},
+    {"but within the bounds", ERR_UPSTREAM, 0, 6, 1, false, 0, 60000, RETRY_STOP, 0, 0,
+     .stale = true},
     {"there is no seventh", ERR_UPSTREAM, 0, 6, 1, true, 0, 60000, RETRY_STOP, 0, 0},
 };
 
@@ -54,6 +58,7 @@ int main(void)
                                 .most = RETRY_MOST,
                                 .tries = cases[i].tries,
                                 .silent = cases[i].silent,
+                                .stale = cases[i].stale,
                                 .other_key = cases[i].key,
                                 .other_place = cases[i].providers > 0,
                                 .providers = cases[i].providers,
