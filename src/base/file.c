@@ -68,7 +68,7 @@ bool file_write_all(int fd, const void *bytes, size_t n, struct err *e)
 }
 
 /* The rename itself is only kept by a crash when the folder has been synced too. */
-static bool sync_folder_of(const char *path, struct err *e)
+bool file_sync_folder_of(const char *path, struct err *e)
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
@@ -107,7 +107,7 @@ bool file_replace(const char *path, struct str content, int mode, struct err *e)
     if (!good)
         unlink(tmp);
     close(fd);
-    return good && sync_folder_of(path, e);
+    return good && file_sync_folder_of(path, e);
 }
 
 static bool make_dir(const char *path, int mode, struct err *e)

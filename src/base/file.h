@@ -13,6 +13,7 @@
 bool file_read(struct str *out, struct arena *a, const char *path, size_t limit, struct err *e);
 /* Writes beside it, syncs and renames: afterwards `path` holds the old content or the new. */
 bool file_replace(const char *path, struct str content, int mode, struct err *e);
+bool file_sync_folder_of(const char *path, struct err *e);      /* so that its new name lasts */
 bool file_make_dirs(const char *path, int mode, struct err *e); /* mkdir -p */
 bool file_exists(const char *path);
 struct str file_name(struct str path);      /* behind the last slash */

@@ -2,8 +2,8 @@
  * both ways. A node's links are changed under one of some locks; who reads them takes none.
  *
  * Differences from the paper: a node comes into the layers from below, when its links there are
- * set, so that no walk ends in a node without links; and a candidate as near to a chosen neighbour
- * as to the node is left out too, so that equal vectors do not fill all links with each other. */
+ * set, so that no walk ends in a node without links; and equal vectors fill at most half of each
+ * other's links. */
 #include "index/vector_part.h"
 #include "math/dot8.h"
 
@@ -69,15 +69,18 @@ void hnsw_build_spread(hnsw_build_fn *fn, void *arg, size_t n, size_t piece, uns
 
 /* ---- Choosing neighbours ---- */
 
-enum { MOST_CANDIDATES = 512 };
+enum { MOST_CANDIDATES = 512, TIES = 1 };
 
-/* Each one that is chosen strikes out those behind it that it is nearer to than the node. */
+/* Each one that is chosen strikes out those behind it that it is nearer to than the node. Of those
+ * as near, that is of equal vectors, one stays (a third of a collection may be the same footer):
+ * with none a walk would find one copy of many, with all it would find nothing else. */
 uint32_t hnsw_build_choose(const struct view *v, const near *c, uint32_t n, uint32_t room,
                            uint32_t *out)
 {
     uint32_t slot[MOST_CANDIDATES], distance[MOST_CANDIDATES], to_node[MOST_CANDIDATES];
+    bool tied[MOST_CANDIDATES] = {0};
     int8_t bytes[VECTOR_MAX_DIMENSION];
-    uint32_t left = (uint32_t)size_min(n, MOST_CANDIDATES), chosen = 0;
+    uint32_t left = (uint32_t)size_min(n, MOST_CANDIDATES), chosen = 0, n_tied = 0;
     for (uint32_t i = 0; i < left; i++) {
         slot[i] = near_slot(c[i]);
         to_node[i] = near_distance(c[i]);
@@ -86,15 +89,19 @@ uint32_t hnsw_build_choose(const struct view *v, const near *c, uint32_t n, uint
         struct probe p;
         uint32_t kept = 0;
         out[chosen++] = slot[0];
+        n_tied += tied[0];
         if (left == 1 || chosen == room)
             break;
         vector_scale_probe(v, slot[0], bytes, &p);
         hnsw_search_distances(v, &p, slot + 1, left - 1, distance);
-        for (uint32_t i = 1; i < left; i++)
-            if (distance[i - 1] > to_node[i]) {
-                slot[kept] = slot[i];
-                to_node[kept++] = to_node[i];
-            }
+        for (uint32_t i = 1; i < left; i++) {
+            bool tie = distance[i - 1] == to_node[i];
+            if (distance[i - 1] < to_node[i] || (tie && n_tied >= TIES))
+                continue;
+            slot[kept] = slot[i];
+            to_node[kept] = to_node[i];
+            tied[kept++] = tied[i] || tie;
+        }
         left = kept;
     }
     return chosen;

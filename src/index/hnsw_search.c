@@ -34,6 +34,13 @@ static void fetch_links(const struct view *v, uint32_t slot)
     __builtin_prefetch(t + LINE);
 }
 
+/* Bounded for damaged files' sake: in others it is below 2^28. */
+static int32_t extra_of(const struct view *v, const uint8_t *row, float ratio)
+{
+    const struct tail *t = (const struct tail *)(const void *)(row + v->shape.padded);
+    return (int32_t)fmaxf(-1e9F, fminf(ratio * (float)t->extra, 1e9F));
+}
+
 void hnsw_search_distances(const struct view *v, const struct probe *p, const uint32_t *slot,
                            size_t n, uint32_t *out)
 {
@@ -47,10 +54,7 @@ void hnsw_search_distances(const struct view *v, const struct probe *p, const ui
         for (size_t i = 0; i < now; i++) {
             int32_t d = -2 * product[i];
             if (p->ratio != 0)
-                d +=
-                    (int32_t)(p->ratio *
-                              (float)((const struct tail *)(const void *)(row[i] + v->shape.padded))
-                                  ->extra);
+                d += extra_of(v, row[i], p->ratio);
             out[begin + i] = (uint32_t)d ^ UINT32_C(0x80000000);
         }
     }

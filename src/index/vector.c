@@ -40,10 +40,9 @@ static uint64_t oldest(struct vector_index *ix)
     return number;
 }
 
-void vector_publish(struct vector_index *ix)
+void vector_publish(struct vector_index *ix, struct view *v)
 {
-    struct view *v = vector_view_copy(&ix->next);
-    ix->next.number++;
+    v->number = ix->next.number++;
     lock_take(&ix->lock);
     struct view *old = ix->view;
     ix->view = v;
@@ -186,7 +185,7 @@ bool vector_remove(struct vector_index *ix, uint32_t document)
             *staged(v, slot) = 0;
         any = true;
     }
-    v->n_owners -= any;
+    v->n_owners -= any && v->n_owners;
     lock_drop(&ix->writing);
     return any;
 }
@@ -337,11 +336,10 @@ static struct slots live_slots(const struct view *v)
 }
 
 /* Rows of another scale in new blocks, with the links as they are: views keep the old ones. */
-static void rescale(struct vector_index *ix, float scale, float longest)
+static void rescale(struct vector_index *ix, float scale)
 {
     struct view *v = &ix->next;
     v->scale = scale;
-    v->longest = longest;
     uint32_t n_slabs = v->n_slabs;
     size_t size = (size_t)SLAB * ix->shape.stride;
     struct slab *old = mem_copy(v->slab, n_slabs * sizeof(*old));
@@ -368,24 +366,20 @@ static void rescale(struct vector_index *ix, float scale, float longest)
 static void fit_scale(struct vector_index *ix, float cut)
 {
     struct view *v = &ix->next;
-    float scale, longest;
-    if (ix->fitted_at && ix->changed < ix->fitted_at && cut < 0.01F)
+    float scale;
+    if ((ix->changed < ix->fitted_at && cut < 0.01F) || !vector_scale_fit(v, &scale))
         return;
-    if (!vector_scale_fit(v, &scale, &longest))
-        return;
-    bool drifted = fabsf(scale / v->scale - 1) > 0.1F ||
-                   (ix->shape.metric == VECTOR_DOT && fabsf(longest / v->longest - 1) > 0.1F);
     ix->fitted_at = v->n_live;
     ix->changed = 0;
-    if (drifted)
-        rescale(ix, scale, longest);
+    if (fabsf(scale / v->scale - 1) > 0.1F)
+        rescale(ix, scale);
 }
 
 static void first_rows(struct vector_index *ix, const struct slots *s)
 {
     struct view *v = &ix->next;
     v->scale = 1;
-    if (vector_scale_fit(v, &v->scale, &v->longest)) {
+    if (vector_scale_fit(v, &v->scale)) {
         ix->fitted_at = v->n_live;
         ix->changed = 0;
     }
@@ -477,25 +471,30 @@ void vector_commit(struct vector_index *ix)
     }
     if (v->graph && (v->n_live / 2 >= v->curve.measured_at || v->n_live < v->curve.measured_at / 2))
         vector_search_measure(v, ix->threads);
-    vector_publish(ix);
+    vector_publish(ix, vector_view_copy(v));
     lock_drop(&ix->writing);
     slots_fini(&fresh);
 }
 
 /* ---- Life ---- */
 
-struct vector_index *vector_make(const struct shape *shape)
+struct vector_index *vector_make(const struct view *v, int file)
 {
     struct vector_index *ix = mem_new(sizeof(*ix));
-    ix->shape = *shape;
-    ix->file = -1;
+    ix->shape = v->shape;
+    ix->next = *v;
+    ix->next.number = 1;
+    ix->file = file;
+    ix->fitted_at = v->n_live;
     ix->build = hnsw_build_new();
     vector_threads(ix, 0);
     lock_init(&ix->lock);
     lock_init(&ix->writing);
     list_init(&ix->views);
-    reset(ix);
-    ix->next.number = 1;
+    for (uint32_t slot = v->n_slots; slot-- > 0;)
+        if (!is_used(v, slot))
+            slots_add(&ix->free, slot);
+    vector_publish(ix, vector_view_copy(&ix->next));
     return ix;
 }
 
@@ -506,9 +505,7 @@ struct vector_index *vector_new_short(uint32_t dimension, uint32_t walked,
     CHECK(walked > 0 && walked <= dimension);
     struct shape shape = {.dimension = dimension, .walked = walked, .metric = metric};
     vector_view_shape(&shape);
-    struct vector_index *ix = vector_make(&shape);
-    vector_publish(ix);
-    return ix;
+    return vector_make(&(struct view){.shape = shape, .scale = 1, .entry = NO_SLOT}, -1);
 }
 
 struct vector_index *vector_new(uint32_t dimension, enum vector_metric metric)

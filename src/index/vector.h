@@ -87,3 +87,21 @@ bool vector_search(struct vector_index *ix, const struct vector_query *q, struct
                    size_t *n, struct err *e);
 size_t vector_count(struct vector_index *ix);  /* that were committed and live */
 size_t vector_memory(struct vector_index *ix); /* bytes held outside of mapped files */
+
+/* ---- On disk (vector_file.c has the layout) ---- */
+
+enum { VECTOR_ID_SIZE = 128 };
+
+/* Writes what was committed beside `path`, syncs, renames, and maps the numbers of the new file in
+ * place of those in memory. `seq` and `id` (shorter than VECTOR_ID_SIZE) are the caller's: up to
+ * which change it is complete, and of what it is the index. */
+bool vector_save(struct vector_index *ix, const char *path, struct str id, int64_t seq,
+                 struct err *e);
+/* Maps a snapshot: takes no longer for a large one. ERR_NOT_FOUND: no such file; ERR_CORRUPT: its
+ * head is damaged, it is cut short, or it is of another id. Damage further on never leads astray
+ * (wrong hits at worst) and is found by vector_check. */
+bool vector_open(struct vector_index **out, const char *path, struct str id, int64_t *seq,
+                 struct err *e);
+/* Reads the whole snapshot that was opened and compares its checksums: for the background, soon
+ * after start. ERR_CORRUPT: make the index anew from the store. */
+bool vector_check(struct vector_index *ix, struct err *e);

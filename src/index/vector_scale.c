@@ -36,7 +36,7 @@ static float row_scale(const struct view *v, const float *x)
 
 static int32_t to_byte(float x)
 {
-    x = x > 127 ? 127 : x < -127 ? -127 : x;
+    x = x > -127 ? x < 127 ? x : 127 : -127; /* what is no number, too */
     return (int32_t)lrintf(x);
 }
 
@@ -57,11 +57,7 @@ uint32_t vector_scale_row(const struct view *v, uint32_t slot)
         row[i] = (uint8_t)(b + 128);
     }
     memset(row + s->walked, 128, s->padded - s->walked);
-    float longest = fminf(v->longest * v->scale, 127 * 64); /* squares stay in 31 bits */
-    t->extra = s->metric == VECTOR_L2 ? square
-               : s->metric == VECTOR_DOT
-                   ? (int32_t)sqrtf(fmaxf(0, longest * longest - (float)square))
-                   : 0;
+    t->extra = s->metric == VECTOR_L2 ? square : 0;
     return cut;
 }
 
@@ -92,11 +88,7 @@ void vector_scale_probe(const struct view *v, uint32_t slot, int8_t *out, struct
         out[i] = (int8_t)(row[i] ^ 128);
         sum += out[i];
     }
-    float extra = (float)tail_of(v, slot)->extra;
-    *p = (struct probe){out, sum,
-                        v->shape.metric == VECTOR_L2    ? 1
-                        : v->shape.metric == VECTOR_DOT ? -2 * extra
-                                                        : 0};
+    *p = (struct probe){out, sum, v->shape.metric == VECTOR_L2};
 }
 
 /* ---- Fitting ---- */
@@ -139,26 +131,22 @@ static float best_clip(const uint32_t *bin, float largest)
     return (float)best;
 }
 
-bool vector_scale_fit(const struct view *v, float *scale, float *longest)
+bool vector_scale_fit(const struct view *v, float *scale)
 {
     const struct shape *s = &v->shape;
-    float largest = 0, most = 0;
+    float largest = 0;
     uint32_t found = 0;
     for (uint32_t i = 0; i < v->n_slots; i += step_of(v)) {
         if (!is_live(v, i))
             continue;
         const float *x = exact_of(v, i);
-        float factor = walked_factor(v, x), square = 0;
-        for (uint32_t j = 0; j < s->walked; j++) {
+        float factor = walked_factor(v, x);
+        for (uint32_t j = 0; j < s->walked; j++)
             largest = fmaxf(largest, fabsf(x[j] * factor));
-            square += x[j] * x[j];
-        }
-        most = fmaxf(most, square);
         found++;
     }
-    if (!found)
+    if (!found || !isfinite(largest))
         return false;
-    *longest = sqrtf(most);
     *scale = 1;
     if (largest <= 0)
         return true;

@@ -166,6 +166,16 @@ static uint32_t scan(struct find *f, uint32_t room)
     return scan_all(f, room);
 }
 
+/* Leaves out slots that are used again since the view was made. */
+static uint32_t living(const struct view *v, near *pool, uint32_t n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (is_live(v, near_slot(pool[i])))
+            pool[kept++] = pool[i];
+    return kept;
+}
+
 /* What the plan finds by bytes, in f->walk.pool. */
 static uint32_t candidates(struct find *f)
 {
@@ -176,11 +186,17 @@ static uint32_t candidates(struct find *f)
     if (f->x.plan == VECTOR_SCAN || f->x.plan == VECTOR_SCAN_ALLOWED)
         return scan(f, room);
     struct accept accept = {f->allowed, UINT32_MAX, false};
-    bool some = f->allowed || v->n_used != v->n_live;
+    size_t enough = size_min(f->k, f->x.candidates);
     if (f->allowed)
         accept.budget = f->x.candidates / WALKED_ROW + 1024;
-    n = walk(f, f->x.effort, some ? &accept : NULL);
-    if (accept.over || n < size_min(f->k, f->x.candidates)) {
+    if (!f->allowed && v->n_used == v->n_live) {
+        n = walk(f, f->x.effort, NULL);
+        n = living(v, f->walk.pool, n);
+        if (n >= enough)
+            return n;
+    }
+    n = walk(f, f->x.effort, &accept);
+    if (accept.over || n < enough) {
         if (f->allowed)
             f->x.plan = VECTOR_WALK_THEN_SCAN;
         f->x.recall = 1;
@@ -279,8 +295,6 @@ static size_t rescore(struct find *f, uint32_t n, struct hit *hit)
         uint32_t slot = near_slot(pool[i]);
         if (i + 1 < kept)
             fetch_exact(f, near_slot(pool[i + 1]));
-        if (!is_live(f->view, slot)) /* used again since this view */
-            continue;
         const struct ids *ids = ids_of(f->view, slot);
         float got = score(f, exact_of(f->view, slot));
         top_offer(&top, (struct hit){ids->key[slot % SLAB], ids->document[slot % SLAB], got, 0});
