@@ -14,7 +14,19 @@ static void put_stage(struct json_writer *w, const char *name, const struct retr
     json_end(w);
 }
 
-/* Words of the question that stand in the passage, as the question has them. */
+/* The word of the question that this term was made of, as it stands there. */
+static struct str word_of(struct str question, enum lang lang, struct str term)
+{
+    struct terms it;
+    struct term t;
+    terms_begin(&it, question, lang, TERMS_QUERY);
+    while (terms_next(&it, &t))
+        if (str_eq(t.text, term))
+            return str_span(question.p + t.start, question.p + t.end);
+    return term;
+}
+
+/* Words of the question that stand in the passage. */
 static void put_matched(struct json_writer *w, const struct retrieval *r, const struct retrieved *h)
 {
     struct arena *a = arena_scratch();
@@ -24,19 +36,21 @@ static void put_matched(struct json_writer *w, const struct retrieval *r, const 
     if (r->n_questions) {
         struct support s;
         enum lang said = lang_from_code(h->passage.language);
-        support_init(&s, r->question[0].text, said == LANG_OTHER ? LANG_EN : said, true, a);
+        struct str question = r->question[0].text;
+        enum lang lang = said == LANG_OTHER ? LANG_EN : said;
+        support_init(&s, question, lang, true, a);
         uint64_t found = support_match(&s, h->passage.chunk.text).terms |
                          support_match(&s, h->passage.chunk.section).terms |
                          support_match(&s, h->passage.title).terms;
         for (uint32_t i = 0; i < s.n; i++)
             if (found >> i & 1)
-                json_put_str(w, s.term[i]);
+                json_put_str(w, word_of(question, lang, s.term[i]));
     }
     json_end(w);
     arena_rewind(a, mark);
 }
 
-void explain_put_stages(struct json_writer *w, const struct retrieval *r, const struct retrieved *h)
+static void put_stages(struct json_writer *w, const struct retrieval *r, const struct retrieved *h)
 {
     put_stage(w, "keyword", &h->keyword);
     put_stage(w, "vector", &h->vector);
@@ -90,8 +104,12 @@ static void put_passage(struct json_writer *w, const struct retrieval *r, size_t
     json_kv_int(w, "chunk", h->passage.chunk.id);
     json_kv_int(w, "document", h->passage.chunk.document);
     json_kv_str(w, "name", h->passage.name);
+    json_kv_str(w, "section", h->passage.chunk.section);
+    json_kv_int(w, "page", h->passage.chunk.page);
+    json_kv_int(w, "line_start", h->passage.chunk.line_start);
+    json_kv_int(w, "line_end", h->passage.chunk.line_end);
     json_kv_real(w, "score", h->score);
-    explain_put_stages(w, r, h);
+    put_stages(w, r, h);
     json_end(w);
 }
 

@@ -274,8 +274,9 @@ struct str questions_feedback(struct str question, const struct str *text, size_
     for (size_t i = 0; i < FEEDBACK_TABLE; i++) {
         struct counted c = table[i];
         struct counted *asked = c.term ? slot_of(own, c.term) : NULL;
-        /* in several of the best, and telling: rarer among the others */
-        if (c.best < 2 || (asked && asked->term) || question_only_asks(c.word))
+        /* in most of the best, and telling: rarer among the others */
+        if (c.best < 2 || (size_t)c.best * 2 < n_best || (asked && asked->term) ||
+            question_only_asks(c.word))
             continue;
         double rest = (double)(n - n_best) + 1;
         c.weight = (float)c.best / (float)n_best * (float)log(1 + rest / (1.0 + c.others));

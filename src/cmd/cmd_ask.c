@@ -1,13 +1,15 @@
 #include "cmd/cli.h"
 #include "cmd/local.h"
+#include "cmd/why.h"
 
 #include <stdio.h>
 
 struct asking {
     const char *question, *model;
-    bool stream, json;
+    bool stream, json, explain;
     int citations;
     struct buf sources; /* a line for each */
+    struct buf why;     /* the event of a stream that tells it */
 };
 
 static struct str body(struct arena *a, const struct asking *q)
@@ -19,6 +21,12 @@ static struct str body(struct arena *a, const struct asking *q)
     json_object(&w);
     json_kv_text(&w, "model", q->model);
     json_kv_bool(&w, "stream", q->stream);
+    if (q->explain) {
+        json_key(&w, "penstock");
+        json_object(&w);
+        json_kv_bool(&w, "explain", true);
+        json_end(&w);
+    }
     json_key(&w, "messages");
     json_array(&w);
     json_object(&w);
@@ -65,6 +73,20 @@ static void print_sources(const struct asking *q)
         printf("\n%s%.*s%s", cli_dim(), STR_FMT(buf_str(&q->sources)), cli_plain());
 }
 
+static void print_why(const struct asking *q, struct json_value answer, struct arena *a)
+{
+    struct json_value why = json_path(answer, "penstock.retrieval");
+    if (!q->explain || !json_exists(why))
+        return;
+    printf("\n");
+    json_each(it, json_get(why, "passages"))
+    {
+        why_print_place(it.value, a);
+        why_print_stages(why, it.value, a);
+    }
+    why_print_summary(why, a);
+}
+
 static bool on_chunk(void *ctx, const struct json *chunk, struct err *e)
 {
     struct asking *q = ctx;
@@ -77,6 +99,8 @@ static bool on_chunk(void *ctx, const struct json *chunk, struct err *e)
         struct str text = json_text(json_get(delta, "content"), a);
         fwrite(text.p, 1, text.len, stdout);
         note_citations(q, json_get(delta, "annotations"), a);
+        if (json_exists(json_get(json_root(chunk), "penstock")))
+            buf_add(&q->why, chunk->text);
     }
     fflush(stdout);
     arena_free(a);
@@ -89,8 +113,12 @@ static bool ask_stream(struct local *l, struct asking *q, struct err *e)
     if (!local_start(l, "POST", STR("/v1/chat/completions"), body(local_arena(l), q), &x, e) ||
         !local_events(x, on_chunk, q, e))
         return false;
-    if (!q->json)
-        print_sources(q);
+    if (q->json)
+        return true;
+    print_sources(q);
+    struct json told;
+    if (q->why.len && json_parse(&told, local_arena(l), buf_str(&q->why), 0, NULL))
+        print_why(q, json_root(&told), local_arena(l));
     return true;
 }
 
@@ -108,6 +136,7 @@ static bool ask_whole(struct local *l, struct asking *q, struct err *e)
     printf("%.*s", STR_FMT(json_text(json_get(message, "content"), a)));
     note_citations(q, json_get(message, "annotations"), a);
     print_sources(q);
+    print_why(q, json_root(&answer), a);
     return true;
 }
 
@@ -126,6 +155,7 @@ static int run(int argc, char **argv)
     const struct cli_option options[] = {
         {"--model", "NAME", &q.model, "Which model or collection answers; default docs."},
         {"--stream", NULL, &q.stream, "Print the answer as it comes."},
+        {"--explain", NULL, &q.explain, "Why the passages behind the answer were chosen."},
         {"--data", "DIR", &data, "Data directory of the service."},
         {"--config", "FILE", &opt.config_file, "Configuration, when no service runs."},
         {"--json", NULL, &q.json, "The answer as it comes over the API."},
@@ -138,10 +168,12 @@ static int run(int argc, char **argv)
     if (code < 0) {
         q.question = argv[0];
         buf_init(&q.sources, 4 << 20);
+        buf_init(&q.why, 16 << 20);
         code = cli_data_dir(data, a, &opt.data_dir, &e) ? local_run(&opt, ask_fiber, &q)
                                                         : cli_fail(&e);
     }
     buf_fini(&q.sources);
+    buf_fini(&q.why);
     arena_free(a);
     return code;
 }

@@ -21,7 +21,7 @@ describe("usage", () => {
   test("help for everything", async () => {
     const all = await run(["--help"]);
     assert.equal(all.code, 0);
-    for (const name of ["serve", "ingest", "ask", "keys", "config", "doctor", "version"]) {
+    for (const name of ["serve", "ingest", "ask", "search", "keys", "config", "doctor", "version"]) {
       assert.match(all.out, new RegExp(`^  ${name} `, "m"));
       const one = await run([name, "--help"]);
       assert.equal(one.code, 0);
@@ -36,6 +36,8 @@ describe("usage", () => {
     [["serve", "--data"], /needs DIR/],
     [["ask"], /which question/],
     [["ask", "two", "words"], /quotes/],
+    [["search"], /which words/],
+    [["search", "two", "words"], /quotes/],
     [["ingest"], /which files/],
     [["keys"], /create, list or revoke/],
     [["keys", "create"], /takes a name/],

@@ -119,6 +119,28 @@ test("an answer tells why, streamed too, and no provider sees the question for i
   assert.ok((await header.json()).penstock.retrieval);
 });
 
+test("the command line prints passages, and why", async () => {
+  const plain = await s.cli("search", "zebra river", "--collection", "zoo", "--k", "1");
+  assert.equal(plain.code, 0, plain.err);
+  assert.match(plain.out, /^  1  0\.\d{3}  zebra\.txt.*\n +Zebras drink at the river\. The zebra is striped\.\n$/);
+  const why = await s.cli("search", "zebra river", "--collection", "zoo", "--explain");
+  assert.match(why.out, /keyword #1 [\d.]+, .*search #1 [\d.]+, built-in #1 [\d.]+; words: zebra, river/);
+  assert.match(why.out, /level 3, 2 candidates, ranked by built-in, cache/);
+  const four = await s.cli("search", "How long do lions sleep and what do giraffes eat?", "--collection", "zoo", "--level", "4", "--explain");
+  assert.match(four.out, /search 2 \(part, 0\.8\): How long do lions sleep\n/);
+  assert.match(four.out, /1 that says the same left out/);
+  const filtered = await s.cli("search", "zebra", "--collection", "zoo", "--filter", '{"type":"eq","key":"no","value":1}');
+  assert.equal(filtered.out, "nothing found\n");
+  const json = JSON.parse((await s.cli("search", "zebra", "--collection", "zoo", "--json")).out);
+  assert.ok(json.penstock.retrieval.passages.length > 0);
+  assert.match((await s.cli("search", "x", "--collection", "nowhere")).err, /no collection 'nowhere'/);
+  assert.match((await s.cli("search", "x", "--filter", "{")).err, /--filter/);
+  for (const stream of [[], ["--stream"]]) {
+    const asked = await s.cli("ask", "How long do lions sleep?", "--model", "zoo", "--explain", ...stream);
+    assert.match(asked.out, /twenty hours[\s\S]*1  0\.\d{3}  lion\.txt[\s\S]*level 3/);
+  }
+});
+
 test("results are kept while nothing changes", async () => {
   const query = "who has stripes, the zebra?";
   assert.equal((await search(query)).why.cache, "miss");
