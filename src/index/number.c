@@ -31,7 +31,7 @@ struct slot {
 struct numbers {
     struct pool *pool;
     struct epoch *now;
-    uint32_t next; /* never given to anyone */
+    _Atomic uint32_t next; /* never given to anyone; written by one */
     uint32_t *lost;
     size_t n_lost, room;
     struct slot *slot;
@@ -90,6 +90,12 @@ static struct epoch *epoch_new(struct pool *p)
     return e;
 }
 
+struct epoch *epoch_ref(struct epoch *e)
+{
+    atomic_fetch_add(&e->refs, 1);
+    return e;
+}
+
 void epoch_unref(struct epoch *e)
 {
     while (e && atomic_fetch_sub(&e->refs, 1) == 1) {
@@ -104,8 +110,7 @@ void epoch_unref(struct epoch *e)
 
 struct epoch *numbers_epoch(struct numbers *n)
 {
-    atomic_fetch_add(&n->now->refs, 1);
-    return n->now;
+    return epoch_ref(n->now);
 }
 
 void numbers_turn(struct numbers *n)
@@ -204,6 +209,11 @@ void numbers_drop(struct numbers *n, int64_t document)
     }
     n->slot[hole] = (struct slot){0};
     n->used--;
+}
+
+uint32_t numbers_end(const struct numbers *n)
+{
+    return n->next;
 }
 
 struct numbers *numbers_new(void)

@@ -8,7 +8,7 @@
  * all epochs before it have no readers left.
  *
  * Memory:  an epoch keeps what it needs after the numbers have gone.
- * Threads: everything on struct numbers: one at a time; epoch_unref: any.
+ * Threads: everything on struct numbers: one at a time; epoch_ref, epoch_unref, numbers_end: any.
  */
 #pragma once
 
@@ -37,4 +37,9 @@ void numbers_drop(struct numbers *n, int64_t document);
 /* Ends the epoch: what was lost up to now is not in what readers see from now on. */
 void numbers_turn(struct numbers *n);
 struct epoch *numbers_epoch(struct numbers *n); /* the present one, with a reader more */
-void epoch_unref(struct epoch *e);              /* accepts NULL */
+/* Another reader of an epoch that has one. It holds all later ones too: numbers that were not free
+ * in this epoch are not given to others. */
+struct epoch *epoch_ref(struct epoch *e);
+void epoch_unref(struct epoch *e); /* accepts NULL */
+/* Every number that was ever given is below; may be asked beside everything else. */
+uint32_t numbers_end(const struct numbers *n);

@@ -1,12 +1,18 @@
 /* search.h - the indexes of all collections: opened from snapshots, kept up with the store,
  * searched.
  *
- * Each collection has indexes of its own, so tenants never share one: keywords (index/bm25.h), and
- * the attributes and access lists of its documents (index/attribute.h). At start a collection loads
- * its snapshot and applies the changes that the store has numbered since; a snapshot that is lost
- * or damaged, or is ahead of the store, is rebuilt from the store. Searches read an immutable view,
- * in which text, attributes and rights of each document belong together, and never wait for
- * writers. Snapshots lie in `dir`/index; they are derived, and may be deleted while nothing runs.
+ * Each collection has indexes of its own, so tenants never share one: keywords (index/bm25.h), the
+ * attributes and access lists of its documents (index/attribute.h), vectors of an embedder that is
+ * learned from the collection itself (index/lsa.h), and, where there are any, those of an embedder
+ * outside (store/space.h). At start a collection maps its snapshot and applies the changes that the
+ * store has numbered since; a snapshot that is lost or damaged, or is ahead of the store, is
+ * rebuilt from the store. Searches read an immutable view, in which text, attributes and rights of
+ * each document belong together, and never wait for writers. Snapshots lie in `dir`/index; they are
+ * derived, and may be deleted while nothing runs.
+ *
+ * Learning, filling a new space, and writing snapshots are done by a thread of the set, beside
+ * searches and catching up; what it makes is used from one search to the next. search_close cancels
+ * it.
  *
  * A chunk is found by the words of its text, its section and its document's title; how words are
  * made and questions read is told in index/words.h.
@@ -22,6 +28,16 @@
 
 struct search_set;
 
+/* Which candidates a search takes: passages with words of the question, passages whose vectors lie
+ * near it, or both, fused. */
+enum search_engines { SEARCH_KEYWORD = 1, SEARCH_VECTOR = 2, SEARCH_HYBRID = 3 };
+
+struct search_vector {
+    int64_t space; /* of store/space.h */
+    const float *v;
+    uint32_t dimension;
+};
+
 struct search_query {
     const struct str *collection; /* ids; searched as if they were one */
     size_t n_collections;
@@ -29,6 +45,11 @@ struct search_query {
     size_t k;
     const struct filter *filter; /* NULL: all documents */
     const struct rights *rights; /* whose; NULL: a caller without name, see index/rights.h */
+    enum search_engines engines; /* 0: SEARCH_HYBRID */
+    /* The question in spaces of embedders outside; a collection that uses one of them looks there
+     * instead of in its learned space. */
+    const struct search_vector *vector;
+    size_t n_vectors;
 };
 
 /* What an engine said of a hit; rank from 1, 0 = it did not find it. */
@@ -59,8 +80,9 @@ bool search_catch_up(struct search_set *s, struct err *e);
  * WORDS_QUERY_BYTES count, of k BM25_MAX_HITS. */
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e);
-/* Writes snapshots of the collections that have changed since their last. */
-bool search_snapshot(struct search_set *s, struct err *e);
+/* Waits until what goes on in the background (learning, snapshots, merging) is done; false when it
+ * is not within that time. A plain thread: for tests and measurements. */
+bool search_settle(struct search_set *s, int64_t timeout_ms);
 
 size_t search_chunks(struct search_set *s,
                      struct str collection); /* live chunks, 0 = unknown collection */

@@ -7,7 +7,6 @@
  * documents changed, and the numbers that were taken for them are dropped as those of any older
  * version. */
 #include "index/search_part.h"
-#include "store/doc.h"
 
 #include <stdlib.h>
 
@@ -19,13 +18,13 @@ enum {
 
 /* ---- What has changed ---- */
 
-static void load_later(struct collection *c, int64_t document)
+static void load_later(struct collection *c, struct wanted w)
 {
     if (c->n_load == c->room) {
         c->room = c->room * 2 + 64;
         c->load = mem_resize(c->load, c->room, sizeof(*c->load));
     }
-    c->load[c->n_load++] = document;
+    c->load[c->n_load++] = w;
 }
 
 static void note(struct search_set *s, const struct doc_change *change, int64_t newest)
@@ -35,16 +34,21 @@ static void note(struct search_set *s, const struct doc_change *change, int64_t 
         return;
     }
     struct collection *c = search_collection_make(s, change->collection, newest);
-    if (change->seq <= c->seq || change->kind == DB_SPACE_CHANGED)
+    if (change->seq <= c->seq)
         return;
-    c->staged = true;
-    load_later(c, change->document); /* one that was removed is found to be gone */
+    if (change->kind == DB_SPACE_CHANGED) {
+        search_keep(s, c, SEARCH_OUTSIDE);
+        return;
+    }
+    c->staged = true; /* a document that was removed is found to be gone */
+    load_later(c, (struct wanted){change->document, change->kind == DB_DOCUMENT_EMBEDDED});
 }
 
 static int by_number(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    const struct wanted *p = a, *q = b;
+    return p->document != q->document ? (p->document > q->document) - (p->document < q->document)
+                                      : q->embedded - p->embedded;
 }
 
 /* A document that changed while the changes were read is listed twice and must be added once. */
@@ -54,7 +58,7 @@ static void sort_load(struct collection *c)
         qsort(c->load, c->n_load, sizeof(*c->load), by_number);
     size_t n = 0;
     for (size_t i = 0; i < c->n_load; i++)
-        if (n == 0 || c->load[n - 1] != c->load[i])
+        if (n == 0 || c->load[n - 1].document != c->load[i].document)
             c->load[n++] = c->load[i];
     c->n_load = n;
 }
@@ -88,7 +92,7 @@ static void gather(struct gathered *g, uint32_t number, const struct attribute_d
 }
 
 /* As the document says; else by the first chunk that is long enough to tell. */
-static enum lang lang_of(const struct doc_index_document *d)
+enum lang search_lang_of(const struct doc_index_document *d)
 {
     enum lang said = lang_from_code(d->language);
     if (said != LANG_OTHER || str_eq(d->language, STR("und")) || d->n_chunks == 0)
@@ -102,13 +106,15 @@ static enum lang lang_of(const struct doc_index_document *d)
 static void index_chunks(struct search_set *s, struct collection *c, uint32_t number,
                          const struct doc_index_document *d)
 {
-    enum lang lang = lang_of(d);
+    enum lang lang = search_lang_of(d);
     struct str title = d->title.len ? d->title : d->name;
     for (size_t i = 0; i < d->n_chunks; i++) {
         words_of_passage(&s->words, lang, title, d->chunk[i].section, d->chunk[i].text);
         bm25_add(c->index, number, lang, d->chunk[i].id, s->words.term, s->words.n,
                  s->words.length);
     }
+    if (c->learned)
+        search_space_embed(c->learned, number, d);
 }
 
 static const struct attribute_document *
@@ -132,46 +138,99 @@ copy_attributes(struct arena *a, const struct doc_index_document *d, uint32_t ch
     return out;
 }
 
+static bool was_open(const struct attributes *v, uint32_t number)
+{
+    const struct attribute_block *b = attributes_block(v, number / ATTRIBUTE_ROWS);
+    return !(attribute_restricted(b)[number % ATTRIBUTE_ROWS / 64] >> number % 64 & 1);
+}
+
 /* What is indexed of the document goes. */
 static void drop(struct gathered *g, int64_t document, uint32_t number)
 {
     struct collection *c = g->c;
-    c->unsaved += 1 + attributes_chunks_of(c->attributes, number);
+    c->changes += 1 + attributes_chunks_of(c->attributes, number);
     bm25_remove(c->index, number);
+    search_space_remove(c->learned, number);
+    search_space_remove(c->outside, number);
     numbers_drop(c->numbers, document);
     gather(g, number, NULL);
 }
 
-static void stage_document(struct search_set *s, struct gathered *g, int64_t document,
-                           uint32_t known, const struct doc_index_document *d)
+/* A number that is given anew may stand in vectors that were saved later than the rest. */
+static uint32_t take_number(struct collection *c, int64_t document)
 {
-    struct collection *c = g->c;
-    uint32_t number;
-    bool there = numbers_find(c->numbers, document, &number);
-    if (d->id && there && known && d->version == known) {
-        gather(g, number, copy_attributes(g->a, d, attributes_chunks_of(c->attributes, number)));
-        c->unsaved++;
-        return;
-    }
-    if (there)
-        drop(g, document, number);
-    if (!d->id)
-        return;
-    number = numbers_take(c->numbers, document);
-    index_chunks(s, c, number, d);
-    gather(g, number, copy_attributes(g->a, d, d->n_chunks));
-    c->unsaved += 1 + d->n_chunks;
+    uint32_t number = numbers_take(c->numbers, document);
+    search_space_remove(c->learned, number);
+    search_space_remove(c->outside, number);
+    return number;
 }
 
-/* Versions that are indexed, 0 = none. */
-static void known_versions(const struct collection *c, const int64_t *document, size_t n,
-                           uint32_t *known)
+struct known {
+    bool there;
+    uint32_t number, version; /* 0: of none that is whole */
+};
+
+/* Sets the document's number; false when it has none any more. */
+static bool stage_document(struct search_set *s, struct gathered *g, int64_t document,
+                           struct known *known, const struct doc_index_document *d)
+{
+    struct collection *c = g->c;
+    bool open = known->there && known->version && was_open(c->attributes, known->number);
+    if (open && d->id && !rights_is_open(d->access))
+        c->closed = true;
+    if (d->id && known->there && known->version && d->version == known->version) {
+        uint32_t chunks = attributes_chunks_of(c->attributes, known->number);
+        gather(g, known->number, copy_attributes(g->a, d, chunks));
+        c->changes++;
+        return true;
+    }
+    if (known->there)
+        drop(g, document, known->number);
+    if (!d->id)
+        return false;
+    known->number = take_number(c, document);
+    index_chunks(s, c, known->number, d);
+    gather(g, known->number, copy_attributes(g->a, d, d->n_chunks));
+    c->changes += 1 + d->n_chunks;
+    return true;
+}
+
+/* What is indexed of documents. Of those whose vectors have come all is loaded, so that only the
+ * vectors of the version that has the number are taken. */
+static void known_versions(const struct collection *c, const struct wanted *w, size_t n,
+                           struct known *known, uint32_t *skip)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t number;
-        bool there = numbers_find(c->numbers, document[i], &number);
-        known[i] = there ? attributes_version(c->attributes, number) : 0;
+        known[i] = (struct known){0};
+        known[i].there = numbers_find(c->numbers, w[i].document, &known[i].number);
+        if (known[i].there)
+            known[i].version = attributes_version(c->attributes, known[i].number);
+        skip[i] = c->outside && w[i].embedded ? 0 : known[i].version;
     }
+}
+
+static bool stage_batch(struct search_set *s, struct gathered *g, const struct wanted *w, size_t n,
+                        struct arena *a, struct err *e)
+{
+    struct collection *c = g->c;
+    struct known known[DOCUMENTS_AT_ONCE];
+    uint32_t skip[DOCUMENTS_AT_ONCE], number[DOCUMENTS_AT_ONCE];
+    int64_t document[DOCUMENTS_AT_ONCE];
+    struct doc_index_document *d;
+    size_t with_vectors = 0;
+    for (size_t i = 0; i < n; i++)
+        document[i] = w[i].document;
+    known_versions(c, w, n, known, skip);
+    if (!doc_index_load(s->db, a, document, skip, n, &d, e))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!stage_document(s, g, document[i], &known[i], &d[i]) || !c->outside || !d[i].n_chunks)
+            continue;
+        search_space_remove(c->outside, known[i].number);
+        number[with_vectors] = known[i].number;
+        d[with_vectors++] = d[i];
+    }
+    return !with_vectors || search_space_fetch(c->outside, s->db, d, number, with_vectors, e);
 }
 
 static bool load_documents(struct search_set *s, struct collection *c, struct err *e)
@@ -182,39 +241,32 @@ static bool load_documents(struct search_set *s, struct collection *c, struct er
     sort_load(c);
     for (size_t at = 0; at < c->n_load && good; at += DOCUMENTS_AT_ONCE) {
         size_t n = size_min(c->n_load - at, DOCUMENTS_AT_ONCE);
-        uint32_t known[DOCUMENTS_AT_ONCE];
-        struct doc_index_document *d;
-        known_versions(c, c->load + at, n, known);
-        good = doc_index_load(s->db, a, c->load + at, known, n, &d, e);
-        for (size_t i = 0; good && i < n; i++)
-            stage_document(s, &g, c->load[at + i], known[i], &d[i]);
+        good = stage_batch(s, &g, c->load + at, n, a, e);
         if (g.n >= ATTRIBUTES_AT_ONCE)
             apply(&g);
         arena_reset(a);
     }
     if (g.n)
         apply(&g);
+    c->n_load = 0;
     mem_free(g.change);
     arena_free(g.a);
     arena_free(a);
     return good;
 }
 
-/* Stages all changes from s->seq on; *seq is how far it got. */
-static bool stage(struct search_set *s, int64_t *seq, struct err *e)
+/* ---- Which changes ---- */
+
+/* Notes the changes of a collection ("" = of all) behind *seq, which says then how far they go. */
+static bool note_changes(struct search_set *s, struct str collection, int64_t newest, int64_t *seq,
+                         struct err *e)
 {
     struct arena *a = arena_new();
-    int64_t newest;
-    bool good = doc_change_last(s->db, &newest, e);
     size_t n = CHANGES_AT_ONCE;
-    *seq = s->seq;
-    map_each (slot, &s->collections) {
-        struct collection *c = slot->value;
-        c->n_load = 0;
-    }
+    bool good = true;
     while (good && n == CHANGES_AT_ONCE) {
         struct doc_change *change;
-        good = doc_changes(s->db, a, STR_NONE, *seq, CHANGES_AT_ONCE, &change, &n, e);
+        good = doc_changes(s->db, a, collection, *seq, CHANGES_AT_ONCE, &change, &n, e);
         for (size_t i = 0; good && i < n; i++) {
             note(s, &change[i], newest);
             *seq = change[i].seq;
@@ -222,26 +274,67 @@ static bool stage(struct search_set *s, int64_t *seq, struct err *e)
         arena_reset(a);
     }
     arena_free(a);
+    return good;
+}
+
+static void publish_staged(struct search_set *s, struct collection *c)
+{
+    if (!c->staged)
+        return;
+    search_publish(s, c);
+    search_keep(
+        s, c, (search_save_due(s, c) ? SEARCH_SAVE : 0) | (search_learn_due(c) ? SEARCH_LEARN : 0));
+}
+
+static bool load_all(struct search_set *s, struct err *e)
+{
+    bool good = true;
     map_each (slot, &s->collections) {
         struct collection *c = slot->value;
         good = good && load_documents(s, c, e);
+        c->n_load = 0;
     }
     return good;
 }
 
 bool search_follow(struct search_set *s, struct err *e)
 {
-    int64_t seq;
-    if (!stage(s, &seq, e))
+    int64_t newest, seq = s->seq;
+    if (!doc_change_last(s->db, &newest, e) || !note_changes(s, STR_NONE, newest, &seq, e) ||
+        !load_all(s, e))
         return false;
     s->seq = seq;
     map_each (slot, &s->collections) {
         struct collection *c = slot->value;
         c->seq = seq > c->seq ? seq : c->seq;
-        if (!c->staged)
-            continue;
-        search_publish(s, c);
-        search_save_if_due(c);
+        publish_staged(s, c);
     }
     return true;
+}
+
+/* Each collection goes on from where its snapshot ends; changes of others are not read for it. */
+static bool follow_one(struct search_set *s, struct str id, int64_t newest, struct err *e)
+{
+    struct collection *c = search_collection_make(s, id, newest);
+    int64_t seq = c->seq;
+    if (!note_changes(s, id, newest, &seq, e) || !load_documents(s, c, e))
+        return false;
+    c->seq = seq > newest ? seq : newest;
+    publish_staged(s, c);
+    search_keep(s, c, SEARCH_CHECK | (search_learn_due(c) ? SEARCH_LEARN : 0));
+    return true;
+}
+
+bool search_follow_first(struct search_set *s, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct str *id;
+    size_t n = 0;
+    int64_t newest = 0;
+    bool good = doc_change_last(s->db, &newest, e) && doc_collection_ids(s->db, a, &id, &n, e);
+    for (size_t i = 0; good && i < n; i++)
+        good = follow_one(s, id[i], newest, e);
+    s->seq = newest;
+    arena_free(a);
+    return good;
 }

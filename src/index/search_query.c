@@ -1,5 +1,7 @@
 #include "index/search_part.h"
 
+#include <stdlib.h>
+
 enum { COLLECTIONS_MAX = 1000 };
 
 /* The views of a search, and which documents of each are candidates. */
@@ -71,6 +73,96 @@ static size_t find_keywords(const struct candidates *c, const struct search_quer
     return bm25_search(c->words, c->n, &query, found, size_min(q->k, BM25_MAX_HITS));
 }
 
+/* ---- Vectors ---- */
+
+/* The query in a collection's space: the caller's for one outside, else by the collection's own
+ * embedder. NULL: there is none. */
+static const float *query_vector(const struct search_view *v, const struct search_query *q,
+                                 struct arena *a, struct search_space **space)
+{
+    for (size_t i = 0; v->outside && i < q->n_vectors; i++) {
+        if (q->vector[i].space != v->outside->outside ||
+            q->vector[i].dimension != vector_dimension(v->outside->vectors))
+            continue;
+        *space = v->outside;
+        return q->vector[i].v;
+    }
+    if (!v->learned)
+        return NULL;
+    *space = v->learned;
+    float *out = arena_array(a, float, lsa_dimension(v->learned->embedder));
+    return lsa_query(v->learned->embedder, q->text, out) ? out : NULL;
+}
+
+/* Hits whose document the view does not know are of a version that it has not seen, or no longer
+ * there: they are dropped. */
+static size_t nearest_in(const struct candidates *c, size_t i, const struct search_query *q,
+                         struct arena *a, struct hit *out, size_t k)
+{
+    struct search_view *v = c->view[i];
+    struct search_space *space = NULL;
+    struct err e;
+    size_t found = 0, n = 0;
+    const float *vector = query_vector(v, q, a, &space);
+    struct vector_query query = {.v = vector, .allowed = c->allowed[i]};
+    if (!vector || !vector_search(space->vectors, &query, out, k, &found, &e))
+        return 0;
+    for (size_t h = 0; h < found; h++) {
+        if (!attributes_id(v->attributes, (uint32_t)out[h].document))
+            continue;
+        out[n] = out[h];
+        out[n++].view = (uint32_t)i;
+    }
+    return n;
+}
+
+static int by_score(const void *x, const void *y)
+{
+    const struct hit *a = x, *b = y;
+    if (a->score != b->score)
+        return a->score < b->score ? 1 : -1;
+    return a->key != b->key ? (a->key > b->key) - (a->key < b->key)
+                            : (a->view > b->view) - (a->view < b->view);
+}
+
+static size_t find_vectors(const struct candidates *c, const struct search_query *q,
+                           struct arena *a, size_t k, struct hit **found)
+{
+    size_t n = 0;
+    *found = arena_array(a, struct hit, k * c->n);
+    for (size_t i = 0; i < c->n; i++)
+        n += nearest_in(c, i, q, a, *found + n, k);
+    if (n)
+        qsort(*found, n, sizeof(**found), by_score);
+    return size_min(n, k);
+}
+
+/* ---- Both ---- */
+
+struct result {
+    const struct candidates *c;
+    struct arena *a;
+    struct search_hit *hit;
+    size_t n;
+};
+
+static struct search_hit *hit_of(struct result *r, const struct hit *h)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->hit[i].chunk == h->key)
+            return &r->hit[i];
+    const struct attributes *at = r->c->view[h->view]->attributes;
+    r->hit[r->n] = (struct search_hit){.chunk = h->key,
+                                       .document = attributes_id(at, (uint32_t)h->document),
+                                       .collection = r->c->which[h->view]};
+    return &r->hit[r->n++];
+}
+
+static struct search_found found_at(const struct hit *h, size_t i)
+{
+    return (struct search_found){.rank = (uint32_t)i + 1, .score = h->score};
+}
+
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e)
 {
@@ -78,18 +170,25 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
     if (q->n_collections > COLLECTIONS_MAX)
         return err_set(e, ERR_LIMIT, "more than %d collections in one search", COLLECTIONS_MAX);
     take_views(&c, s, q, a);
-    struct hit *found = arena_array(a, struct hit, size_min(q->k, BM25_MAX_HITS));
-    *n = find_keywords(&c, q, a, found);
-    *hit = arena_array(a, struct search_hit, *n);
-    for (size_t i = 0; i < *n; i++) {
-        const struct attributes *at = c.view[found[i].view]->attributes;
-        (*hit)[i] = (struct search_hit){.chunk = found[i].key,
-                                        .document = attributes_id(at, (uint32_t)found[i].document),
-                                        .score = found[i].score,
-                                        .collection = c.which[found[i].view],
-                                        .keyword = {(uint32_t)i + 1, found[i].score}};
+    enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
+    size_t k = size_min(q->k, BM25_MAX_HITS), n_words = 0, n_vectors = 0;
+    struct hit *words = arena_array(a, struct hit, k), *vectors = NULL;
+    if (engines & SEARCH_KEYWORD)
+        n_words = find_keywords(&c, q, a, words);
+    if (engines & SEARCH_VECTOR)
+        n_vectors = find_vectors(&c, q, a, k, &vectors);
+    struct result r = {
+        .c = &c, .a = a, .hit = arena_array(a, struct search_hit, n_words + n_vectors)};
+    for (size_t i = 0; i < n_words; i++) {
+        struct search_hit *h = hit_of(&r, &words[i]);
+        h->keyword = found_at(&words[i], i);
+        h->score = words[i].score;
     }
+    for (size_t i = 0; i < n_vectors; i++)
+        hit_of(&r, &vectors[i])->vector = found_at(&vectors[i], i);
     give_back_views(&c);
+    *hit = r.hit;
+    *n = size_min(r.n, k);
     return true;
 }
 

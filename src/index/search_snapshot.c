@@ -52,6 +52,68 @@ static void load_numbers(struct collection *c)
     }
 }
 
+/* Vectors may have been saved a little later than the rest: numbers that nobody has by the
+ * attributes are taken out. */
+static void drop_strangers(const struct collection *c, struct search_space *x, uint32_t numbers)
+{
+    for (uint32_t i = 0; i < numbers; i++)
+        if (!attributes_id(c->attributes, i))
+            search_space_remove(x, i);
+    search_space_commit(x);
+}
+
+static bool load_vectors(struct collection *c, const struct snapshot *s, enum snapshot_part part,
+                         struct vector_index **out, struct err *e)
+{
+    char path[SNAPSHOT_PATH_MAX];
+    int64_t seq;
+    snapshot_part_path(s, part, path);
+    return vector_open(out, path, str_from(c->id), &seq, e);
+}
+
+static bool load_learned(struct collection *c, const struct snapshot *s, struct err *e)
+{
+    struct arena *a = arena_new();
+    struct str saved;
+    struct vector_index *vectors = NULL;
+    struct lsa *m = snapshot_map(s, SNAPSHOT_EMBEDDER, a, &saved, e) ? lsa_load(saved, e) : NULL;
+    bool good = m && load_vectors(c, s, SNAPSHOT_VECTORS, &vectors, e);
+    arena_free(a);
+    if (good && vector_dimension(vectors) != lsa_dimension(m))
+        good = err_set(e, ERR_CORRUPT, "the vectors are of another embedder");
+    if (!good) {
+        lsa_unref(m);
+        vector_free(vectors);
+        return false;
+    }
+    c->learned = search_space_with(m, 0, vectors);
+    c->saved_embedder = lsa_version(m);
+    drop_strangers(c, c->learned, s->numbers);
+    return true;
+}
+
+static bool load_outside(struct collection *c, const struct snapshot *s, struct err *e)
+{
+    struct vector_index *vectors;
+    if (!load_vectors(c, s, SNAPSHOT_OUTSIDE, &vectors, e))
+        return false;
+    c->outside = search_space_with(NULL, s->space, vectors);
+    drop_strangers(c, c->outside, s->numbers);
+    return true;
+}
+
+/* What can be made anew while the rest answers. */
+static void load_spaces(struct collection *c, const struct snapshot *s)
+{
+    struct err e;
+    if (s->part[SNAPSHOT_VECTORS].generation && !load_learned(c, s, &e))
+        log_warn("index_rebuild", kv("collection", str_from(c->id)), kv("reason", str_from(e.msg)));
+    if (!s->part[SNAPSHOT_OUTSIDE].generation || load_outside(c, s, &e))
+        return;
+    log_warn("index_rebuild", kv("collection", str_from(c->id)), kv("reason", str_from(e.msg)));
+    c->due |= SEARCH_OUTSIDE;
+}
+
 static void forget(struct collection *c)
 {
     bm25_clear(c->index);
@@ -69,6 +131,7 @@ void search_load(struct collection *c, int64_t newest)
     good = good && load_keywords(c, &s, &e) && load_attributes(c, &s, &e);
     if (good) {
         load_numbers(c);
+        load_spaces(c, &s);
         c->seq = s.seq;
         c->saved = s;
         return;
@@ -82,52 +145,87 @@ void search_load(struct collection *c, int64_t newest)
 
 /* ---- Saving ---- */
 
-static bool save_keywords(struct snapshot *s, const struct search_view *v, struct err *e)
+static bool put(struct snapshot *s, enum snapshot_part part, struct buf *out, bool whole,
+                struct err *e)
 {
-    struct buf out;
-    buf_init(&out, part_limit);
-    bool good = bm25_save(v->keywords, &out)
-                    ? snapshot_put(s, SNAPSHOT_KEYWORDS, buf_str(&out), e)
-                    : err_set(e, ERR_LIMIT, "an index is larger than a snapshot may be");
-    buf_fini(&out);
+    bool good = whole ? snapshot_put(s, part, buf_str(out), e)
+                      : err_set(e, ERR_LIMIT, "an index is larger than a snapshot may be");
+    buf_fini(out);
     return good;
 }
 
-static bool save_attributes(struct snapshot *s, const struct search_view *v, struct err *e)
+static bool save_texts(struct snapshot *s, const struct search_view *v, struct err *e)
 {
     struct buf out;
     buf_init(&out, part_limit);
-    bool good = attributes_save(v->attributes, &out)
-                    ? snapshot_put(s, SNAPSHOT_ATTRIBUTES, buf_str(&out), e)
-                    : err_set(e, ERR_LIMIT, "attributes are larger than a snapshot may be");
-    buf_fini(&out);
-    return good;
-}
-
-bool search_save(struct collection *c, struct err *e)
-{
-    struct snapshot s;
-    snapshot_begin(&s, c->stem, str_from(c->id), &c->saved);
-    if (!save_keywords(&s, c->view, e) || !save_attributes(&s, c->view, e) ||
-        !snapshot_finish(&s, c->seq, &c->saved, e)) {
-        snapshot_abandon(&s);
+    bool whole = bm25_save(v->keywords, &out);
+    if (!put(s, SNAPSHOT_KEYWORDS, &out, whole, e))
         return false;
-    }
-    c->saved = s;
-    c->unsaved = 0;
-    return true;
+    buf_init(&out, part_limit);
+    whole = attributes_save(v->attributes, &out);
+    return put(s, SNAPSHOT_ATTRIBUTES, &out, whole, e);
 }
 
-/* A failure to save is no failure to catch up: the old snapshot, or none, is as good, only slower.
- */
-void search_save_if_due(struct collection *c)
+static bool save_vectors(struct snapshot *s, enum snapshot_part part, struct search_space *x,
+                         const struct collection *c, int64_t seq, struct err *e)
 {
-    struct err e;
-    uint64_t chunks = attributes_chunks(c->attributes, NULL);
-    if (c->unsaved >= SNAPSHOT_AFTER && c->unsaved >= chunks / 4 && !search_save(c, &e)) {
-        log_warn("index_snapshot", kv("collection", str_from(c->id)), kv("error", str_from(e.msg)));
-        c->unsaved = 0; /* try again after as many changes, or when it closes */
+    char path[SNAPSHOT_PATH_MAX];
+    snapshot_path(s, part, path);
+    return vector_save(x->vectors, path, str_from(c->id), seq, e) && snapshot_note(s, part, e);
+}
+
+/* An embedder does not change, so its file is written once. */
+static bool save_embedder(struct snapshot *s, struct collection *c, const struct lsa *m,
+                          struct err *e)
+{
+    if (c->saved.part[SNAPSHOT_EMBEDDER].generation && c->saved_embedder == lsa_version(m)) {
+        snapshot_keep(s, SNAPSHOT_EMBEDDER, &c->saved);
+        return true;
     }
+    struct buf out;
+    buf_init(&out, part_limit);
+    bool whole = lsa_save(m, &out);
+    return put(s, SNAPSHOT_EMBEDDER, &out, whole, e);
+}
+
+static bool save_spaces(struct snapshot *s, struct collection *c, const struct search_view *v,
+                        struct err *e)
+{
+    if (v->learned && (!save_embedder(s, c, v->learned->embedder, e) ||
+                       !save_vectors(s, SNAPSHOT_VECTORS, v->learned, c, v->seq, e)))
+        return false;
+    s->space = v->outside ? v->outside->outside : 0;
+    return !v->outside || save_vectors(s, SNAPSHOT_OUTSIDE, v->outside, c, v->seq, e);
+}
+
+bool search_save(struct search_set *s, struct collection *c, struct err *e)
+{
+    struct snapshot next;
+    struct search_view *v = search_view_of(s, c);
+    snapshot_begin(&next, c->stem, str_from(c->id), &c->saved);
+    bool good = save_texts(&next, v, e) && save_spaces(&next, c, v, e);
+    next.numbers = numbers_end(c->numbers);
+    good = good && snapshot_finish(&next, v->seq, &c->saved, e);
+    if (good) {
+        c->saved = next;
+        c->saved_embedder = v->learned ? lsa_version(v->learned->embedder) : 0;
+    } else {
+        snapshot_abandon(&next);
+    }
+    /* After a failure, too: it is tried again after as many changes, or when the set is closed. */
+    lock_take(&s->lock);
+    c->saved_changes = v->changes - !good;
+    lock_drop(&s->lock);
+    search_view_unref(v);
+    return good;
+}
+
+bool search_save_due(struct search_set *s, struct collection *c)
+{
+    lock_take(&s->lock);
+    uint64_t unsaved = c->changes - c->saved_changes;
+    lock_drop(&s->lock);
+    return unsaved >= SNAPSHOT_AFTER && unsaved >= attributes_chunks(c->attributes, NULL) / 4;
 }
 
 void search_sweep(struct search_set *s)

@@ -13,10 +13,9 @@
 #define MAGIC UINT64_C(0x3230786469747370) /* "pstidx02" */
 
 static const char *const extension[SNAPSHOT_PARTS] = {
-    [SNAPSHOT_KEYWORDS] = "keywords",
-    [SNAPSHOT_ATTRIBUTES] = "attributes",
-    [SNAPSHOT_EMBEDDER] = "embedder",
-    [SNAPSHOT_VECTORS] = "vectors",
+    [SNAPSHOT_KEYWORDS] = "keywords", [SNAPSHOT_ATTRIBUTES] = "attributes",
+    [SNAPSHOT_EMBEDDER] = "embedder", [SNAPSHOT_VECTORS] = "vectors",
+    [SNAPSHOT_OUTSIDE] = "outside",
 };
 
 struct manifest {
@@ -24,6 +23,8 @@ struct manifest {
     uint64_t checksum; /* of what follows it */
     uint64_t id, generation;
     int64_t seq;
+    int64_t space;
+    uint32_t numbers, unused;
     struct snapshot_file part[SNAPSHOT_PARTS];
 };
 
@@ -32,7 +33,8 @@ static uint64_t checksum_of(const struct manifest *m)
     return hash_stable(str_span((const char *)&m->id, (const char *)(m + 1)));
 }
 
-static void path_of(const struct snapshot *s, enum snapshot_part part, char path[SNAPSHOT_PATH_MAX])
+void snapshot_part_path(const struct snapshot *s, enum snapshot_part part,
+                        char path[SNAPSHOT_PATH_MAX])
 {
     snprintf(path, SNAPSHOT_PATH_MAX, "%s.%ju.%s", s->stem, (uintmax_t)s->part[part].generation,
              extension[part]);
@@ -54,7 +56,7 @@ void snapshot_path(const struct snapshot *s, enum snapshot_part part, char path[
 {
     struct snapshot named = *s;
     named.part[part].generation = s->generation;
-    path_of(&named, part, path);
+    snapshot_part_path(&named, part, path);
 }
 
 bool snapshot_put(struct snapshot *s, enum snapshot_part part, struct str content, struct err *e)
@@ -86,8 +88,12 @@ bool snapshot_note(struct snapshot *s, enum snapshot_part part, struct err *e)
 bool snapshot_finish(struct snapshot *s, int64_t seq, const struct snapshot *old, struct err *e)
 {
     char path[SNAPSHOT_PATH_MAX];
-    struct manifest m = {
-        .magic = MAGIC, .id = s->id, .generation = s->generation, .seq = s->seq = seq};
+    struct manifest m = {.magic = MAGIC,
+                         .id = s->id,
+                         .generation = s->generation,
+                         .numbers = s->numbers,
+                         .space = s->space};
+    m.seq = s->seq = seq;
     memcpy(m.part, s->part, sizeof(m.part));
     m.checksum = checksum_of(&m);
     manifest_path(s->stem, path);
@@ -96,7 +102,7 @@ bool snapshot_finish(struct snapshot *s, int64_t seq, const struct snapshot *old
     for (int i = 0; i < SNAPSHOT_PARTS; i++) {
         if (old->part[i].generation == s->part[i].generation || !old->part[i].generation)
             continue;
-        path_of(old, (enum snapshot_part)i, path);
+        snapshot_part_path(old, (enum snapshot_part)i, path);
         unlink(path);
     }
     return true;
@@ -108,7 +114,7 @@ static void remove_parts(const struct snapshot *s, bool own)
     for (int i = 0; i < SNAPSHOT_PARTS; i++) {
         if (!s->part[i].generation || (own && s->part[i].generation != s->generation))
             continue;
-        path_of(s, (enum snapshot_part)i, path);
+        snapshot_part_path(s, (enum snapshot_part)i, path);
         unlink(path);
     }
 }
@@ -134,7 +140,11 @@ bool snapshot_decode(struct snapshot *out, struct str manifest, struct str id, s
         return err_set(e, ERR_CORRUPT, "the snapshot is of another collection");
     if (m.seq < 0 || m.generation == 0)
         return err_set(e, ERR_CORRUPT, "the manifest makes no sense");
-    *out = (struct snapshot){.id = m.id, .generation = m.generation, .seq = m.seq};
+    *out = (struct snapshot){.id = m.id,
+                             .generation = m.generation,
+                             .seq = m.seq,
+                             .numbers = m.numbers,
+                             .space = m.space};
     memcpy(out->part, m.part, sizeof(m.part));
     return true;
 }
@@ -185,7 +195,7 @@ bool snapshot_map(const struct snapshot *s, enum snapshot_part part, struct aren
                   struct str *out, struct err *e)
 {
     char path[SNAPSHOT_PATH_MAX];
-    path_of(s, part, path);
+    snapshot_part_path(s, part, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_sys(e, ERR_CORRUPT, "cannot open '%s'", path);
@@ -219,7 +229,7 @@ static void note_names(struct map *names, const struct snapshot *s)
     manifest_path(s->stem, path);
     note_name(names, path);
     for (int i = 0; i < SNAPSHOT_PARTS; i++) {
-        path_of(s, (enum snapshot_part)i, path);
+        snapshot_part_path(s, (enum snapshot_part)i, path);
         if (s->part[i].generation)
             note_name(names, path);
     }

@@ -26,7 +26,8 @@ enum snapshot_part {
     SNAPSHOT_KEYWORDS,
     SNAPSHOT_ATTRIBUTES,
     SNAPSHOT_EMBEDDER,
-    SNAPSHOT_VECTORS,
+    SNAPSHOT_VECTORS, /* of the built-in embedder */
+    SNAPSHOT_OUTSIDE, /* vectors of an embedder outside */
     SNAPSHOT_PARTS
 };
 
@@ -37,6 +38,8 @@ struct snapshot {
     uint64_t id;         /* hash of the collection's id */
     uint64_t generation; /* of this set; 0 = none */
     int64_t seq;         /* changes up to here are in it */
+    uint32_t numbers;    /* documents that the parts speak of have numbers below */
+    int64_t space;       /* of SNAPSHOT_OUTSIDE */
     struct snapshot_file {
         uint64_t generation; /* in its name; 0 = there is no such part */
         uint64_t size;
@@ -66,7 +69,10 @@ void snapshot_abandon(const struct snapshot *s);
 
 /* ERR_NOT_FOUND: there is none; ERR_CORRUPT: the manifest is damaged or another collection's. */
 bool snapshot_open(struct snapshot *out, const char *stem, struct str id, struct err *e);
-/* The same from memory. */
+/* Where a part's file lies. */
+void snapshot_part_path(const struct snapshot *s, enum snapshot_part part,
+                        char path[SNAPSHOT_PATH_MAX]);
+/* The manifest from memory. */
 bool snapshot_decode(struct snapshot *out, struct str manifest, struct str id, struct err *e);
 /* A part as it lies in memory, at a multiple of 8 bytes, until the arena is freed. ERR_CORRUPT. */
 bool snapshot_map(const struct snapshot *s, enum snapshot_part part, struct arena *a,

@@ -106,6 +106,8 @@ bool doc_collection_delete(struct db *d, struct str tenant, struct str id, struc
 bool doc_collection_list(struct db *d, struct arena *a, struct str tenant,
                          const struct doc_page *page, struct doc_collection **out, size_t *n,
                          bool *more, struct err *e);
+/* The ids of all collections of all tenants. */
+bool doc_collection_ids(struct db *d, struct arena *a, struct str **out, size_t *n, struct err *e);
 /* Notes a use now, which moves the expiry. Cheap to call often: writes at most once a minute. */
 bool doc_collection_touch(struct db *d, struct str id, struct err *e);
 /* Empties the collections whose time has come, and tells the indexes. */

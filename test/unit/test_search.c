@@ -233,7 +233,6 @@ static void test_snapshots(void)
     search_close(s);
     unlink(snapshot_file(".manifest", &n));
     ok(search_open(&s, d, dir, &e) && finds_all(zebra), "found when it is lost");
-    ok(search_snapshot(s, &e), "written on request");
 
     /* From another life of the database: it says that it has seen changes that never were. */
     search_close(s);
@@ -256,6 +255,96 @@ static void test_snapshots(void)
     ok(!file_exists(orphan), "snapshots of nobody are removed");
     doc_remove(d, late, &e);
     search_catch_up(s, &e);
+}
+
+/* ---- The learned space ---- */
+
+static struct str zoo;
+
+/* Texts of a few subjects, each with words of its own, which go together within it. */
+static void put_subject(int i, int64_t *document)
+{
+    static const char *const words[][6] = {
+        {"engine", "piston", "gearbox", "exhaust", "clutch", "brake"},
+        {"oven", "flour", "yeast", "dough", "crust", "knead"},
+        {"sonata", "violin", "orchestra", "melody", "chord", "tempo"},
+        {"galaxy", "telescope", "nebula", "orbit", "comet", "eclipse"},
+    };
+    const char *const *w = words[i % 4];
+    char name[32];
+    snprintf(name, sizeof(name), "s%d", i);
+    *document =
+        put_one(zoo, name,
+                arena_printf(a, "About %s and %s, %s with %s or %s.", w[i % 6], w[(i + 1) % 6],
+                             w[(i / 6) % 6], w[(i / 3 + 2) % 6], w[(i / 5 + 1) % 6])
+                    .p);
+}
+
+static size_t by_vector(const char *text, int64_t *first, const struct rights *r)
+{
+    struct search_query q = {.collection = &zoo,
+                             .n_collections = 1,
+                             .text = str_from(text),
+                             .k = 10,
+                             .engines = SEARCH_VECTOR,
+                             .rights = r};
+    struct search_hit *hit;
+    size_t n;
+    if (!search_run(s, &q, a, &hit, &n, &e))
+        return 99;
+    *first = n ? hit[0].document : 0;
+    for (size_t i = 0; i < n; i++)
+        if (hit[i].vector.rank != i + 1 || hit[i].keyword.rank)
+            return 98;
+    return n;
+}
+
+static void test_learned(void)
+{
+    enum { DOCUMENTS = 240 };
+    static int64_t document[DOCUMENTS];
+    int64_t first;
+    zoo = make_collection("zoo");
+    for (int i = 0; i < DOCUMENTS; i++)
+        put_subject(i, &document[i]);
+    search_catch_up(s, &e);
+    ok(search_settle(s, 60000), "learns in the background");
+    ok(by_vector("violin", &first, NULL) == 10, "then finds by vectors");
+    int64_t late = put_one(zoo, "late", "A telescope saw a nebula and a comet.");
+    search_catch_up(s, &e);
+    ok(by_vector("telescope nebula comet", &first, NULL) == 10 && first == late,
+       "what came later, too");
+    doc_set_access(d, late, STR("{\"users\":[\"alice\"]}"), &e);
+    search_catch_up(s, &e);
+    ok(by_vector("telescope nebula comet", &first, NULL) == 10 && first != late,
+       "but not for those who may not read it");
+    search_settle(s, 60000);
+    ok(by_vector("telescope nebula comet", &first, &rights_all) == 10 && first == late,
+       "others do, after it was learned again without it");
+    reopen();
+    ok(by_vector("telescope nebula comet", &first, &rights_all) == 10 && first == late,
+       "after opening again");
+    doc_remove(d, late, &e);
+    search_catch_up(s, &e);
+    ok(by_vector("telescope nebula comet", &first, &rights_all) == 10 && first != late, "removed");
+
+    size_t n;
+    static const char *const part[] = {".embedder", ".vectors"};
+    for (size_t i = 0; i < 2 * COUNT(part); i++) {
+        struct str content;
+        search_close(s);
+        const char *path = snapshot_file(part[i % 2], &n);
+        file_read(&content, a, path, 64 << 20, &e);
+        file_replace(path, str_head(content, i < 2 ? 0 : content.len / 2), 0600, &e);
+        ok(n == 1 && search_open(&s, d, dir, &e) && search_settle(s, 60000) &&
+               by_vector("yeast", &first, &rights_all) == 10,
+           "%s is damaged: learned again", part[i % 2]);
+    }
+    doc_collection_delete(d, STR_NONE, zoo, &e);
+    search_catch_up(s, &e);
+    search_settle(s, 60000);
+    snapshot_file(".vectors", &n);
+    ok(n == 0, "with the collection its files go");
 }
 
 /* ---- Threads ---- */
@@ -316,6 +405,7 @@ int main(void)
     test_collections();
     test_rights();
     test_snapshots();
+    test_learned();
     test_threads();
     search_close(s);
     db_close(d);
