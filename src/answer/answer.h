@@ -41,3 +41,7 @@ struct chat_sink *answer_vet(struct call *c, enum answer_policy policy, struct c
  * page, lines and character span of the best supporting sentence, and sends CHAT_CITATION behind
  * the text they belong to. Holds text back only while it could still be a citation. */
 struct chat_sink *answer_cite(struct call *c, struct chat_sink *next);
+
+/* Behind the cite stage: an answer that ends without a citation is held against the passages, and
+ * each sentence that one of them supports by itself is credited to it, in front of CHAT_FINISH. */
+struct chat_sink *answer_credit(struct call *c, struct chat_sink *next);

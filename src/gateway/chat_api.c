@@ -311,11 +311,11 @@ static void put_block(struct chat_writer *w, struct json_writer *j, const struct
 
 /* ---- Citations ---- */
 
-/* The event comes right behind its marker. */
+/* The event comes right behind its marker, or says how far. */
 static void put_annotation(struct chat_writer *w, struct json_writer *j,
                            const struct chat_event *ev)
 {
-    openai_put_citation(j, ev->citation, w->characters);
+    openai_put_citation(j, ev->citation, w->characters - ev->citation->behind);
 }
 
 static void put_unsupported(struct chat_writer *w, struct json_writer *j,

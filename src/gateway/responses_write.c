@@ -521,12 +521,12 @@ static void take_citation(struct responses_writer *w, const struct citation *c)
     if (w->part != TEXT_PART)
         return;
     list_next(&w->annotations, &j);
-    openai_put_citation(&j, c, w->characters);
+    openai_put_citation(&j, c, w->characters - c->behind);
     if (is_streamed(w)) {
         part_event_begin(w, &j, "response.output_text.annotation.added");
         json_kv_int(&j, "annotation_index", (int64_t)w->n_annotations);
         json_key(&j, "annotation");
-        openai_put_citation(&j, c, w->characters);
+        openai_put_citation(&j, c, w->characters - c->behind);
         event_end(&j);
     }
     w->n_annotations++;

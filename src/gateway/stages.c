@@ -207,7 +207,7 @@ static bool invoke(struct request *r, struct err *e)
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)
 {
     return r->n_collections ? answer_vet(&r->call, (enum answer_policy)r->model->unsupported,
-                                         answer_cite(&r->call, next))
+                                         answer_cite(&r->call, answer_credit(&r->call, next)))
                             : next;
 }
 

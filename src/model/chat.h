@@ -161,6 +161,9 @@ enum chat_finish {
 struct citation {
     const struct passage *passage;
     size_t at; /* byte offset in the answer's text: right behind the marker [Source: ...] */
+    /* A citation that no marker asked for comes when its text has gone by: `behind` characters
+     * (code points) came since, and it speaks for the `bare` ones in front of its place. */
+    size_t behind, bare;           /* 0: it comes right behind its marker */
     uint64_t char_start, char_end; /* the supporting span in the document's text, bytes */
     uint32_t line_start, line_end, page;
     struct str quote; /* that span's text */

@@ -114,6 +114,15 @@ for (const kind of ["openai", "anthropic"]) {
       assert.doesNotMatch(textOf(r).text, /turtles\.pdf/);
     });
 
+    test("a model that marks nothing is credited with what its sentences rest on", async () => {
+      words = "I looked it up. A grey heron eats frogs. Turtles are nice.";
+      const cites = (r) => textOf(r).annotations.map((a) => [a.file_id, [...textOf(r).text].slice(0, a.index).join("")]);
+      const want = [[files["heron.md"], "I looked it up. A grey heron eats frogs."]];
+      assert.deepEqual(cites(await ask("What does the grey heron eat?")), want);
+      assert.deepEqual(cites(await s.client.responses.stream({ model: "m", input: "What does the grey heron eat?", tools: search() }).finalResponse()), want);
+      assert.deepEqual(cites(await ask("What does the grey heron eat?", { tools: search({ filters: { type: "eq", key: "group", value: "mammal" } }) })), []);
+    });
+
     test("events: the search, then the text with its citations", async () => {
       words = `${heronSays} [Source: heron.md] Otters hold hands. [Source: otter.txt]`;
       const events = [];
