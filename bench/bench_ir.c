@@ -97,7 +97,8 @@ static void index_corpus(struct collection *c, struct str rest)
         map_set(&c->number, field(v, "_id", c->arena), number);
         enum lang lang = lang_detect(text);
         words_of_passage(&w, lang, title, STR_NONE, text);
-        bm25_add(c->index, c->n, lang, c->n, w.term, w.n, w.length);
+        struct bm25_passage p = words_passage(&w);
+        bm25_add(c->index, (uint32_t)c->n, lang, c->n, &p);
     }
     words_fini(&w);
     bm25_commit(c->index);

@@ -14,10 +14,12 @@ static struct bm25 *make_index(enum lang lang, struct str text)
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
     struct words w = {0};
     words_of_passage(&w, lang, STR_NONE, STR_NONE, text);
-    bm25_add(ix, 1, lang, 1, w.term, w.n, w.length);
+    struct bm25_passage p = words_passage(&w);
+    bm25_add(ix, 1, lang, 1, &p);
     for (size_t i = 0; i < COUNT(others); i++) {
         words_of_passage(&w, LANG_EN, STR_NONE, STR_NONE, str_from(others[i]));
-        bm25_add(ix, 2 + (int64_t)i, LANG_EN, 2 + (int64_t)i, w.term, w.n, w.length);
+        p = words_passage(&w);
+        bm25_add(ix, 2 + (uint32_t)i, LANG_EN, 2 + (int64_t)i, &p);
     }
     bm25_commit(ix);
     words_fini(&w);

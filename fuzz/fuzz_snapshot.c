@@ -1,5 +1,6 @@
 /* A snapshot's parts of any bytes: refused, or an index that can be searched, changed, saved and
  * loaded again. */
+#include "base/hash.h"
 #include "index/attribute.h"
 #include "index/bm25_part.h"
 #include "index/filter.h"
@@ -16,9 +17,11 @@ static void search(const struct bm25_view *v)
     struct bm25_word word[TERMS];
     struct hit hit[K];
     struct bm25_query q = {.word = word};
+    struct dict_cursor c;
     for (uint32_t p = 0; p < v->n_parts; p++)
-        for (uint32_t t = 0; t < v->part[p]->segment->n_terms && q.n < TERMS; t++, q.n++)
-            word[q.n] = (struct bm25_word){v->part[p]->segment->term[t], 1, (uint32_t)q.n};
+        for (bool more = dict_seek(&c, &v->part[p]->segment->dict, 0); more && q.n < TERMS;
+             more = dict_next(&c), q.n++)
+            word[q.n] = (struct bm25_word){hash_stable(dict_word(&c)), 1, (uint32_t)q.n};
     size_t n = bm25_search(&v, 1, &q, hit, K);
     for (size_t i = 0; i < n; i++)
         CHECK(hit[i].score > 0);
@@ -29,11 +32,14 @@ static void use(struct bm25 *ix)
     struct bm25_view *v = bm25_view(ix);
     search(v);
     if (v->n_parts && v->part[0]->segment->n_documents)
-        bm25_remove(ix, v->part[0]->segment->document[0].id);
+        bm25_remove(ix, v->part[0]->segment->document[0].number);
     bm25_view_free(v);
-    uint64_t term[2] = {1, 2};
-    bm25_add(ix, INT64_MAX, LANG_EN, 1, term, 2, 2);
+    struct bm25_token token = {.term = hash_stable(STR("a")), .len = 1, .field = BM25_BODY};
+    struct bm25_passage p = {&token, 1, "a", {0, 0, 1}};
+    bm25_remove(ix, UINT32_MAX);
+    bm25_add(ix, UINT32_MAX, LANG_EN, 1, &p);
     bm25_commit(ix);
+    bm25_merge(ix, true);
 
     struct buf saved;
     struct err e;

@@ -1,4 +1,4 @@
-/* bm25_part.h - what a view of a BM25 index is made of; for bm25.c and bm25_search.c alone. */
+/* bm25_part.h - what a view of a BM25 index is made of; for the files of bm25 alone. */
 #pragma once
 
 #include "index/bm25.h"
@@ -7,21 +7,21 @@ struct part {
     _Atomic uint32_t refs;
     struct segment *segment;
     uint64_t *dead; /* a bit per passage; NULL: all live */
-    uint32_t *df;   /* [n_terms] living passages with the term; NULL: all live */
+    /* [words] how many living passages have the word, and one; 0: not counted yet. Counted when a
+     * search first asks; NULL: all live. */
+    _Atomic uint32_t *df;
     uint32_t n_live;
-    uint64_t length;              /* of the living */
+    double length;                /* of the living */
     uint32_t by_lang[LANG_COUNT]; /* living passages in each language */
-    /* writer only */
-    bool published;
-    uint64_t *fresh;   /* passages that died since df was counted; NULL: none */
-    uint32_t from, to; /* all of them are in [from, to) */
+    bool published;               /* writer only */
 };
 
 struct bm25_view {
     _Atomic uint32_t refs;
     uint32_t n_parts;
     struct bm25_params params; /* of the index */
-    uint64_t n_live, length;
+    uint64_t n_live;
+    double length;
     uint64_t by_lang[LANG_COUNT];
     struct part *part[]; /* oldest and largest first */
 };
@@ -36,8 +36,13 @@ static inline bool bit(const uint64_t *bits, uint32_t i)
     return bits[i / 64] >> i % 64 & 1;
 }
 
-/* How many living passages have a term of the segment. */
-static inline uint32_t part_df(const struct part *p, uint32_t term)
-{
-    return p->df ? p->df[term] : segment_postings(p->segment, term);
-}
+/* How many living passages have the word that the cursor stands on. */
+uint32_t part_df(const struct part *p, const struct dict_cursor *c);
+/* The same of passages whose bit is set. */
+uint32_t part_df_in(const struct part *p, const struct dict_cursor *c, const uint64_t *bits);
+
+/* A bit for every living passage of the documents in `set`; in `a`. */
+uint64_t *part_allowed(const struct part *p, const struct docset *set, struct arena *a);
+/* Takes those out of bits[] that do not fit the clause. */
+struct bm25_clause;
+void part_demand(const struct part *p, const struct bm25_clause *clause, uint64_t *bits);

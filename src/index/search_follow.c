@@ -110,8 +110,8 @@ static void index_chunks(struct search_set *s, struct collection *c, uint32_t nu
     struct str title = d->title.len ? d->title : d->name;
     for (size_t i = 0; i < d->n_chunks; i++) {
         words_of_passage(&s->words, lang, title, d->chunk[i].section, d->chunk[i].text);
-        bm25_add(c->index, number, lang, d->chunk[i].id, s->words.term, s->words.n,
-                 s->words.length);
+        struct bm25_passage p = words_passage(&s->words);
+        bm25_add(c->index, number, lang, d->chunk[i].id, &p);
     }
     if (c->learned)
         search_space_embed(c->learned, number, d);

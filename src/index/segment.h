@@ -1,123 +1,205 @@
 /* segment.h - an immutable inverted file over some passages: what a BM25 index is made of.
  *
- * A term is the 64-bit hash of its text; of two terms that share one (one chance in 10^7 among a
- * million terms) the postings are joined. Terms are sorted by hash, postings of a term by passage
- * and cut into blocks of up to 64, each with the highest score that a posting in it can give, so
- * that a search can pass over what cannot reach its best hits (block-max indexes: Ding and Suel,
- * "Faster Top-k Document Retrieval Using Block-Max Indexes", 2011).
+ * Words lie in a dictionary (index/dict.h). The postings of a word are sorted by passage and cut
+ * into blocks of up to 128, compressed (index/pack.h), each with the highest share of a score that
+ * a posting in it can give, so that a search can pass over what cannot reach its best hits
+ * (block-max indexes: Ding and Suel, "Faster Top-k Document Retrieval Using Block-Max Indexes",
+ * 2011).
  *
- * A block spans fewer than 65,536 passages: a posting is two bytes of distance from the block's
- * first passage and one byte of count. Not delta-coded: 3 bytes against some 1.5, but a posting is
- * found without unpacking what lies before it.
+ * Of each posting there is the passage, how often the word stands in each field, and the places
+ * where it does. The counts are one number, an index into the segment's table of the combinations
+ * that occur, the frequent ones first. The places lie by themselves: only phrases and nearness look
+ * at them.
  *
- * All of it lies in one piece of memory, the image, which is also its form on disk.
+ * All of it lies in one piece of memory, the image, which is also its form on disk; but for tables
+ * of a few bytes per passage and word, which are made when it is opened, nothing is copied.
  *
- * The block maxima hold for the mean length at building time. For another mean m a passage's share
- * grows at most by max(1, m / mean_length), by which a search scales them.
+ * The block maxima hold for the parameters and the mean length at building time; bm25.h says how
+ * a search scales them for others.
  *
- * Units:   lengths count terms; counts above 255 count as 255.
- * Threads: any number may read; the reference count is atomic.
+ * Units:   lengths count terms, weighted by field; counts above SEGMENT_COUNT_MAX are cut off.
+ * Threads: any number may read; reference counts are atomic.
  */
 #pragma once
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "index/dict.h"
+#include "index/pack.h"
 #include "text/lang.h"
 
 #include <stdatomic.h>
 
+/* The parts of a passage that are weighed apart. */
+enum bm25_field { BM25_TITLE, BM25_SECTION, BM25_BODY, BM25_FIELDS };
+
+#define BM25_WEIGHT_MIN .001f
+#define BM25_WEIGHT_MAX 1000.f
 struct bm25_params {
-    float k1, b;
+    float k1, b;               /* 0 to 1000, 0 to 1 */
+    float weight[BM25_FIELDS]; /* how much a word counts in each field, as count and as length */
 };
 
-enum { SEGMENT_BLOCK = 64, SEGMENT_MAX_POSTINGS = 1 << 30, SEGMENT_MAX_PASSAGES = 1 << 28 };
+/* A passage as a list of words, each where it stands. */
+struct bm25_token {
+    uint64_t term; /* hash_stable of its text */
+    uint32_t at;   /* where its text begins in `text` */
+    uint8_t len;   /* of it, 1 to DICT_WORD_MAX */
+    uint8_t field;
+    uint16_t place; /* from 0, over all fields, with gaps where a phrase cannot go on */
+};
 
-struct segment_block {
-    uint32_t base; /* first passage */
-    uint32_t at;   /* its first posting; the next block's `at` is its end */
-    uint32_t last; /* last passage */
-    float max;     /* highest tf part of the score in it */
+struct bm25_passage {
+    const struct bm25_token *token;
+    size_t n;
+    const char *text;
+    uint32_t length[BM25_FIELDS];
+};
+
+enum {
+    SEGMENT_MAX_POSTINGS = 1 << 29,
+    SEGMENT_MAX_PASSAGES = 1 << 28,
+    SEGMENT_COUNT_MAX = 255, /* in the body; 3 in title and section */
+    SEGMENT_SMALL_COUNT = 3,
+    SEGMENT_CODES = 4096,
+};
+
+/* How often a posting's word stands in each field: one entry of the segment's table. */
+struct segment_code {
+    uint8_t count[BM25_FIELDS], zero;
+    uint32_t uses;
 };
 
 struct segment_document {
-    int64_t id;
+    uint32_t number;   /* as given */
     uint32_t first, n; /* its passages */
     uint32_t lang;     /* enum lang: how its words were stemmed */
-    uint32_t zero;
 };
 
-/* Keeps the arena in which the images of several segments lie, until the last of them goes. */
+/* A piece of memory in which images lie, until the last segment in it goes. */
 struct segment_holder {
     _Atomic uint32_t refs;
     struct arena *arena;
+    char *bytes; /* or this */
 };
 
 struct segment {
     _Atomic uint32_t refs;
-    struct bm25_params params;
-    uint32_t n_passages, n_terms, n_blocks, n_postings, n_documents;
-    uint64_t length;   /* sum over all passages */
-    float mean_length; /* for which block maxima were computed */
-    /* In the image: */
-    const uint64_t *term;                    /* [n_terms], rising */
-    const int64_t *key;                      /* [n_passages] the caller's name of each */
-    const struct segment_document *document; /* [n_documents], rising by id */
-    const struct segment_block *block;       /* [n_blocks + 1]; one more as an end mark */
-    const uint32_t *term_block;              /* [n_terms + 1] first block of each */
-    const uint32_t *passage_length;          /* [n_passages] */
-    const uint16_t *distance;                /* [n_postings] from the block's base */
-    const uint8_t *count;                    /* [n_postings] from 1 */
+    struct bm25_params params; /* for which block maxima were computed, */
+    float mean_length;         /* and this */
+    bool loose;                /* `length` has other weights than they have */
+    uint32_t n_passages, n_codes, n_documents;
+    uint64_t n_postings;
+    double total_length;
+    struct dict dict;
+    /* in the image */
+    const struct segment_code *code; /* [n_codes] */
+    const uint8_t *list, *place;     /* postings; places */
+    uint64_t n_list, n_place;        /* bytes */
+    struct str passages;             /* the table of passages, packed */
     struct str image;
-    struct segment_holder *holder; /* NULL: the image is the segment's own */
-    /* Beside it: where terms with equal leading bits begin, and whose a passage is. */
-    uint32_t *bucket;
-    uint32_t *owner; /* [n_passages] index of its document */
-    uint32_t bucket_shift;
+    struct segment_holder *holder;
+    /* beside it */
+    struct segment_document *document; /* [n_documents], in order of passages */
+    uint32_t *by_number;               /* [n_documents] indexes of document[], by number */
+    int64_t *key;                      /* [n_passages] the caller's name of each */
+    uint32_t *owner;                   /* [n_passages] index of its document */
+    float *length;                     /* [n_passages] */
 };
 
 struct segment *segment_ref(struct segment *s);
 void segment_unref(struct segment *s);
 
-#define SEGMENT_NO_TERM UINT32_MAX
-uint32_t segment_find(const struct segment *s, uint64_t term); /* index or SEGMENT_NO_TERM */
-const struct segment_document *segment_find_document(const struct segment *s, int64_t id);
-/* Postings of a term, live or not. */
-static inline uint32_t segment_postings(const struct segment *s, uint32_t term)
+/* The word with this hash; false: the segment has none. */
+static inline bool segment_find(const struct segment *s, uint64_t term, struct dict_cursor *c)
 {
-    return s->block[s->term_block[term + 1]].at - s->block[s->term_block[term]].at;
+    return dict_find(c, &s->dict, term);
 }
 
-/* The share of a score that the counts of one passage give, without the idf. */
+const struct segment_document *segment_find_document(const struct segment *s, uint32_t number);
+
+/* The share of a score that a weighted count gives, without the idf and k1 + 1: below 1. */
+static inline float bm25_share(const struct bm25_params *p, float count, float length, float mean)
+{
+    return count / (count + p->k1 * (1 - p->b + p->b * length / mean));
+}
+
+/* The same times k1 + 1: the part of the formula that counts make. */
 static inline float bm25_tf(const struct bm25_params *p, float count, float length, float mean)
 {
-    return count * (p->k1 + 1) / (count + p->k1 * (1 - p->b + p->b * length / mean));
+    return (p->k1 + 1) * bm25_share(p, count, length, mean);
 }
+
+static inline float bm25_count(const struct bm25_params *p, const struct segment_code *c)
+{
+    return p->weight[BM25_TITLE] * c->count[BM25_TITLE] +
+           p->weight[BM25_SECTION] * c->count[BM25_SECTION] +
+           p->weight[BM25_BODY] * c->count[BM25_BODY];
+}
+
+/* ---- The postings of a word ---- */
+
+struct segment_block {
+    uint32_t after; /* its passages are above this: the last of the block before, or -1 */
+    uint32_t last;  /* last passage */
+    uint32_t n;     /* postings; 0 when only unpacking tells: up to PACK_BLOCK */
+    float max;      /* highest share in it */
+    uint64_t at;    /* in the list */
+    uint64_t place; /* in the places */
+    uint32_t n_place;
+};
+
+/* The blocks of a word: room for segment_n_blocks of its cursor. */
+uint32_t segment_n_blocks(const struct segment *s, const struct dict_cursor *c);
+void segment_blocks(const struct segment *s, const struct dict_cursor *c,
+                    struct segment_block *block);
+
+/* A block, unpacked. */
+struct segment_postings {
+    uint32_t n;
+    uint32_t passage[PACK_BLOCK], code[PACK_BLOCK];
+};
+void segment_unpack(const struct segment *s, const struct segment_block *b,
+                    struct segment_postings *out);
+
+/* Places of one posting of an unpacked block: at most SEGMENT_PLACES, rising within each field,
+ * fields in their order. Returns how many. */
+enum { SEGMENT_PLACES = SEGMENT_COUNT_MAX + 2 * SEGMENT_SMALL_COUNT };
+size_t segment_places(const struct segment *s, const struct segment_block *b,
+                      const struct segment_postings *p, uint32_t which,
+                      uint32_t out[SEGMENT_PLACES]);
+/* The same for a caller who has counted: the posting's n places are the block's from `from` on. */
+void segment_places_at(const struct segment *s, const struct segment_block *b, size_t from,
+                       uint32_t *out, size_t n);
 
 /* ---- Building. Passages of one document follow each other. ---- */
 
 struct segment_builder;
-struct segment_builder *segment_builder_new(struct bm25_params params);
+struct segment_builder *segment_builder_new(void);
 void segment_builder_free(struct segment_builder *b);
-/* `term` is used as scratch: it comes back sorted. Repeats count. */
-void segment_builder_add(struct segment_builder *b, int64_t document, enum lang lang, int64_t key,
-                         uint64_t *term, size_t n, uint32_t length);
+void segment_builder_add(struct segment_builder *b, uint32_t document, enum lang lang, int64_t key,
+                         const struct bm25_passage *p);
 uint32_t segment_builder_passages(const struct segment_builder *b);
-uint64_t segment_builder_postings(const struct segment_builder *b);
-bool segment_builder_holds(const struct segment_builder *b, int64_t document);
+uint64_t segment_builder_tokens(const struct segment_builder *b);
+bool segment_builder_holds(const struct segment_builder *b, uint32_t document);
 /* Makes a segment of what was added and empties the builder. At least one passage. */
-struct segment *segment_build(struct segment_builder *b);
+struct segment *segment_build(struct segment_builder *b, const struct bm25_params *params);
 
 /* Joins segments in order, without the dead. dead[i]: a bit per passage, or NULL. At least one
  * passage lives, and together they hold at most SEGMENT_MAX_POSTINGS. */
-struct segment *segment_merge(struct segment *const *s, const uint64_t *const *dead, size_t n);
+struct segment *segment_merge(struct segment *const *s, const uint64_t *const *dead, size_t n,
+                              const struct bm25_params *params);
 
-/* Takes the arena over, with one reference for the caller. */
-struct segment_holder *segment_holder_new(struct arena *arena);
+/* ---- Images ---- */
+
+/* Takes the arena, or bytes from mem_new, over, with one reference for the caller. */
+struct segment_holder *segment_holder_new(struct arena *arena, char *bytes);
 void segment_holder_unref(struct segment_holder *h);
 
-/* A segment from its image, as read from a file: every offset in it is checked, so that a damaged
- * image gives ERR_CORRUPT and never a wild read. The image is copied, unless it lies in a holder,
- * aligned to 8 bytes: then it stays there. */
+/* A segment from its image, which lies at a multiple of 8 in the holder. All that a search follows
+ * is checked, so that a damaged image gives ERR_CORRUPT and never a wild read; places are checked
+ * when they are looked at. With other weights than it was built for its lengths are computed anew.
+ */
 bool segment_load(struct segment **out, struct str image, struct segment_holder *holder,
-                  struct err *e);
+                  const struct bm25_params *params, struct err *e);

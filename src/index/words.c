@@ -6,35 +6,79 @@
 
 #include <stdlib.h>
 
+enum { FIELD_GAP = 8 }; /* places between fields, so that nothing stands beside another's words */
+
 void words_fini(struct words *w)
 {
     mem_free(w->term);
+    mem_free(w->token);
+    mem_free(w->text);
     *w = (struct words){0};
 }
 
-static void add_text(struct words *w, enum lang lang, struct str text)
+static void make_room(struct words *w, size_t len)
+{
+    if (w->n == w->room) {
+        w->room = w->room * 2 + 256;
+        w->term = mem_resize(w->term, w->room, sizeof(*w->term));
+        w->token = mem_resize(w->token, w->room, sizeof(*w->token));
+    }
+    if (w->n_text + len > w->text_room) {
+        w->text_room = w->text_room * 2 + 4096;
+        w->text = mem_resize(w->text, w->text_room, 1);
+    }
+}
+
+/* As much of a term as a dictionary takes. */
+static struct str cut(struct str term)
+{
+    return str_head(term, utf8_cut(term, DICT_WORD_MAX));
+}
+
+/* Returns the place behind its last word. */
+static uint32_t add_text(struct words *w, enum lang lang, struct str text, enum bm25_field field,
+                         uint32_t place)
 {
     struct terms t;
     struct term term;
     terms_begin(&t, text, lang, TERMS_DOCUMENT);
     while (terms_next(&t, &term)) {
-        if (w->n == w->room) {
-            w->room = w->room * 2 + 256;
-            w->term = mem_resize(w->term, w->room, sizeof(*w->term));
-        }
-        w->term[w->n++] = hash_stable(term.text);
+        struct str word = cut(term.text);
+        if (word.len == 0)
+            continue;
+        make_room(w, word.len);
+        uint64_t hash = hash_stable(word);
+        w->term[w->n] = hash;
+        w->token[w->n++] =
+            (struct bm25_token){.term = hash,
+                                .at = (uint32_t)w->n_text,
+                                .len = (uint8_t)word.len,
+                                .field = (uint8_t)field,
+                                .place = (uint16_t)size_min(place + term.place, UINT16_MAX)};
+        memcpy(w->text + w->n_text, word.p, word.len);
+        w->n_text += word.len;
+        w->field_length[field] += !term.extra;
         w->length += !term.extra;
     }
+    return place + t.place + (t.place ? FIELD_GAP : 0);
 }
 
 void words_of_passage(struct words *w, enum lang lang, struct str title, struct str section,
                       struct str text)
 {
-    w->n = 0;
+    w->n = w->n_text = 0;
     w->length = 0;
-    add_text(w, lang, title);
-    add_text(w, lang, section);
-    add_text(w, lang, text);
+    memset(w->field_length, 0, sizeof(w->field_length));
+    uint32_t place = add_text(w, lang, title, BM25_TITLE, 0);
+    place = add_text(w, lang, section, BM25_SECTION, place);
+    add_text(w, lang, text, BM25_BODY, place);
+}
+
+struct bm25_passage words_passage(const struct words *w)
+{
+    struct bm25_passage p = {.token = w->token, .n = w->n, .text = w->text};
+    memcpy(p.length, w->field_length, sizeof(p.length));
+    return p;
 }
 
 static bool is_stop(struct str word, const enum lang *lang, size_t n)
@@ -59,7 +103,7 @@ static size_t forms_of(uint64_t form[WORDS_LANGS], const struct term *term, cons
 {
     size_t n = 0;
     for (size_t l = 0; l < n_langs; l++) {
-        uint64_t h = hash_stable(term->dense ? term->text : stem_word(lang[l], term->text));
+        uint64_t h = hash_stable(cut(term->dense ? term->text : stem_word(lang[l], term->text)));
         size_t i = 0;
         while (i < n && form[i] != h)
             i++;

@@ -14,17 +14,23 @@
 #include "index/bm25.h"
 #include "text/lang.h"
 
-/* A passage's terms, hashed; a zeroed struct is empty. Reused from passage to passage. */
+/* A passage's words; a zeroed struct is empty. Reused from passage to passage. */
 struct words {
-    uint64_t *term;
+    uint64_t *term; /* hashes of the texts, as in token[] */
+    struct bm25_token *token;
     size_t n, room;
     uint32_t length; /* for the formula: without what is there only for short queries */
+    uint32_t field_length[BM25_FIELDS];
+    char *text; /* of the tokens */
+    size_t n_text, text_room;
 };
 
 void words_fini(struct words *w);
 /* Replaces what was in it by the words of a passage; title and section may be "". */
 void words_of_passage(struct words *w, enum lang lang, struct str title, struct str section,
                       struct str text);
+/* What bm25_add takes; borrowed from `w` until it is filled again. */
+struct bm25_passage words_passage(const struct words *w);
 
 enum { WORDS_QUERY_BYTES = 8192, WORDS_LANGS = 6 };
 

@@ -97,6 +97,7 @@ void terms_begin(struct terms *t, struct str text, enum lang lang, enum terms_fo
 {
     t->text = text;
     t->at = 0;
+    t->place = 0;
     t->lang = lang;
     t->use = use;
     t->in_run = t->single_done = false;
@@ -141,12 +142,13 @@ static bool take_word(struct terms *t, struct term *out)
     struct str s = t->text;
     size_t start = t->at, ascii = take_ascii(t, start), end = word_end(s, ascii);
     t->at = end;
+    uint32_t place = t->place++;
     struct str word = {t->word, ascii - start};
     if (end > ascii && ascii - start < TERMS_WORD_MAX)
         word = fold(t, start, start + utf8_cut(str_span(s.p + start, s.p + end), TERMS_WORD_MAX));
     if (word.len == 0 || terms_is_stop(t->lang, word))
         return false;
-    *out = (struct term){stem_word(t->lang, word), start, end, false, false};
+    *out = (struct term){stem_word(t->lang, word), start, end, place, false, false};
     return true;
 }
 
@@ -159,15 +161,16 @@ static bool take_dense(struct terms *t, size_t end, struct term *out)
     bool lonely = !t->in_run && !pair;
     if (!t->single_done && (lonely || t->use == TERMS_DOCUMENT)) {
         t->single_done = true;
-        *out = (struct term){fold(t, start, end), start, end, !lonely, true};
+        *out = (struct term){fold(t, start, end), start, end, t->place, !lonely, true};
         return out->text.len > 0;
     }
     t->single_done = false;
     t->in_run = pair;
     t->at = end;
+    uint32_t place = t->place++;
     if (!pair)
         return false;
-    *out = (struct term){fold(t, start, pair_end), start, pair_end, false, true};
+    *out = (struct term){fold(t, start, pair_end), start, pair_end, place, false, true};
     return out->text.len > 0;
 }
 

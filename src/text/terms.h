@@ -26,6 +26,7 @@ enum { TERMS_WORD_MAX = 64 };
 struct term {
     struct str text;
     size_t start, end; /* bytes of the text that it was made from */
+    uint32_t place;    /* from 0: words before it, stop words too; in dense scripts characters */
     bool extra;        /* a single character of a document: not part of its length */
     bool dense;        /* characters of a script without spaces: not stemmed */
 };
@@ -35,6 +36,7 @@ struct terms {
     size_t at;
     enum lang lang;
     enum terms_for use;
+    uint32_t place;
     bool in_run;                    /* the character before `at` was of the same dense run */
     bool single_done;               /* the character at `at` was given alone: its pair comes next */
     char word[TERMS_WORD_MAX * 11]; /* the folded word */

@@ -2,20 +2,25 @@
  * formula that bm25.h gives, in double precision. Tests compare the real one with it. */
 #pragma once
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "index/bm25.h"
 #include "tap.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MODEL_PASSAGES = 16384, MODEL_TERMS = 64 };
 
 struct model_passage {
-    int64_t document, key;
-    uint64_t term[MODEL_TERMS];
+    uint32_t document;
+    int64_t key;
+    unsigned term[MODEL_TERMS];
+    uint64_t hash[MODEL_TERMS];
+    uint8_t field[MODEL_TERMS]; /* rising */
     size_t n;
-    uint32_t length;
+    uint32_t length[BM25_FIELDS];
 };
 
 struct model {
@@ -29,38 +34,88 @@ __attribute__((unused)) static unsigned model_random(struct model *m, unsigned b
     return (unsigned)rand_r(&m->seed) % below;
 }
 
-/* A term of a vocabulary in which small numbers are common, spread over all 64 bits. */
-__attribute__((unused)) static uint64_t model_term(unsigned i)
+/* The text of a term of a vocabulary in which small numbers are common. */
+__attribute__((unused)) static struct str model_text(unsigned i, char text[16])
 {
-    return (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (struct str){text, (size_t)snprintf(text, 16, "w%u", i)};
 }
 
-__attribute__((unused)) static uint64_t model_draw(struct model *m, unsigned vocabulary)
+__attribute__((unused)) static uint64_t model_term(unsigned i)
+{
+    char text[16];
+    return hash_stable(model_text(i, text));
+}
+
+__attribute__((unused)) static unsigned model_draw(struct model *m, unsigned vocabulary)
 {
     unsigned a = model_random(m, vocabulary), b = model_random(m, vocabulary);
     unsigned c = model_random(m, vocabulary);
-    return model_term(a * (b + 1ull) / vocabulary * (c + 1ull) / vocabulary);
+    return (unsigned)(a * (b + 1ull) / vocabulary * (c + 1ull) / vocabulary);
 }
 
-/* A document of some passages, to the model and to the index. */
-__attribute__((unused)) static void model_add(struct model *m, struct bm25 *ix, int64_t document,
-                                              size_t passages, unsigned vocabulary)
+/* The terms one after another, to the index. */
+__attribute__((unused)) static void model_put(struct bm25 *ix, uint32_t document, enum lang lang,
+                                              int64_t key, const unsigned *term,
+                                              const uint8_t *field, size_t n,
+                                              const uint32_t length[BM25_FIELDS])
+{
+    struct bm25_token *token = mem_array(n, sizeof(*token));
+    char *text = mem_new(n * 16 + 1);
+    struct bm25_passage p = {.token = token, .n = n, .text = text};
+    memcpy(p.length, length, sizeof(p.length));
+    for (size_t i = 0; i < n; i++) {
+        struct str word = model_text(term[i], text + i * 16);
+        token[i] = (struct bm25_token){.term = hash_stable(word),
+                                       .at = (uint32_t)i * 16,
+                                       .len = (uint8_t)word.len,
+                                       .field = field ? field[i] : BM25_BODY,
+                                       .place = (uint16_t)i};
+    }
+    bm25_add(ix, document, lang, key, &p);
+    mem_free(token);
+    mem_free(text);
+}
+
+/* The same for a few terms in the body. */
+__attribute__((unused)) static void model_put_body(struct bm25 *ix, uint32_t document,
+                                                   enum lang lang, int64_t key,
+                                                   const unsigned *term, size_t n)
+{
+    model_put(ix, document, lang, key, term, NULL, n,
+              (uint32_t[BM25_FIELDS]){[BM25_BODY] = (uint32_t)n});
+}
+
+/* A document of some passages, to the model and to the index. With fields, up to 3 terms are in the
+ * title and 3 in the section. */
+__attribute__((unused)) static void model_add_fields(struct model *m, struct bm25 *ix,
+                                                     uint32_t document, size_t passages,
+                                                     unsigned vocabulary, bool fields)
 {
     for (size_t i = 0; i < passages && m->n < MODEL_PASSAGES; i++) {
         struct model_passage *p = &m->passage[m->n++];
-        p->document = document;
-        p->key = document * 1000 + (int64_t)i;
-        p->n = 1 + model_random(m, MODEL_TERMS);
-        p->length = (uint32_t)p->n + model_random(m, 3);
-        for (size_t k = 0; k < p->n; k++)
+        *p = (struct model_passage){.document = document,
+                                    .key = (int64_t)document * 1000 + (int64_t)i,
+                                    .n = 1 + model_random(m, MODEL_TERMS)};
+        size_t title = fields ? model_random(m, 4) : 0;
+        size_t section = fields ? title + model_random(m, 4) : 0;
+        for (size_t k = 0; k < p->n; k++) {
             p->term[k] = model_draw(m, vocabulary);
-        uint64_t copy[MODEL_TERMS];
-        memcpy(copy, p->term, sizeof(copy));
-        bm25_add(ix, document, LANG_OTHER, p->key, copy, p->n, p->length);
+            p->hash[k] = model_term(p->term[k]);
+            p->field[k] = k < title ? BM25_TITLE : k < section ? BM25_SECTION : BM25_BODY;
+            p->length[p->field[k]]++;
+        }
+        p->length[BM25_BODY] += model_random(m, 3);
+        model_put(ix, document, LANG_OTHER, p->key, p->term, p->field, p->n, p->length);
     }
 }
 
-__attribute__((unused)) static void model_remove(struct model *m, int64_t document)
+__attribute__((unused)) static void model_add(struct model *m, struct bm25 *ix, uint32_t document,
+                                              size_t passages, unsigned vocabulary)
+{
+    model_add_fields(m, ix, document, passages, vocabulary, false);
+}
+
+__attribute__((unused)) static void model_remove(struct model *m, uint32_t document)
 {
     size_t n = 0;
     for (size_t i = 0; i < m->n; i++)
@@ -69,18 +124,28 @@ __attribute__((unused)) static void model_remove(struct model *m, int64_t docume
     m->n = n;
 }
 
-static double model_count(const struct model_passage *p, uint64_t term)
+/* Weighted. */
+static double model_count(const struct model_passage *p, const struct bm25_params *params,
+                          uint64_t term)
 {
     double count = 0;
     for (size_t i = 0; i < p->n; i++)
-        count += p->term[i] == term;
+        count += p->hash[i] == term ? (double)params->weight[p->field[i]] : 0;
     return count;
 }
 
-static bool model_allows(const struct bm25_query *q, size_t view, int64_t document)
+static double model_length(const struct model_passage *p, const struct bm25_params *params)
+{
+    double length = 0;
+    for (int f = 0; f < BM25_FIELDS; f++)
+        length += (double)params->weight[f] * p->length[f];
+    return length;
+}
+
+static bool model_allows(const struct bm25_query *q, size_t view, uint32_t document)
 {
     const struct docset *set = q->allowed ? q->allowed[view] : NULL;
-    return !set || docset_has(set, (uint32_t)document);
+    return !set || docset_has(set, document);
 }
 
 static int model_best_first(const void *a, const void *b)
@@ -99,27 +164,35 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
                                                    const struct bm25_query *q, struct hit *hit)
 {
     double total = 0, length = 0;
-    double *score = mem_array(n_models * MODEL_PASSAGES, sizeof(*score));
+    size_t rows = n_models * MODEL_PASSAGES;
+    double *score = mem_array(rows, sizeof(*score));
+    double *count = mem_array(rows * (q->n + 1), sizeof(*count));
     for (size_t v = 0; v < n_models; v++)
         for (size_t i = 0; i < m[v]->n; i++) {
-            total++;
-            length += m[v]->passage[i].length;
+            const struct model_passage *p = &m[v]->passage[i];
+            bool counts = !q->own_statistics || model_allows(q, v, p->document);
+            total += counts;
+            length += counts ? model_length(p, &params) : 0;
+            for (size_t t = 0; t < q->n; t++)
+                count[t * rows + v * MODEL_PASSAGES + i] = model_count(p, &params, q->word[t].term);
         }
     for (size_t t = 0; t < q->n; t++) {
         double df = 0;
         for (size_t f = 0; f < q->n; f++)
             for (size_t v = 0; v < n_models && q->word[f].group == q->word[t].group; v++)
                 for (size_t i = 0; i < m[v]->n; i++)
-                    df += model_count(&m[v]->passage[i], q->word[f].term) > 0;
+                    df += count[f * rows + v * MODEL_PASSAGES + i] > 0 &&
+                          (!q->own_statistics || model_allows(q, v, m[v]->passage[i].document));
         df = fmin(df, total);
         double idf = log(1 + (total - df + .5) / (df + .5));
         for (size_t v = 0; v < n_models; v++)
             for (size_t i = 0; i < m[v]->n; i++) {
                 const struct model_passage *p = &m[v]->passage[i];
-                double tf = model_count(p, q->word[t].term);
-                double norm = 1 - params.b + params.b * p->length / (length / total);
-                score[v * MODEL_PASSAGES + i] += (double)q->word[t].weight * idf * tf *
-                                                 (params.k1 + 1) / (tf + params.k1 * norm);
+                double tf = count[t * rows + v * MODEL_PASSAGES + i];
+                double norm = 1 - params.b + params.b * model_length(p, &params) / (length / total);
+                if (tf > 0)
+                    score[v * MODEL_PASSAGES + i] += (double)q->word[t].weight * idf * tf *
+                                                     (params.k1 + 1) / (tf + params.k1 * norm);
             }
     }
     size_t n = 0;
@@ -131,6 +204,7 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
                 hit[n++] = (struct hit){p->key, p->document, sum, (uint32_t)v};
         }
     mem_free(score);
+    mem_free(count);
     if (n)
         qsort(hit, n, sizeof(*hit), model_best_first);
     return n;

@@ -21,8 +21,7 @@ static void test_cases(void)
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
     static const unsigned text[3][2] = {{CAT, DOG}, {CAT, DOG}, {EEL, DOG}};
     for (int64_t i = 0; i < 3; i++) {
-        uint64_t term[2] = {model_term(text[i][0]), model_term(text[i][1])};
-        bm25_add(ix, 10 + i, LANG_EN, i, term, 2, 2);
+        model_put_body(ix, 10 + (uint32_t)i, LANG_EN, i, text[i], 2);
     }
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
@@ -44,16 +43,20 @@ static const struct {
     const char *name;
     size_t passages, most_per_document;
     unsigned vocabulary, commits;
-    float k1, b;
+    float k1, b, title, section;
 } corpora[] = {
-    {"one passage", 1, 1, 5, 1, 0.9f, 0.4f},
-    {"few words, many repeats", 500, 3, 8, 1, 0.9f, 0.4f},
-    {"many words", 3000, 5, 3000, 1, 0.9f, 0.4f},
-    {"many small segments", 2000, 2, 300, 40, 0.9f, 0.4f},
-    {"other parameters", 2500, 4, 400, 3, 1.2f, 0.75f},
-    {"length does not matter", 2500, 4, 400, 1, 2.0f, 0},
-    {"several windows", 16384, 7, 120, 2, 0.9f, 0.4f},
-    {"several windows, rare words", 16384, 7, 20000, 1, 0.9f, 0.4f},
+    {"one passage", 1, 1, 5, 1, 0.9f, 0.4f, 0, 0},
+    {"few words, many repeats", 500, 3, 8, 1, 0.9f, 0.4f, 0, 0},
+    {"many words", 3000, 5, 3000, 1, 0.9f, 0.4f, 0, 0},
+    {"many small segments", 2000, 2, 300, 40, 0.9f, 0.4f, 0, 0},
+    {"other parameters", 2500, 4, 400, 3, 1.2f, 0.75f, 0, 0},
+    {"length does not matter", 2500, 4, 400, 1, 2.0f, 0, 0, 0},
+    {"several windows", 16384, 7, 120, 2, 0.9f, 0.4f, 0, 0},
+    {"several windows, rare words", 16384, 7, 20000, 1, 0.9f, 0.4f, 0, 0},
+    {"fields that count alike", 2500, 4, 300, 2, 1.2f, 0.75f, 1, 1},
+    {"titles count more, sections less", 16384, 4, 300, 3, 1.2f, 0.75f, 3, 0.5f},
+    {"length alone", 2500, 4, 300, 2, 1.2f, 1, 2, 2},
+    {"presence alone", 2500, 4, 300, 2, 0, 0, 2, 2},
 };
 
 static void draw_query(struct model *m, unsigned vocabulary, struct bm25_word *word,
@@ -63,8 +66,8 @@ static void draw_query(struct model *m, unsigned vocabulary, struct bm25_word *w
     size_t want = 1 + model_random(m, 8);
     uint32_t group = 0;
     while (q->n < want) {
-        uint64_t term = model_random(m, 2) ? model_draw(m, vocabulary)
-                                           : model_term(model_random(m, vocabulary));
+        uint64_t term = model_term(model_random(m, 2) ? model_draw(m, vocabulary)
+                                                      : model_random(m, vocabulary));
         bool known = false;
         for (size_t i = 0; i < q->n; i++)
             known = known || word[i].term == term;
@@ -83,16 +86,21 @@ static void test_against_model(void)
     static const size_t ks[] = {1, 10, 100, 200};
     const struct model *models = &m;
     for (size_t c = 0; c < COUNT(corpora); c++) {
-        struct bm25_params params = {corpora[c].k1, corpora[c].b};
+        bool fields = corpora[c].title > 0;
+        struct bm25_params params = {corpora[c].k1, corpora[c].b, {1, 1, 1}};
+        if (fields) {
+            params.weight[BM25_TITLE] = corpora[c].title;
+            params.weight[BM25_SECTION] = corpora[c].section;
+        }
         struct bm25 *ix = bm25_new(params);
         m.n = 0;
         m.seed = (unsigned)c + 1;
         size_t step = corpora[c].passages / corpora[c].commits;
-        for (int64_t document = 1; m.n < corpora[c].passages; document++) {
+        for (uint32_t document = 1; m.n < corpora[c].passages; document++) {
             size_t before = m.n / step;
-            model_add(&m, ix, document,
-                      1 + model_random(&m, (unsigned)corpora[c].most_per_document),
-                      corpora[c].vocabulary);
+            model_add_fields(&m, ix, document,
+                             1 + model_random(&m, (unsigned)corpora[c].most_per_document),
+                             corpora[c].vocabulary, fields);
             if (m.n / step != before)
                 bm25_commit(ix);
         }
@@ -120,7 +128,7 @@ static void test_filters(void)
     const struct model *models = &m;
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
     m.seed = 5;
-    for (int64_t document = 1; document <= 700; document++)
+    for (uint32_t document = 1; document <= 700; document++)
         model_add(&m, ix, document * 3, 5, 200);
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
@@ -137,6 +145,7 @@ static void test_filters(void)
             struct bm25_query q;
             draw_query(&m, 200, word, &q);
             q.allowed = (const struct docset *const *)&set;
+            q.own_statistics = round % 2;
             size_t expect = model_search(&models, 1, BM25_DEFAULT, &q, want);
             good = good && model_same(got, bm25_search(&v, 1, &q, got, 50), want, expect, 50);
             docset_free(set);
@@ -158,7 +167,7 @@ static void test_union(void)
     for (int i = 0; i < 3; i++) {
         ix[i] = bm25_new(BM25_DEFAULT);
         m[i].seed = (unsigned)i + 40;
-        for (int64_t document = 1; document <= 100 + 300 * i; document++)
+        for (uint32_t document = 1; document <= 100 + 300 * (uint32_t)i; document++)
             model_add(&m[i], ix[i], document, 2, 150 + 100 * (unsigned)i);
         bm25_commit(ix[i]);
         v[i] = bm25_view(ix[i]);
@@ -188,13 +197,13 @@ static void test_union(void)
 static void test_limits(void)
 {
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
-    uint64_t *term = mem_array(1000, sizeof(*term));
+    unsigned *term = mem_array(1000, sizeof(*term));
     struct bm25_word *word = mem_array(1000, sizeof(*word));
     for (unsigned i = 0; i < 1000; i++) {
-        term[i] = model_term(3);
+        term[i] = 3;
         word[i] = (struct bm25_word){model_term(i), 1, i};
     }
-    bm25_add(ix, 1, LANG_EN, 1, term, 1000, 1000);
+    model_put_body(ix, 1, LANG_EN, 1, term, 1000);
     bm25_commit(ix);
     const struct bm25_view *v = bm25_view(ix);
     struct hit hit[2];

@@ -1,63 +1,116 @@
-/* One segment: what goes in comes out, term by term; merging drops the dead. */
+/* One segment: what goes in comes out, word by word; merging drops the dead. */
 #include "index/segment.h"
+#include "base/hash.h"
 #include "tap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { PASSAGES = 70000, TERMS = 5 };
 
-/* Term t stands in the passages that t + 1 divides, t + 1 times. Passage p is of document p / 7. */
-static uint64_t name(unsigned t)
+static const struct bm25_params params = {0.9f, 0.4f, {2, 1, 1}};
+
+/* Term t stands in the passages that t + 1 divides: once in the title if 7 divides the passage, and
+ * t + 1 times in the body, at places 10, 12, 14 ... Passage p is of document p / 7. */
+static struct str name(unsigned t, char text[16])
 {
-    return (t + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (struct str){text, (size_t)snprintf(text, 16, "term%u", t)};
+}
+
+static uint64_t hash_of(unsigned t)
+{
+    char text[16];
+    return hash_stable(name(t, text));
+}
+
+static void add_token(struct bm25_passage *p, struct bm25_token *token, unsigned t, uint8_t field,
+                      size_t place)
+{
+    token[p->n++] = (struct bm25_token){
+        .term = hash_of(t), .at = t * 16, .len = 5, .field = field, .place = (uint16_t)place};
+    p->length[field]++;
+}
+
+static void add_passage(struct segment_builder *b, uint32_t i)
+{
+    struct bm25_token token[32];
+    char text[TERMS * 16];
+    struct bm25_passage p = {.token = token, .text = text};
+    for (unsigned t = 0; t < TERMS; t++)
+        name(t, text + t * 16);
+    for (unsigned t = 0; t < TERMS; t++)
+        if (i % 7 == 0 && i % (t + 1) == 0)
+            add_token(&p, token, t, BM25_TITLE, t);
+    for (unsigned t = 0; t < TERMS; t++)
+        for (unsigned k = 0; i % (t + 1) == 0 && k <= t; k++)
+            add_token(&p, token, t, BM25_BODY, 10 + 2 * k);
+    segment_builder_add(b, i / 7, LANG_DE, i, &p);
 }
 
 static struct segment *build(uint32_t first, uint32_t n)
 {
-    struct segment_builder *b = segment_builder_new((struct bm25_params){0.9f, 0.4f});
-    for (uint32_t p = first; p < first + n; p++) {
-        uint64_t term[32];
-        size_t len = 0;
-        for (unsigned t = 0; t < TERMS; t++)
-            for (unsigned i = 0; p % (t + 1) == 0 && i <= t; i++)
-                term[len++] = name(t);
-        segment_builder_add(b, p / 7, LANG_DE, p, term, len, (uint32_t)len);
-    }
+    struct segment_builder *b = segment_builder_new();
+    for (uint32_t p = first; p < first + n; p++)
+        add_passage(b, p);
     ok(segment_builder_passages(b) == n && segment_builder_holds(b, first / 7) &&
-           !segment_builder_holds(b, -1),
+           !segment_builder_holds(b, UINT32_MAX),
        "the builder knows what it holds");
-    struct segment *s = segment_build(b);
+    struct segment *s = segment_build(b, &params);
     ok(segment_builder_passages(b) == 0, "and is empty afterwards");
     segment_builder_free(b);
     return s;
 }
 
+static bool places_right(const struct segment *s, const struct segment_block *b,
+                         const struct segment_postings *p, uint32_t i, unsigned t)
+{
+    uint32_t place[SEGMENT_PLACES];
+    bool title = s->key[p->passage[i]] % 7 == 0;
+    size_t n = segment_places(s, b, p, i, place);
+    if (n != t + 1 + title || (title && place[0] != t))
+        return false;
+    for (unsigned k = 0; k <= t; k++)
+        if (place[k + title] != 10 + 2 * k)
+            return false;
+    return true;
+}
+
 /* The postings of term t are those of the living passages of [0, PASSAGES) by key. */
 static bool right(const struct segment *s, unsigned t, bool (*lives)(uint32_t))
 {
-    uint32_t index = segment_find(s, name(t)), p = 0;
-    if (index == SEGMENT_NO_TERM)
+    static struct segment_block block[PASSAGES];
+    struct dict_cursor c;
+    uint32_t p = 0, df = 0;
+    if (!segment_find(s, hash_of(t), &c))
         return false;
-    for (uint32_t k = s->term_block[index]; k < s->term_block[index + 1]; k++) {
-        const struct segment_block *b = &s->block[k];
+    uint32_t n = segment_n_blocks(s, &c);
+    segment_blocks(s, &c, block);
+    for (uint32_t k = 0; k < n; k++) {
+        struct segment_postings out;
         float max = 0;
-        for (uint32_t at = b->at; at < b[1].at; at++) {
+        segment_unpack(s, &block[k], &out);
+        for (uint32_t i = 0; i < out.n; i++, df++) {
             while (p % (t + 1) != 0 || !lives(p))
                 p++;
-            uint32_t passage = b->base + s->distance[at];
-            if (s->key[passage] != p++ || s->count[at] != t + 1)
+            uint32_t passage = out.passage[i];
+            const struct segment_code *code = &s->code[out.code[i]];
+            if (s->key[passage] != p || code->count[BM25_BODY] != t + 1 ||
+                code->count[BM25_TITLE] != (p % 7 == 0) || code->count[BM25_SECTION] != 0 ||
+                !places_right(s, &block[k], &out, i, t))
                 return false;
-            float length = (float)s->passage_length[passage];
-            float tf = bm25_tf(&s->params, s->count[at], length, s->mean_length);
-            max = tf > max ? tf : max;
+            p++;
+            float share =
+                bm25_share(&params, bm25_count(&params, code), s->length[passage], s->mean_length);
+            max = share > max ? share : max;
         }
-        if (b->max != max || b->base + s->distance[b[1].at - 1] != b->last)
+        if (block[k].max < max || block[k].max > max + 0.01f ||
+            (n > 1 && out.passage[out.n - 1] != block[k].last))
             return false;
     }
     for (; p < PASSAGES; p++)
         if (p % (t + 1) == 0 && lives(p))
             return false;
-    return true;
+    return df == c.df;
 }
 
 static bool all_live(uint32_t p)
@@ -74,16 +127,18 @@ static bool most_live(uint32_t p)
 static bool owners_right(const struct segment *s)
 {
     for (uint32_t p = 0; p < s->n_passages; p++)
-        if (s->document[s->owner[p]].id != s->key[p] / 7)
+        if (s->document[s->owner[p]].number != s->key[p] / 7 ||
+            s->document[s->owner[p]].lang != LANG_DE)
             return false;
     return true;
 }
 
 static void check(const struct segment *s, bool (*lives)(uint32_t), const char *what)
 {
+    struct dict_cursor c;
     for (unsigned t = 0; t < TERMS; t++)
         ok(right(s, t, lives), "%s: postings of term %u", what, t);
-    ok(segment_find(s, 12345) == SEGMENT_NO_TERM, "%s: an unknown term", what);
+    ok(!segment_find(s, 12345, &c), "%s: an unknown term", what);
     ok(owners_right(s), "%s: each passage knows its document", what);
     ok(!segment_find_document(s, 1 << 30) && segment_find_document(s, 0)->n == 7,
        "%s: documents are found", what);
@@ -100,7 +155,7 @@ static void test_merge(void)
         for (uint32_t p = 0; p < part[i]->n_passages; p++)
             dead[i][p / 64] |= (uint64_t)!most_live(cut[i] + p) << p % 64;
     }
-    struct segment *merged = segment_merge(part, (const uint64_t *const *)dead, 4);
+    struct segment *merged = segment_merge(part, (const uint64_t *const *)dead, 4, &params);
     check(merged, most_live, "merged");
     segment_unref(merged);
     for (size_t i = 0; i < 4; i++) {
@@ -111,16 +166,31 @@ static void test_merge(void)
 
 static void test_counts_saturate(void)
 {
-    struct segment_builder *b = segment_builder_new((struct bm25_params){0.9f, 0.4f});
-    uint64_t term[300];
+    struct segment_builder *b = segment_builder_new();
+    static struct bm25_token token[300];
     for (size_t i = 0; i < 300; i++)
-        term[i] = 7;
-    segment_builder_add(b, 1, LANG_DE, 1, term, 300, 300);
-    segment_builder_add(b, 1, LANG_DE, 2, term, 0, 0);
-    struct segment *s = segment_build(b);
-    ok(s->count[0] == 255, "300 of a term count as 255");
-    ok(s->n_passages == 2 && s->n_documents == 1 && s->document[0].n == 2,
+        token[i] = (struct bm25_token){hash_of(7), 0, 5, BM25_BODY, (uint16_t)i};
+    struct bm25_passage p = {.token = token, .n = 300, .text = "term7", .length = {0, 0, 300}};
+    struct bm25_passage none = {.text = ""};
+    segment_builder_add(b, 1, LANG_DE, 1, &p);
+    segment_builder_add(b, 1, LANG_DE, 2, &none);
+    segment_builder_add(b, 9, LANG_EN, -5, &none);
+    segment_builder_add(b, 3, LANG_DE, INT64_MAX, &p);
+    struct segment *s = segment_build(b, &params);
+    struct dict_cursor c;
+    struct segment_block block;
+    struct segment_postings out;
+    uint32_t place[SEGMENT_PLACES];
+    ok(segment_find(s, hash_of(7), &c) && c.df == 2, "the word is found");
+    segment_blocks(s, &c, &block);
+    segment_unpack(s, &block, &out);
+    ok(s->code[out.code[0]].count[BM25_BODY] == 255, "300 of a term count as 255");
+    ok(segment_places(s, &block, &out, 1, place) == 255 && place[254] == 254, "and have places");
+    ok(s->n_passages == 4 && s->n_documents == 3 && s->document[0].n == 2,
        "a passage without terms is a passage");
+    ok(s->key[2] == -5 && s->key[3] == INT64_MAX && segment_find_document(s, 3)->first == 3 &&
+           segment_find_document(s, 9)->lang == LANG_EN,
+       "keys and numbers in any order");
     segment_unref(s);
     segment_builder_free(b);
 }
@@ -130,12 +200,15 @@ int main(void)
     struct err e;
     struct segment *s = build(0, PASSAGES), *loaded;
     check(s, all_live, "built");
-    ok(segment_load(&loaded, s->image, NULL, &e), "its image loads");
+    struct segment_holder *holder = segment_holder_new(NULL, mem_copy(s->image.p, s->image.len));
+    struct str image = {holder->bytes, s->image.len};
+    ok(segment_load(&loaded, image, holder, &params, &e), "its image loads");
     check(loaded, all_live, "loaded");
     segment_unref(loaded);
-    ok(!segment_load(&loaded, str_head(s->image, s->image.len - 8), NULL, &e) &&
+    ok(!segment_load(&loaded, str_head(image, image.len - 8), holder, &params, &e) &&
            e.code == ERR_CORRUPT,
        "a shorter one does not");
+    segment_holder_unref(holder);
     segment_unref(s);
     test_merge();
     test_counts_saturate();

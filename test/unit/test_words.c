@@ -22,6 +22,13 @@ static void test_passages(void)
     ok(holds(&w, "manual") && holds(&w, "sourc") && holds(&w, "run"), "title, section and text");
     words_of_passage(&w, LANG_JA, STR(""), STR(""), STR("今日は"));
     ok(w.n == 5 && w.length == 2, "single characters are there but do not count");
+    words_of_passage(&w, LANG_EN, STR("One two"), STR("three"), STR("the four"));
+    ok(w.n == 4 && w.field_length[BM25_TITLE] == 2 && w.field_length[BM25_SECTION] == 1 &&
+           w.field_length[BM25_BODY] == 1,
+       "each field has its length");
+    ok(w.token[0].place == 0 && w.token[1].place == 1 && w.token[2].place > 5 &&
+           w.token[3].place > w.token[2].place + 5,
+       "places: fields are apart, stop words have one");
     words_of_passage(&w, LANG_EN, STR(""), STR(""), STR(""));
     ok(w.n == 0 && w.length == 0, "nothing");
     words_fini(&w);
@@ -74,11 +81,12 @@ static void test_long_queries(void)
     mem_free(text);
 }
 
-static void add(struct bm25 *ix, int64_t document, enum lang lang, const char *text)
+static void add(struct bm25 *ix, uint32_t document, enum lang lang, const char *text)
 {
     struct words w = {0};
     words_of_passage(&w, lang, STR(""), STR(""), str_from(text));
-    bm25_add(ix, document, lang, document, w.term, w.n, w.length);
+    struct bm25_passage p = words_passage(&w);
+    bm25_add(ix, document, lang, document, &p);
     words_fini(&w);
 }
 
@@ -105,7 +113,7 @@ static void test_languages_side_by_side(void)
     add(ix, 1, LANG_EN, "The houses were connected by tunnels.");
     add(ix, 2, LANG_DE, "Die Häuser waren durch Gänge verbunden.");
     add(ix, 3, LANG_JA, "家はトンネルでつながっていた。");
-    for (int64_t i = 4; i < 40; i++)
+    for (uint32_t i = 4; i < 40; i++)
         add(ix, i, LANG_EN, "Nothing of interest.");
     bm25_commit(ix);
     struct bm25_view *v = bm25_view(ix);

@@ -1,0 +1,248 @@
+/* Which passages of a part may be found: by their documents, and by what a query demands of them.
+ */
+#include "index/bm25_find.h"
+
+/* ---- How many ---- */
+
+static uint32_t count_postings(const struct part *p, const struct dict_cursor *c,
+                               const uint64_t *bits, bool set)
+{
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    uint32_t blocks = segment_n_blocks(p->segment, c), n = 0;
+    struct segment_block *block = arena_array(a, struct segment_block, blocks);
+    segment_blocks(p->segment, c, block);
+    for (uint32_t k = 0; k < blocks; k++) {
+        struct segment_postings out;
+        segment_unpack(p->segment, &block[k], &out);
+        for (uint32_t i = 0; i < out.n; i++)
+            n += bit(bits, out.passage[i]) == set;
+    }
+    arena_rewind(a, mark);
+    return n;
+}
+
+/* Threads that count the same word at once store the same number. */
+uint32_t part_df(const struct part *p, const struct dict_cursor *c)
+{
+    if (!p->dead)
+        return c->df;
+    uint32_t known = atomic_load_explicit(&p->df[c->number], memory_order_relaxed);
+    if (known)
+        return known - 1;
+    uint32_t n = count_postings(p, c, p->dead, false);
+    atomic_store_explicit(&p->df[c->number], n + 1, memory_order_relaxed);
+    return n;
+}
+
+uint32_t part_df_in(const struct part *p, const struct dict_cursor *c, const uint64_t *bits)
+{
+    return count_postings(p, c, bits, true);
+}
+
+/* ---- By documents ---- */
+
+static void allow(uint64_t *bits, const struct segment_document *d)
+{
+    for (uint32_t p = d->first; p < d->first + d->n; p++)
+        bits[p / 64] |= UINT64_C(1) << p % 64;
+}
+
+/* Few are looked up, else each document of the segment asks whether it is one. */
+uint64_t *part_allowed(const struct part *p, const struct docset *set, struct arena *a)
+{
+    const struct segment *s = p->segment;
+    size_t words = words_of(s->n_passages);
+    uint64_t *bits = arena_array(a, uint64_t, words);
+    if (!set) {
+        memset(bits, 0xff, words * sizeof(*bits));
+        if (s->n_passages % 64)
+            bits[words - 1] = (UINT64_C(1) << s->n_passages % 64) - 1;
+    } else if (docset_count(set) < s->n_documents / 16) {
+        for (uint32_t d = docset_next(set, 0); d < set->room; d = docset_next(set, d + 1)) {
+            const struct segment_document *found = segment_find_document(s, d);
+            if (found)
+                allow(bits, found);
+        }
+    } else {
+        for (uint32_t k = 0; k < s->n_documents; k++)
+            if (docset_has(set, s->document[k].number))
+                allow(bits, &s->document[k]);
+    }
+    for (size_t i = 0; p->dead && i < words; i++)
+        bits[i] &= ~p->dead[i];
+    return bits;
+}
+
+/* ---- Finding a word's posting of one passage ---- */
+
+bool finder_open(struct finder *f, const struct segment *s, uint64_t term, struct arena *a)
+{
+    struct dict_cursor c;
+    *f = (struct finder){.segment = s};
+    if (!segment_find(s, term, &c))
+        return false;
+    f->n_blocks = segment_n_blocks(s, &c);
+    f->block = arena_array(a, struct segment_block, f->n_blocks);
+    segment_blocks(s, &c, f->block);
+    f->open = f->n_blocks;
+    return true;
+}
+
+bool finder_find(struct finder *f, uint32_t passage)
+{
+    uint32_t low = 0, high = f->n_blocks;
+    while (low < high) { /* the first block that does not end before it */
+        uint32_t mid = low + (high - low) / 2;
+        if (f->block[mid].last < passage)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low >= f->n_blocks)
+        return false;
+    if (f->open != low)
+        segment_unpack(f->segment, &f->block[low], &f->postings);
+    f->open = low;
+    uint32_t at = 0, end = f->postings.n;
+    while (at < end) {
+        uint32_t mid = at + (end - at) / 2;
+        if (f->postings.passage[mid] < passage)
+            at = mid + 1;
+        else
+            end = mid;
+    }
+    f->at = at;
+    return at < f->postings.n && f->postings.passage[at] == passage;
+}
+
+size_t finder_places(struct finder *f, uint32_t out[SEGMENT_PLACES])
+{
+    return segment_places(f->segment, &f->block[f->open], &f->postings, f->at, out);
+}
+
+/* ---- By what they hold ---- */
+
+static void add_postings(const struct segment *s, uint64_t term, uint64_t *bits, struct arena *a)
+{
+    struct finder f;
+    if (!finder_open(&f, s, term, a))
+        return;
+    for (uint32_t k = 0; k < f.n_blocks; k++) {
+        segment_unpack(s, &f.block[k], &f.postings);
+        for (uint32_t i = 0; i < f.postings.n; i++) {
+            uint32_t p = f.postings.passage[i];
+            bits[p / 64] |= UINT64_C(1) << p % 64;
+        }
+    }
+}
+
+static size_t spots_at(const struct bm25_clause *c, size_t i)
+{
+    size_t end = i;
+    while (end < c->n && c->spot[end].at == c->spot[i].at)
+        end++;
+    return end;
+}
+
+/* Passages that have a term of every spot, wherever. */
+static uint64_t *with_all(const struct segment *s, const struct bm25_clause *c, struct arena *a)
+{
+    size_t words = words_of(s->n_passages);
+    uint64_t *all = arena_array(a, uint64_t, words);
+    uint64_t *one = arena_array(a, uint64_t, words);
+    for (size_t i = 0, end; i < c->n; i = end) {
+        end = spots_at(c, i);
+        memset(one, 0, words * sizeof(*one));
+        for (size_t k = i; k < end; k++)
+            add_postings(s, c->spot[k].term, one, a);
+        for (size_t w = 0; w < words; w++)
+            all[w] = i ? all[w] & one[w] : one[w];
+    }
+    return all;
+}
+
+enum { PLACE_ROOM = 65536 }; /* places are below */
+
+struct phrase {
+    const struct bm25_clause *clause;
+    struct finder *finder;           /* [n], those that the segment has */
+    bool *there;                     /* [n] */
+    uint64_t start[PLACE_ROOM / 64]; /* where the phrase may begin */
+    uint64_t next[PLACE_ROOM / 64];
+};
+
+/* Marks where the phrase would begin for the spots [from, to) to be right. */
+static bool mark(struct phrase *f, uint32_t passage, size_t from, size_t to, uint64_t *bits)
+{
+    bool any = false;
+    uint32_t shift = f->clause->spot[from].at - f->clause->spot[0].at;
+    for (size_t k = from; k < to; k++) {
+        uint32_t place[SEGMENT_PLACES];
+        size_t n = f->there[k] && finder_find(&f->finder[k], passage)
+                       ? finder_places(&f->finder[k], place)
+                       : 0;
+        for (size_t i = 0; i < n; i++)
+            if (place[i] >= shift && place[i] - shift < PLACE_ROOM) {
+                bits[(place[i] - shift) / 64] |= UINT64_C(1) << (place[i] - shift) % 64;
+                any = true;
+            }
+    }
+    return any;
+}
+
+static bool holds_phrase(struct phrase *f, uint32_t passage)
+{
+    const struct bm25_clause *c = f->clause;
+    bool any = true;
+    memset(f->start, 0, sizeof(f->start));
+    for (size_t i = 0, end; i < c->n && any; i = end) {
+        end = spots_at(c, i);
+        if (i == 0) {
+            any = mark(f, passage, i, end, f->start);
+            continue;
+        }
+        memset(f->next, 0, sizeof(f->next));
+        any = mark(f, passage, i, end, f->next);
+        uint64_t left = 0;
+        for (size_t w = 0; any && w < PLACE_ROOM / 64; w++)
+            left |= f->start[w] &= f->next[w];
+        any = any && left;
+    }
+    return any;
+}
+
+/* Of the passages with all of its words, those where they stand in a row. Only where bits[] asks.
+ */
+static void check_phrase(const struct segment *s, const struct bm25_clause *c, uint64_t *all,
+                         const uint64_t *bits, struct arena *a)
+{
+    struct phrase *f = arena_struct(a, struct phrase);
+    f->clause = c;
+    f->finder = arena_array(a, struct finder, c->n);
+    f->there = arena_array(a, bool, c->n);
+    for (size_t i = 0; i < c->n; i++)
+        f->there[i] = finder_open(&f->finder[i], s, c->spot[i].term, a);
+    for (size_t w = 0; w < words_of(s->n_passages); w++) {
+        all[w] &= bits[w];
+        for (uint64_t left = all[w]; left; left &= left - 1) {
+            uint32_t i = (uint32_t)__builtin_ctzll(left);
+            if (!holds_phrase(f, (uint32_t)w * 64 + i))
+                all[w] &= ~(UINT64_C(1) << i);
+        }
+    }
+}
+
+void part_demand(const struct part *p, const struct bm25_clause *c, uint64_t *bits)
+{
+    if (c->n == 0)
+        return;
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    uint64_t *all = with_all(p->segment, c, a);
+    if (c->spot[c->n - 1].at != c->spot[0].at)
+        check_phrase(p->segment, c, all, bits, a);
+    for (size_t w = 0; w < words_of(p->segment->n_passages); w++)
+        bits[w] &= c->demand == BM25_MUST ? all[w] : ~all[w];
+    arena_rewind(a, mark);
+}
