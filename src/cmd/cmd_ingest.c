@@ -168,7 +168,7 @@ static int ingest_fiber(struct local *l, void *arg)
 static int run(int argc, char **argv)
 {
     const char *data = NULL;
-    struct local_options opt = {0};
+    struct local_options opt = {.learn = true};
     struct ingesting g = {.path = argv, .collection = "docs", .start_ns = clock_now()};
     const struct cli_option options[] = {
         {"--collection", "NAME", &g.collection, "Where to; default docs. It is also a model name."},

@@ -187,6 +187,18 @@ static int call_service(void *arg)
     return code;
 }
 
+/* What was brought in is learned from now, as the next command would end too soon for it as well.
+ * Signals are blocked: one that waits ends this. */
+static void learn(struct service *own)
+{
+    enum { SLICE_MS = 100, MOST_MS = 10 * 60 * 1000 };
+    sigset_t waiting;
+    bool stop = false;
+    for (int ms = 0; !stop && ms < MOST_MS && !search_settle(own->search, SLICE_MS); ms += SLICE_MS)
+        stop = sigpending(&waiting) == 0 &&
+               (sigismember(&waiting, SIGINT) == 1 || sigismember(&waiting, SIGTERM) == 1);
+}
+
 int local_run(const struct local_options *opt, int (*fn)(struct local *l, void *arg), void *arg)
 {
     struct err e;
@@ -203,6 +215,8 @@ int local_run(const struct local_options *opt, int (*fn)(struct local *l, void *
         ready = service_open(&own, &so, &e) && service_start(own, &e);
     code = ready ? local_fiber(call_service, &l) : cli_fail(&e);
     if (own) {
+        if (ready && opt->learn && code != CLI_INTERRUPTED)
+            learn(own);
         if (ready)
             service_drain(own, DRAIN_MS);
         service_close(own);

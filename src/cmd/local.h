@@ -16,6 +16,7 @@ struct local;
 struct local_options {
     const char *data_dir;
     const char *config_file;
+    bool learn; /* a service of our own ends only when its indexes have settled, or at Ctrl-C */
 };
 
 /* Runs fn on a fiber of a loop in this thread; returns what it returned, or CLI_FAILED after a

@@ -23,6 +23,7 @@
 
 #include "index/filter.h"
 #include "index/rights.h"
+#include "index/vector.h"
 #include "index/words.h"
 #include "store/db.h"
 
@@ -38,6 +39,14 @@ struct search_vector {
     uint32_t dimension;
 };
 
+/* How a collection was searched. All of it is about what the caller may read. */
+struct search_explain {
+    uint64_t documents, chunks; /* that the rights and the filter leave */
+    bool words, vectors;        /* were they looked at? */
+    bool outside;               /* the vectors are of an embedder outside */
+    struct vector_explain nearest;
+};
+
 struct search_query {
     const struct str *collection; /* ids; searched as if they were one */
     size_t n_collections;
@@ -50,6 +59,7 @@ struct search_query {
      * instead of in its learned space. */
     const struct search_vector *vector;
     size_t n_vectors;
+    struct search_explain *explain; /* [n_collections], to be filled; NULL: not wanted */
 };
 
 /* What an engine said of a hit; rank from 1, 0 = it did not find it. */

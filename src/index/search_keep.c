@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "index/search_part.h"
 
+enum { REST = 4 /* times as long as learning took, before the same collection is learned again */ };
+
 static void save(struct search_set *s, struct collection *c)
 {
     struct err e;
@@ -35,22 +37,40 @@ static void work(struct search_set *s, struct collection *c, unsigned due)
 {
     if (due & SEARCH_OUTSIDE)
         search_learn_outside(s, c);
-    if (due & SEARCH_LEARN)
+    if (due & SEARCH_LEARN) {
+        int64_t start = clock_now();
         search_learn(s, c);
+        int64_t end = clock_now();
+        lock_take(&s->lock);
+        c->learn_from_ns = end + REST * (end - start);
+        lock_drop(&s->lock);
+    }
     if (due & SEARCH_CHECK)
         check(s, c);
     if (due & SEARCH_SAVE && !atomic_load(&s->ending))
         save(s, c);
 }
 
-static struct collection *next_locked(struct search_set *s, unsigned *due)
+/* What is due of a collection now; *until is when something will be. */
+static unsigned due_locked(const struct collection *c, int64_t now_ns, int64_t *until)
 {
+    if (!(c->due & SEARCH_LEARN) || c->learn_from_ns <= now_ns)
+        return c->due;
+    if (c->learn_from_ns < *until)
+        *until = c->learn_from_ns;
+    return c->due & ~(unsigned)SEARCH_LEARN;
+}
+
+static struct collection *next_locked(struct search_set *s, unsigned *due, int64_t *until)
+{
+    int64_t now_ns = clock_now();
+    *until = CLOCK_NEVER;
     map_each (slot, &s->collections) {
         struct collection *c = slot->value;
-        if (!c->due)
+        *due = due_locked(c, now_ns, until);
+        if (!*due)
             continue;
-        *due = c->due;
-        c->due = 0;
+        c->due &= ~*due;
         c->refs++;
         return c;
     }
@@ -63,11 +83,12 @@ static void *keep(void *arg)
     lock_take(&s->lock);
     while (!atomic_load(&s->ending)) {
         unsigned due;
-        struct collection *c = next_locked(s, &due);
+        int64_t until;
+        struct collection *c = next_locked(s, &due, &until);
         s->working = c != NULL;
         if (!c) {
             cond_wake_all(&s->rest);
-            cond_wait(&s->work, &s->lock, CLOCK_NEVER);
+            cond_wait(&s->work, &s->lock, until);
             continue;
         }
         lock_drop(&s->lock);

@@ -64,6 +64,8 @@ struct collection {
     uint32_t refs;
     struct search_view *view;
     unsigned due; /* enum search_due, for the keeper */
+    int64_t
+        learn_from_ns; /* not before: learning takes a share of the time, however often it is due */
     bool dropped;
     uint64_t saved_changes; /* those of the view that was saved last */
     /* the busy one's */

@@ -54,6 +54,20 @@ static void take_views(struct candidates *c, struct search_set *s, const struct 
     }
 }
 
+static void explain_views(const struct candidates *c, const struct search_query *q)
+{
+    for (size_t i = 0; q->explain && i < q->n_collections; i++)
+        q->explain[i] = (struct search_explain){0};
+    for (size_t i = 0; q->explain && i < c->n; i++) {
+        const struct attributes *v = c->view[i]->attributes;
+        q->explain[c->which[i]] = (struct search_explain){
+            .documents = c->allowed[i] ? docset_count(c->allowed[i]) : attributes_documents(v),
+            .chunks = attributes_chunks(v, c->allowed[i]),
+            .words = q->engines != SEARCH_VECTOR,
+        };
+    }
+}
+
 static void give_back_views(struct candidates *c)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -103,8 +117,14 @@ static size_t nearest_in(const struct candidates *c, size_t i, const struct sear
     struct search_space *space = NULL;
     struct err e;
     size_t found = 0, n = 0;
+    struct search_explain *x = q->explain ? &q->explain[c->which[i]] : NULL;
     const float *vector = query_vector(v, q, a, &space);
-    struct vector_query query = {.v = vector, .allowed = c->allowed[i]};
+    struct vector_query query = {
+        .v = vector, .allowed = c->allowed[i], .explain = x && vector ? &x->nearest : NULL};
+    if (x && vector) {
+        x->vectors = true;
+        x->outside = space == v->outside;
+    }
     if (!vector || !vector_search(space->vectors, &query, out, k, &found, &e))
         return 0;
     for (size_t h = 0; h < found; h++) {
@@ -139,28 +159,50 @@ static size_t find_vectors(const struct candidates *c, const struct search_query
 
 /* ---- Both ---- */
 
-struct result {
-    const struct candidates *c;
-    struct arena *a;
-    struct search_hit *hit;
-    size_t n;
-};
-
-static struct search_hit *hit_of(struct result *r, const struct hit *h)
+static struct search_hit new_hit(const struct candidates *c, const struct hit *h)
 {
-    for (size_t i = 0; i < r->n; i++)
-        if (r->hit[i].chunk == h->key)
-            return &r->hit[i];
-    const struct attributes *at = r->c->view[h->view]->attributes;
-    r->hit[r->n] = (struct search_hit){.chunk = h->key,
-                                       .document = attributes_id(at, (uint32_t)h->document),
-                                       .collection = r->c->which[h->view]};
-    return &r->hit[r->n++];
+    const struct attributes *at = c->view[h->view]->attributes;
+    return (struct search_hit){.chunk = h->key,
+                               .document = attributes_id(at, (uint32_t)h->document),
+                               .collection = c->which[h->view]};
 }
 
 static struct search_found found_at(const struct hit *h, size_t i)
 {
     return (struct search_found){.rank = (uint32_t)i + 1, .score = h->score};
+}
+
+struct by_chunk {
+    int64_t chunk;
+    size_t at;
+};
+
+static int compare_chunks(const void *x, const void *y)
+{
+    const struct by_chunk *a = x, *b = y;
+    return (a->chunk > b->chunk) - (a->chunk < b->chunk);
+}
+
+/* Passages that were found by their words get what the vectors say of them; others stand behind. */
+static size_t add_nearest(const struct candidates *c, const struct hit *nearest, size_t n,
+                          struct search_hit *all, size_t n_words, struct arena *a)
+{
+    struct by_chunk *known = arena_array(a, struct by_chunk, n_words);
+    size_t n_all = n_words;
+    for (size_t i = 0; i < n_words; i++)
+        known[i] = (struct by_chunk){all[i].chunk, i};
+    if (n_words)
+        qsort(known, n_words, sizeof(*known), compare_chunks);
+    for (size_t i = 0; i < n; i++) {
+        const struct by_chunk key = {.chunk = nearest[i].key};
+        const struct by_chunk *same =
+            n_words ? bsearch(&key, known, n_words, sizeof(key), compare_chunks) : NULL;
+        if (!same)
+            all[n_all] = new_hit(c, &nearest[i]);
+        all[same ? same->at : n_all].vector = found_at(&nearest[i], i);
+        n_all += !same;
+    }
+    return n_all;
 }
 
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
@@ -170,6 +212,7 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
     if (q->n_collections > COLLECTIONS_MAX)
         return err_set(e, ERR_LIMIT, "more than %d collections in one search", COLLECTIONS_MAX);
     take_views(&c, s, q, a);
+    explain_views(&c, q);
     enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
     size_t k = size_min(q->k, BM25_MAX_HITS), n_words = 0, n_vectors = 0;
     struct hit *words = arena_array(a, struct hit, k), *vectors = NULL;
@@ -177,18 +220,16 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
         n_words = find_keywords(&c, q, a, words);
     if (engines & SEARCH_VECTOR)
         n_vectors = find_vectors(&c, q, a, k, &vectors);
-    struct result r = {
-        .c = &c, .a = a, .hit = arena_array(a, struct search_hit, n_words + n_vectors)};
+    struct search_hit *all = arena_array(a, struct search_hit, n_words + n_vectors);
     for (size_t i = 0; i < n_words; i++) {
-        struct search_hit *h = hit_of(&r, &words[i]);
-        h->keyword = found_at(&words[i], i);
-        h->score = words[i].score;
+        all[i] = new_hit(&c, &words[i]);
+        all[i].keyword = found_at(&words[i], i);
+        all[i].score = words[i].score;
     }
-    for (size_t i = 0; i < n_vectors; i++)
-        hit_of(&r, &vectors[i])->vector = found_at(&vectors[i], i);
+    size_t n_all = add_nearest(&c, vectors, n_vectors, all, n_words, a);
     give_back_views(&c);
-    *hit = r.hit;
-    *n = size_min(r.n, k);
+    *hit = all;
+    *n = size_min(n_all, k);
     return true;
 }
 

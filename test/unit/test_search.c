@@ -10,6 +10,8 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static char dir[TEMPDIR_SIZE];
 static struct db *d;
@@ -257,6 +259,31 @@ static void test_snapshots(void)
     search_catch_up(s, &e);
 }
 
+/* A disk that takes no more leaves the snapshot that was there. */
+static void test_full(void)
+{
+    struct rlimit limit, small;
+    size_t n;
+    struct str before, after;
+    int64_t last = put_one(manual, "last.md", "A quagga came last.");
+    search_catch_up(s, &e);
+    search_settle(s, 60000);
+    file_read(&before, a, snapshot_file(".manifest", &n), 1 << 20, &e);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    small = (struct rlimit){64, limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    search_close(s);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    ok(file_read(&after, a, snapshot_file(".manifest", &n), 1 << 20, &e) && n == 1 &&
+           str_eq(before, after),
+       "a snapshot that cannot be written leaves the one before");
+    ok(search_open(&s, d, dir, &e) && best(&manual, 1, "quagga", NULL) == last,
+       "which is good, and caught up with: %s", e.msg);
+    doc_remove(d, last, &e);
+    search_catch_up(s, &e);
+}
+
 /* ---- The learned space ---- */
 
 static struct str zoo;
@@ -405,6 +432,7 @@ int main(void)
     test_collections();
     test_rights();
     test_snapshots();
+    test_full();
     test_learned();
     test_threads();
     search_close(s);
