@@ -66,6 +66,7 @@ static struct draft draft_of(const struct doc_passage *from, float score, size_t
               .line_end = c->line_end,
               .char_start = c->char_start,
               .version = from->version,
+              .document_hash = from->content_hash,
               .tokens = c->tokens ? c->tokens : (uint32_t)token_count(c->text),
               .score = score},
         .hash = c->hash,

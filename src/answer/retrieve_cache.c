@@ -45,7 +45,7 @@ static size_t copy_result(struct arena *a, struct retrieval *to, const struct re
         struct doc_passage *p = &h->passage;
         struct str *text[] = {&p->chunk.text, &p->chunk.section, &p->collection, &p->file_id,
                               &p->name,       &p->title,         &p->uri,        &p->doc_type,
-                              &p->language,   &p->attributes,    &p->access};
+                              &p->language,   &p->attributes,    &p->access,     &p->content_hash};
         for (size_t k = 0; k < COUNT(text); k++)
             copy_text(a, text[k], &bytes);
         int64_t *copy = arena_array(a, int64_t, h->n_copies + 1);

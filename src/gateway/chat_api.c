@@ -315,7 +315,7 @@ static void put_block(struct chat_writer *w, struct json_writer *j, const struct
 static void put_annotation(struct chat_writer *w, struct json_writer *j,
                            const struct chat_event *ev)
 {
-    openai_put_citation(j, ev->citation, w->characters - ev->citation->behind);
+    openai_put_url_citation(j, ev->citation, w->characters - ev->citation->behind);
 }
 
 static void put_unsupported(struct chat_writer *w, struct json_writer *j,

@@ -2,6 +2,7 @@
 
 void doubt_put(struct json_writer *w, const struct unsupported *u)
 {
+    json_object(w);
     json_kv_int(w, "start_index", (int64_t)u->start);
     json_kv_int(w, "end_index", (int64_t)u->end);
     json_kv_str(w, "text", u->sentence);
@@ -9,4 +10,5 @@ void doubt_put(struct json_writer *w, const struct unsupported *u)
     if (u->what.len > 0)
         json_kv_str(w, "what", u->what);
     json_kv_real(w, "score", (double)u->score);
+    json_end(w);
 }

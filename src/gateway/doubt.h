@@ -11,5 +11,5 @@
 
 #include "model/chat.h"
 
-/* The members of one of them; the object is open. */
+/* One of them. */
 void doubt_put(struct json_writer *w, const struct unsupported *u);

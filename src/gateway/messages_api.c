@@ -17,6 +17,7 @@
  */
 #include "gateway/doubt.h"
 #include "gateway/messages_read.h"
+#include "gateway/openai_out.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 
@@ -170,6 +171,7 @@ static void put_citation(const struct messages_writer *w, struct json_writer *j,
     json_kv_str(j, "file_id", p->file_id.len ? p->file_id : p->uri);
     json_kv_int(j, "start_char_index", (int64_t)c->char_start);
     json_kv_int(j, "end_char_index", (int64_t)c->char_end);
+    openai_put_place(j, c);
     json_end(j);
 }
 
@@ -452,9 +454,7 @@ static bool note_unsupported(struct messages_writer *w, const struct unsupported
     if (w->unsupported.len > 0)
         buf_char(&w->unsupported, ',');
     json_begin(&j, &w->unsupported);
-    json_object(&j);
     doubt_put(&j, u);
-    json_end(&j);
     return fitted(&w->unsupported, e);
 }
 

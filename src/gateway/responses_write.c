@@ -536,9 +536,7 @@ static void take_unsupported(struct responses_writer *w, const struct unsupporte
 {
     struct json_writer j;
     list_next(&w->unsupported, &j);
-    json_object(&j);
     doubt_put(&j, u);
-    json_end(&j);
 }
 
 static void take(struct responses_writer *w, const struct chat_event *ev)

@@ -53,6 +53,7 @@ static const struct route routes[] = {
     {"GET",    "/admin/keys",                       admin_keys_list,     KEY_ADMIN},
     {"POST",   "/admin/keys",                       admin_keys_create,   KEY_ADMIN},
     {"DELETE", "/admin/keys/{}",                    admin_keys_revoke,   KEY_ADMIN},
+    {"POST",   "/admin/verify",                     admin_verify,        KEY_OPERATOR},
     {"GET",    "/admin/status",                     admin_status,        KEY_OPERATOR},
     {"GET",    "/admin/live",                       live_get,            KEY_OPERATOR},
 

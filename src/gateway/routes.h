@@ -59,6 +59,7 @@ bool admin_keys_list(struct request *r, struct err *e);
 bool admin_keys_create(struct request *r, struct err *e);
 bool admin_keys_revoke(struct request *r, struct err *e);
 bool admin_status(struct request *r, struct err *e);
+bool admin_verify(struct request *r, struct err *e);
 bool live_get(struct request *r, struct err *e); /* GET /admin/live */
 
 bool probe_live(struct request *r, struct err *e);

@@ -103,6 +103,7 @@ struct passage {
     uint32_t line_start, line_end; /* from 1, 0 = none */
     uint64_t char_start;           /* of text in the document's text, bytes */
     uint32_t version;              /* of the document */
+    struct str document_hash;      /* SHA-256 of its bytes, hexadecimal; "" = not known */
     uint32_t tokens;
     float score;
 };

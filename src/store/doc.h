@@ -251,6 +251,7 @@ bool doc_batch_cancel(struct db *d, struct str collection, struct str id, struct
 struct doc_passage {
     struct doc_chunk chunk; /* chunk.id 0: this chunk has gone */
     struct str collection, file_id, name, title, uri, doc_type, language, attributes, access;
+    struct str content_hash;
     uint32_t version;
     int64_t updated_s;
 };

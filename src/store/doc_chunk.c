@@ -38,7 +38,8 @@ static bool load_tx(struct db_tx *tx, void *arg, struct err *e)
         struct db_rows *rows;
         if (!db_query(tx, &rows, e,
                       "select " CHUNK_COLUMNS ", d.collection, d.file_id, d.name, d.title, d.uri,"
-                      " d.doc_type, d.language, d.attributes, d.access, d.version, d.updated_s"
+                      " d.doc_type, d.language, d.attributes, d.access, d.content_hash,"
+                      " d.version, d.updated_s"
                       " from chunks c join documents d on d.id = c.document where c.id = $1",
                       DB_INT(l->id[i])))
             return false;
@@ -46,12 +47,13 @@ static bool load_tx(struct db_tx *tx, void *arg, struct err *e)
         if (got > 0) {
             struct doc_passage *p = &l->out[i];
             read_chunk(l->a, rows, &p->chunk);
-            struct str *field[] = {&p->collection, &p->file_id,  &p->name,       &p->title, &p->uri,
-                                   &p->doc_type,   &p->language, &p->attributes, &p->access};
+            struct str *field[] = {&p->collection, &p->file_id,     &p->name,     &p->title,
+                                   &p->uri,        &p->doc_type,    &p->language, &p->attributes,
+                                   &p->access,     &p->content_hash};
             for (size_t f = 0; f < COUNT(field); f++)
                 *field[f] = doc_text(l->a, rows, 13 + (int)f);
-            p->version = (uint32_t)db_int(rows, 22);
-            p->updated_s = db_int(rows, 23);
+            p->version = (uint32_t)db_int(rows, 23);
+            p->updated_s = db_int(rows, 24);
         }
         db_done(rows);
         if (got < 0)

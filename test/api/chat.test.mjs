@@ -62,8 +62,11 @@ describe("an empty installation, without configuration", () => {
     assert.equal(r.usage.total_tokens, r.usage.prompt_tokens + r.usage.completion_tokens);
     assert.ok(r.usage.completion_tokens > 0);
     const a = message.annotations.find((x) => x.quote.includes("spare key"));
-    assert.equal(a.type, "file_citation");
+    assert.equal(a.type, "url_citation");
     assert.equal(a.filename, "office.md");
+    assert.equal(a.url_citation.title, "office.md");
+    assert.match(a.url_citation.url, /office\.md$/);
+    assert.equal([...message.content].slice(a.url_citation.start_index, a.url_citation.end_index).join(""), "[Source: office.md]");
     assert.match(a.section, /Keys/);
     const lines = documents["office.md"].split("\n").slice(a.line_start - 1, a.line_end).join("\n");
     assert.ok(lines.includes("spare key"), `lines ${a.line_start}-${a.line_end}`);
