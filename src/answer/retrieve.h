@@ -23,6 +23,7 @@
 #pragma once
 
 #include "index/search.h"
+#include "model/rerank_weights.h"
 #include "store/doc.h"
 
 enum retrieve_level {
@@ -71,7 +72,8 @@ struct retrieve_query {
     size_t candidates;         /* that are ranked again; 0 = 50 */
     enum retrieve_level level; /* at most */
     enum retrieve_ranker ranker;
-    double threshold;     /* passages with a lower score are left out */
+    const struct rerank_weights *weights; /* of what is built in; NULL: its own */
+    double threshold;                     /* passages with a lower score are left out */
     bool keep_duplicates; /* else what says the same is collapsed, and what differs preferred */
     const struct retrieve_models *models; /* NULL: none */
     struct str filter_text;   /* search.filter as it was written; with a filter but without this

@@ -146,6 +146,8 @@ struct str retrieve_cache_key(const struct retriever *r, const struct retrieve_q
         put_part(&b, q->text[i]);
     buf_printf(&b, "|%zu,%zu,%d,%d,%a,%d|", q->k, q->candidates, (int)q->level, (int)q->ranker,
                q->threshold, (int)q->keep_duplicates);
+    if (q->weights)
+        put_part(&b, (struct str){(const char *)q->weights, sizeof(*q->weights)});
     put_models(&b, q->models);
     struct str key = known && buf_ok(&b) ? arena_copy(a, buf_str(&b)) : STR_NONE;
     buf_fini(&b);

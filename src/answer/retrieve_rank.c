@@ -8,9 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* How much the closer look counts beside the search that found the passage; by trial, bench_ir. */
-#define BUILT_IN_SHARE 0.3
-
 static int best_first(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
@@ -33,6 +30,7 @@ static size_t asked_for(const struct retrieval *out, struct str text[RETRIEVE_QU
 }
 
 struct scoring {
+    const struct retrieve_query *q;
     const struct retrieval *out;
     struct candidates *all;
     const struct str *text;
@@ -45,14 +43,22 @@ static void score_built_in(void *arg)
     struct scoring *s = arg;
     struct str asked[RETRIEVE_QUESTIONS];
     size_t n = asked_for(s->out, asked);
-    for (size_t i = 0; i < n; i++) {
-        struct rerank_hit *hit = rerank(asked[i], s->text, s->all->n, s->a);
-        for (size_t k = 0; k < s->all->n; k++)
-            if (hit[k].score > s->score[hit[k].index])
-                s->score[hit[k].index] = hit[k].score;
+    struct rerank_candidate *c = arena_array(s->a, struct rerank_candidate, s->all->n + 1);
+    double *score = arena_array(s->a, double, s->all->n + 1);
+    for (size_t k = 0; k < s->all->n; k++) {
+        const struct doc_passage *p = &s->all->c[k].r.passage;
+        c[k] = (struct rerank_candidate){.title = p->title.len ? p->title : p->name,
+                                         .section = p->chunk.section,
+                                         .text = p->chunk.text,
+                                         .score = s->all->c[k].joined,
+                                         .lang = lang_from_code(p->language),
+                                         .idx = p->chunk.idx};
     }
-    for (size_t i = 0; i < s->all->n; i++)
-        s->score[i] = BUILT_IN_SHARE * s->score[i] + (1 - BUILT_IN_SHARE) * s->all->c[i].joined;
+    for (size_t i = 0; i < n; i++) {
+        rerank_score(s->q->weights, asked[i], c, s->all->n, score, s->a);
+        for (size_t k = 0; k < s->all->n; k++)
+            s->score[k] = fmax(s->score[k], score[k]);
+    }
 }
 
 /* Some give probabilities, others logits of any size. */
@@ -115,7 +121,7 @@ void retrieve_rank(const struct retrieve_query *q, struct candidates *all, struc
                    struct retrieval *out)
 {
     struct str *text = arena_array(a, struct str, all->n + 1);
-    struct scoring s = {out, all, text, arena_array(a, double, all->n + 1), a};
+    struct scoring s = {q, out, all, text, arena_array(a, double, all->n + 1), a};
     enum retrieve_ranker who = choose(q);
     struct err e;
     if (who == RANKER_NONE || all->n == 0)

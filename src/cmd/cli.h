@@ -26,7 +26,7 @@ struct command {
 };
 
 extern const struct command cmd_serve, cmd_ingest, cmd_ask, cmd_search, cmd_keys, cmd_config,
-    cmd_doctor, cmd_top, cmd_verify, cmd_version;
+    cmd_doctor, cmd_top, cmd_train, cmd_verify, cmd_version;
 
 /* Takes the options out of argv; what is left are the operands, argv[0 .. *argc). `--` ends
  * options. Returns -1 to go on, else the exit code (after printing help or what is wrong). */

@@ -5,7 +5,7 @@
 
 static const struct command *const commands[] = {&cmd_serve,  &cmd_ingest, &cmd_ask,    &cmd_search,
                                                  &cmd_keys,   &cmd_config, &cmd_doctor, &cmd_top,
-                                                 &cmd_verify, &cmd_version};
+                                                 &cmd_verify, &cmd_train,  &cmd_version};
 
 static void overview(FILE *to)
 {

@@ -108,6 +108,8 @@ struct config_retrieval {
     struct str embedder;                    /* of `embedders`; "" = the one inside alone */
     enum retrieve_ranker ranks;             /* `ranker`, read */
     const struct model *rerank, *ask;       /* NULL: none */
+    struct str rerank_weights;              /* a file; "" = the built-in ones */
+    const struct rerank_weights *weights;   /* what stood in it, or NULL */
     int64_t chunk_tokens, chunk_overlap;
 };
 

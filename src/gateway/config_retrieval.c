@@ -11,6 +11,7 @@ static const struct field retrieval_field[] = {
     {"ranker", FIELD_TEXT, AT(config_retrieval, ranker), "auto", "Who ranks again: `built-in`; `model`: the one that `reranker` names; `judge`: the chat model that `assistant` names; `none`; `auto`: `model` when there is one, else `built-in`. A model that fails is done without."},
     {"reranker", FIELD_TEXT, AT(config_retrieval, reranker), .doc = "Name of a model that ranks: its provider speaks Cohere's, Jina's or text-embeddings-inference's protocol."},
     {"assistant", FIELD_TEXT, AT(config_retrieval, assistant), .doc = "Name of a chat model that takes questions apart and asks in other words at level 4, and that judges passages when `ranker` is `judge`. Without it level 4 does so by itself."},
+    {"rerank_weights", FIELD_TEXT, AT(config_retrieval, rerank_weights), .doc = "File of weights for the built-in ranker, from `penstock train rerank`; without it those that come with it."},
     {"timeout", FIELD_DURATION, AT(config_retrieval, timeout_ms), "3s", "How long each of these models may take for one question.", .least = 10, .most = 600000},
     {"cache", FIELD_BYTES, AT(config_retrieval, cache_bytes), "32 MB", "Memory for results of questions that are asked again while nothing has changed; 0 keeps none.", .least = 0, .most = INT64_C(64) << 30},
     {"embedder", FIELD_TEXT, AT(config_retrieval, embedder), .doc = "Name of one of `embedders`, whose vectors are used in place of those of the embedder inside. It runs in the background; searches use it once it has done everything."},
@@ -120,6 +121,15 @@ static bool build_collections(struct config *c, const struct yaml *root, const c
     return true;
 }
 
+static bool read_weights(struct config *c, struct config_retrieval *t, struct err *e)
+{
+    struct rerank_weights *w = arena_struct(c->arena, struct rerank_weights);
+    if (!t->rerank_weights.len)
+        return true;
+    t->weights = w;
+    return rerank_weights_read(w, t->rerank_weights.p, e);
+}
+
 bool config_retrieval_build(struct config *c, const struct yaml *root, const char *file,
                             struct err *e)
 {
@@ -129,6 +139,7 @@ bool config_retrieval_build(struct config *c, const struct yaml *root, const cha
             return config_entry_failed(root, file, "embedders", i, "embedder", c->embedder[i].name,
                                        e);
     if (!read_ranker(t->ranker, &t->ranks, e) || !check_embedder(c, t->embedder, e) ||
+        !read_weights(c, t, e) ||
         !find_helper(c, "reranker", t->reranker, OP_RERANK, &t->rerank, e) ||
         !find_helper(c, "assistant", t->assistant, OP_CHAT, &t->ask, e))
         return err_prefix(e, "%s: retrieval: ", file);

@@ -136,6 +136,7 @@ static void take_configured(const struct request *r, struct str collection,
     q->level = (enum retrieve_level)t->level;
     q->candidates = (size_t)t->candidates;
     q->ranker = t->ranks;
+    q->weights = t->weights;
     if (own && own->level)
         q->level = (enum retrieve_level)own->level;
     if (own && own->candidates)

@@ -106,3 +106,17 @@ struct rerank_hit *rerank(struct str query, const struct str *text, size_t n, st
     qsort(hit, n, sizeof(*hit), best_first);
     return hit;
 }
+
+void rerank_score(const struct rerank_weights *w, struct str query,
+                  const struct rerank_candidate *c, size_t n, double *score, struct arena *a)
+{
+    const float *f = rerank_features(query, c, n, a);
+    if (!w)
+        w = rerank_weights_built_in();
+    for (size_t i = 0; i < n; i++, f += RERANK_FEATURE_COUNT) {
+        double sum = w->bias;
+        for (int k = 0; k < RERANK_FEATURE_COUNT; k++)
+            sum += w->weight[k] * f[k];
+        score[i] = 1 / (1 + exp(-sum));
+    }
+}

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
+#include "model/rerank_weights.h"
 
 enum { RERANK_MOST = 10000 }; /* texts */
 
@@ -23,3 +23,10 @@ struct rerank_hit {
 
 /* All n texts, best first, equal scores by lower index; in `a`. n <= RERANK_MOST. */
 struct rerank_hit *rerank(struct str query, const struct str *text, size_t n, struct arena *a);
+
+/* ---- Passages that a search has found, with what is to be seen beside their words. ---- */
+
+/* score[i] of candidate i, 0 to 1, by these weights (NULL: the built-in ones). Candidates come as
+ * the search ordered them. Scratch memory is of `a`. About 5 ns per byte of the passages. */
+void rerank_score(const struct rerank_weights *w, struct str query,
+                  const struct rerank_candidate *c, size_t n, double *score, struct arena *a);
