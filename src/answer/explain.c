@@ -89,6 +89,7 @@ static void put_times(struct json_writer *w, const struct retrieval *r)
 {
     json_key(w, "microseconds");
     json_object(w);
+    json_kv_int(w, "embed", r->embed_us);
     json_kv_int(w, "search", r->search_us);
     json_kv_int(w, "load", r->load_us);
     json_kv_int(w, "rerank", r->rerank_us);
@@ -119,6 +120,7 @@ void explain_put(struct json_writer *w, const struct retrieval *r)
     json_kv_int(w, "level", r->level);
     json_kv_text(w, "ranker", r->ranker);
     json_kv_text(w, "cache", r->cache);
+    json_kv_str(w, "embedder", r->space.len ? r->space : STR("built-in"));
     json_kv_int(w, "candidates", (int64_t)r->n_found);
     json_key(w, "notes");
     json_array(w);

@@ -1,9 +1,10 @@
 /* explain.h - why passages rank where they do, as JSON: for clients that ask, and for the command
  * line.
  *
- *     {"level": 3, "ranker": "built-in", "cache": "miss", "candidates": 50, "notes": [],
+ *     {"level": 3, "ranker": "built-in", "cache": "miss",
+ *      "embedder": "built-in", "candidates": 50, "notes": [],
  *      "searches": [{"text": ..., "kind": "asked", "weight": 1}],
- *      "microseconds": {"search": ..., "load": ..., "rerank": ..., "total": ...},
+ *      "microseconds": {"embed": ..., "search": ..., "load": ..., "rerank": ..., "total": ...},
  *      "passages": [{"rank": 1, "chunk": ..., "document": ..., "name": ..., "section": ...,
  *                    "page": ..., "line_start": ..., "line_end": ..., "score": ...,
  *                    "keyword": {"rank": 1, "score": ...}, "vector": null,

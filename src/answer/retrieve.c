@@ -56,7 +56,9 @@ struct searching {
     const struct retrieve_query *q;
     struct retrieval *out;
     struct candidates *all;
-    size_t from; /* questions from here on */
+    size_t from;                  /* questions from here on */
+    struct search_vector *vector; /* [questions][n_spaces]; NULL: none */
+    size_t n_spaces;
     size_t k;
     struct arena *a;
     bool good;
@@ -75,10 +77,13 @@ static struct candidate *candidate_of(struct candidates *all, int64_t chunk)
     return c;
 }
 
-/* Keyword scores have no upper end; this keeps their order between 0 and 1. */
-static double unit_score(double score)
+/* Keyword scores have no upper end; this keeps their order between 0 and 1. Without keywords the
+ * vector's likeness is the score. */
+static double unit_score(const struct searching *s, const struct search_hit *h)
 {
-    return score / (score + 10.0);
+    if (s->out->level == RETRIEVE_VECTOR)
+        return h->vector.score < 0 ? 0 : h->vector.score > 1 ? 1 : (double)h->vector.score;
+    return (double)h->score / ((double)h->score + 10.0);
 }
 
 /* Of several searches the best rank. */
@@ -96,11 +101,17 @@ static void take_hit(struct searching *s, size_t question, const struct search_h
     c->r.asked |= UINT64_C(1) << question;
     c->r.collection = h->collection;
     c->r.passage.chunk.document = h->document;
-    if (unit_score(h->score) > c->r.search.score)
-        c->r.search.score = unit_score(h->score);
+    if (unit_score(s, h) > c->r.search.score)
+        c->r.search.score = unit_score(s, h);
     note_found(&c->r.keyword, &h->keyword);
     note_found(&c->r.vector, &h->vector);
     c->joined += s->out->question[question].weight / (double)(RECIPROCAL + rank);
+}
+
+/* What was asked for further words' sake has the question's own vector. */
+static size_t vector_of(const struct searching *s, size_t question)
+{
+    return strcmp(s->out->question[question].kind, "expanded") == 0 ? 0 : question;
 }
 
 static void search_all(void *arg)
@@ -113,6 +124,9 @@ static void search_all(void *arg)
         size_t n;
         query.text = s->out->question[i].text;
         query.k = s->k;
+        query.engines = s->out->level == RETRIEVE_VECTOR ? SEARCH_VECTOR : query.engines;
+        query.n_vectors = s->n_spaces;
+        query.vector = s->vector ? s->vector + vector_of(s, i) * s->n_spaces : NULL;
         s->good = search_run(s->set, &query, s->a, &hit, &n, &s->err);
         for (size_t k = 0; s->good && k < n; k++)
             take_hit(s, i, &hit[k], k + 1);
@@ -315,7 +329,10 @@ static size_t width(const struct retrieve_query *q, enum retrieve_level level)
 static bool find(const struct retriever *r, struct searching *s, enum retrieve_level level,
                  struct err *e)
 {
+    int64_t began = clock_now();
+    s->vector = retrieve_embed(r, s->q, s->a, s->out, &s->n_spaces);
     int64_t start = clock_now();
+    s->out->embed_us = (start - began) / NS_PER_US;
     work_run(search_all, s);
     if (!s->good) {
         *e = s->err;
@@ -374,7 +391,7 @@ static bool find_kept(const struct retriever *r, const struct retrieve_query *q,
         return find_anew(r, q, a, out, e);
     if (retrieve_cache_get(r->cache, key, a, out)) {
         out->cache = "hit";
-        out->search_us = out->load_us = out->rerank_us = 0;
+        out->embed_us = out->search_us = out->load_us = out->rerank_us = 0;
         out->total_us = (clock_now() - start) / NS_PER_US;
         return true;
     }

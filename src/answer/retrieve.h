@@ -25,6 +25,7 @@
 #include "index/search.h"
 #include "model/rerank_weights.h"
 #include "store/doc.h"
+#include "store/space.h"
 
 enum retrieve_level {
     RETRIEVE_DEFAULT, /* RETRIEVE_RERANKED */
@@ -52,6 +53,9 @@ struct retrieve_models {
     /* A chat model's answer to one message. */
     bool (*ask)(void *ctx, struct str instructions, struct str message, struct arena *a,
                 struct str *answer, struct err *e);
+    /* A vector of a space's dimension for each text, into v[n][dimension]. */
+    bool (*embed)(void *ctx, const struct space *space, const struct str *text, size_t n, float *v,
+                  struct arena *a, struct err *e);
     bool judge;          /* RANKER_AUTO is the chat model, as no re-ranker is configured */
     struct str identity; /* which models these are: another one gives other results */
 };
@@ -122,7 +126,8 @@ struct retrieval {
     size_t n_found;     /* passages that were looked at */
     struct str note[8]; /* what went otherwise than configured */
     size_t n_notes;
-    int64_t search_us, load_us, rerank_us, total_us;
+    struct str space; /* of the embedder outside that was asked, "" = none */
+    int64_t embed_us, search_us, load_us, rerank_us, total_us;
 };
 
 /* "Found nothing" is no failure. */

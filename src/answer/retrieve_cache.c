@@ -58,6 +58,7 @@ static size_t copy_result(struct arena *a, struct retrieval *to, const struct re
         copy_text(a, &to->question[i].text, &bytes);
     for (size_t i = 0; i < to->n_notes; i++)
         copy_text(a, &to->note[i], &bytes);
+    copy_text(a, &to->space, &bytes);
     return bytes;
 }
 

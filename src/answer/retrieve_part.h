@@ -27,6 +27,10 @@ void retrieve_note(struct retrieval *out, struct arena *a, const char *stage,
 /* Ranks again: sets r.rerank and r.score of all, best first. */
 void retrieve_rank(const struct retrieve_query *q, struct candidates *all, struct arena *a,
                    struct retrieval *out);
+/* The questions in the spaces outside that the collections use, for search_query.vector:
+ * vector[question][*n_spaces]. NULL when there is no such space, or no embedder. */
+struct search_vector *retrieve_embed(const struct retriever *r, const struct retrieve_query *q,
+                                     struct arena *a, struct retrieval *out, size_t *n_spaces);
 /* Level 4, before the first search: the parts and other wordings. */
 void retrieve_plan(const struct retrieve_query *q, struct arena *a, struct retrieval *out);
 /* What a stage may read of a passage: title, section and text. */

@@ -145,6 +145,64 @@ void retrieve_rank(const struct retrieve_query *q, struct candidates *all, struc
         all->c[i].r.rerank.rank = (uint32_t)i + 1;
 }
 
+/* ---- Vectors of the question ---- */
+
+static bool has_space(const struct space *list, size_t n, int64_t id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].id == id)
+            return true;
+    return false;
+}
+
+/* The different spaces outside that the collections use. */
+static bool spaces_of(const struct retriever *r, const struct retrieve_query *q, struct arena *a,
+                      struct space *list, size_t *n, struct err *e)
+{
+    *n = 0;
+    for (size_t i = 0; i < q->search.n_collections; i++) {
+        struct space live;
+        if (!space_live(r->db, a, q->search.collection[i], &live, NULL, e))
+            return false;
+        if (live.id && !has_space(list, *n, live.id))
+            list[(*n)++] = live;
+    }
+    return true;
+}
+
+struct search_vector *retrieve_embed(const struct retriever *r, const struct retrieve_query *q,
+                                     struct arena *a, struct retrieval *out, size_t *n_spaces)
+{
+    const struct retrieve_models *m = q->models;
+    struct space *space = arena_array(a, struct space, q->search.n_collections + 1);
+    struct str text[RETRIEVE_QUESTIONS];
+    size_t n = out->n_questions, found = 0;
+    struct err e;
+    *n_spaces = 0;
+    if (!m || !m->embed || !n)
+        return NULL;
+    if (!spaces_of(r, q, a, space, &found, &e)) {
+        retrieve_note(out, a, "embedding", &e);
+        return NULL;
+    }
+    struct search_vector *v = arena_array(a, struct search_vector, n * found + 1);
+    for (size_t i = 0; i < n; i++)
+        text[i] = out->question[i].text;
+    for (size_t s = 0; s < found; s++) {
+        float *numbers = arena_array(a, float, n *space[s].dimension);
+        if (!m->embed(m->ctx, &space[s], text, n, numbers, a, &e)) {
+            retrieve_note(out, a, "embedding", &e);
+            continue; /* such an entry has space 0, which is none */
+        }
+        out->space = space[s].name;
+        for (size_t i = 0; i < n; i++)
+            v[i * found + s] = (struct search_vector){space[s].id, numbers + i * space[s].dimension,
+                                                      space[s].dimension};
+    }
+    *n_spaces = found;
+    return found ? v : NULL;
+}
+
 /* ---- Level 4 ---- */
 
 static void add_question(struct retrieval *out, struct str text, const char *kind, double weight)

@@ -121,7 +121,8 @@ struct config_retention {
 struct config_embedder {
     struct str name, provider, upstream, version;
     struct str query_prefix, passage_prefix;
-    int64_t dimensions; /* 0: the model's own */
+    struct str identity; /* "provider/model/version": with a dimension it names a space */
+    int64_t dimensions;  /* 0: the model's own */
     int64_t batch, concurrency, timeout_ms;
     struct config_model *model; /* made of it, to be called */
 };

@@ -94,6 +94,10 @@ static bool make_embedder(struct config *c, struct config_embedder *b, struct er
     b->model = arena_struct(c->arena, struct config_model);
     if (embedder_find(c, b->name) != b)
         return err_set(e, ERR_INVALID, "there are two of this name");
+    b->identity = arena_printf(c->arena, "%.*s/%.*s/%.*s", STR_FMT(b->provider),
+                               STR_FMT(b->upstream), STR_FMT(b->version));
+    if (str_find_char(b->version, '/') != STR_NPOS)
+        return err_set(e, ERR_INVALID, "'version' must not have a slash in it");
     if (!config_model_make(c, b->model, b->name, b->provider, b->upstream, e))
         return false;
     return dispatch_can(&b->model->model, OP_EMBEDDING) ||

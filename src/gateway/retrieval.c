@@ -1,6 +1,7 @@
 #include "gateway/retrieval.h"
 #include "answer/explain.h"
 #include "base/clock.h"
+#include "gateway/embedders.h"
 #include "model/errand.h"
 
 /* ---- Models that help ---- */
@@ -42,17 +43,41 @@ static bool help_ask(void *ctx, struct str instructions, struct str message, str
                        answer, e);
 }
 
+static bool help_embed(void *ctx, const struct space *space, const struct str *text, size_t n,
+                       float *v, struct arena *a, struct err *e)
+{
+    const struct helper *h = ctx;
+    const struct config_embedder *b = embedders_find(h->r->config, space);
+    struct errand x = errand_of(h);
+    struct errand_vectors out;
+    if (!b)
+        return err_set(e, ERR_NOT_FOUND, "the embedder of '%.*s' is not configured any more",
+                       STR_FMT(space->name));
+    struct str *asked = arena_array(a, struct str, n);
+    for (size_t i = 0; i < n; i++)
+        asked[i] = arena_printf(a, "%.*s%.*s", STR_FMT(b->query_prefix), STR_FMT(text[i]));
+    x.deadline_ns = clock_after(clock_now(), b->timeout_ms);
+    if (!errand_embed(&x, &b->model->model, asked, n, (uint32_t)b->dimensions, a, &out, e))
+        return false;
+    if (out.dimension != space->dimension)
+        return err_set(e, ERR_UPSTREAM, "'%.*s' gives vectors of %u numbers now", STR_FMT(b->name),
+                       out.dimension);
+    memcpy(v, out.v, n * out.dimension * sizeof(*v));
+    return true;
+}
+
 static const struct retrieve_models *models_of(struct request *r)
 {
     const struct config_retrieval *t = &r->config->retrieval;
     struct helper *h = arena_struct(r->call.arena, struct helper);
-    if (!t->rerank && !t->ask)
+    if (!t->rerank && !t->ask && !r->config->n_embedders)
         return NULL;
     h->r = r;
     h->models = (struct retrieve_models){
         .ctx = h,
         .rerank = t->rerank ? help_rerank : NULL,
         .ask = t->ask ? help_ask : NULL,
+        .embed = r->config->n_embedders ? help_embed : NULL,
         .judge = t->ranks == RANKER_JUDGE,
         .identity =
             arena_printf(r->call.arena, "%.*s|%.*s", STR_FMT(t->reranker), STR_FMT(t->assistant)),

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "gateway/embedders.h"
 #include "gateway/stages.h"
 #include "run/fiber.h"
 
@@ -54,6 +55,9 @@ static const struct route routes[] = {
     {"POST",   "/admin/keys",                       admin_keys_create,   KEY_ADMIN},
     {"DELETE", "/admin/keys/{}",                    admin_keys_revoke,   KEY_ADMIN},
     {"POST",   "/admin/verify",                     admin_verify,        KEY_OPERATOR},
+    {"GET",    "/admin/embeddings",                 embedders_get,       KEY_OPERATOR},
+    {"POST",   "/admin/embeddings/pause",           embedders_pause,     KEY_OPERATOR},
+    {"POST",   "/admin/embeddings/resume",          embedders_resume,    KEY_OPERATOR},
     {"GET",    "/admin/status",                     admin_status,        KEY_OPERATOR},
     {"GET",    "/admin/live",                       live_get,            KEY_OPERATOR},
 

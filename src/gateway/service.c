@@ -4,6 +4,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "gateway/discover.h"
+#include "gateway/embedders.h"
 #include "gateway/routes.h"
 #include "gateway/stages.h"
 #include "gateway/store_jobs.h"
@@ -73,6 +74,7 @@ bool service_open(struct service **out, const struct service_options *opt, struc
         goto fail;
     s->limits = limit_set_new();
     setup_ingest(s);
+    s->embedding = embed_status_new();
     s->cache = retrieve_cache_new((size_t)s->config->retrieval.cache_bytes);
     s->retriever = (struct retriever){.db = s->db, .search = s->search, .cache = s->cache};
     routes_init();
@@ -91,6 +93,7 @@ void service_close(struct service *s)
         return;
     journal_close(s->journals);
     retrieve_cache_free(s->cache);
+    embed_status_free(s->embedding);
     search_close(s->search);
     blob_close(s->blobs);
     key_ring_close(s->keys);
@@ -233,6 +236,7 @@ static void tear_down(void *arg)
         http_server_close(l->server[i]);
     l->n_servers = 0;
     stop_checks(l);
+    embedders_stop(l);
     upkeep_stop(l->upkeep);
     l->upkeep = NULL;
     while (fiber_count() > 1)
@@ -252,6 +256,7 @@ static bool set_up(struct service_loop *l)
     if (!listen_all(l, &l->failed))
         return false;
     start_checks(l);
+    embedders_start(l);
     if (l->index == 0 && !l->service->opt.private_only)
         l->upkeep = upkeep_start(l);
     return true;
@@ -403,6 +408,7 @@ static void take_config(void *arg)
     n->l->config = n->config;
     config_unref(old);
     start_checks(n->l);
+    embedders_start(n->l);
     mem_free(n);
 }
 
@@ -535,6 +541,7 @@ static void drain_loop(void *arg)
     for (size_t i = 0; i < l->n_servers; i++)
         http_server_drain(l->server[i]);
     stop_checks(l);
+    embedders_stop(l);
 }
 
 static bool drained(struct service_loop *l)

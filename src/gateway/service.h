@@ -12,6 +12,7 @@
 
 #include "answer/retrieve_cache.h"
 #include "gateway/config.h"
+#include "ingest/embed.h"
 #include "ingest/ingest.h"
 #include "net/server.h"
 #include "store/blob.h"
@@ -35,6 +36,7 @@ struct service {
     struct db *db;
     struct search_set *search;
     struct retrieve_cache *cache;
+    struct embed_status *embedding;
     struct retriever retriever;
     struct key_ring *keys;
     struct limit_set *limits;
@@ -72,7 +74,8 @@ struct service_loop {
     /* loop thread only, once started */
     struct config *config; /* what new requests use; holds a reference */
     struct http_client *http;
-    struct checks *checks; /* of the first loop alone, as the next */
+    struct checks *checks;       /* of the first loop alone, as the next */
+    struct embed_job *embedding; /* the same */
     struct fiber *upkeep;
     struct http_server *server[SERVICE_LISTEN_MAX];
     size_t n_servers;
