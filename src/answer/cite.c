@@ -214,11 +214,10 @@ static bool cite_event(struct chat_sink *sink, const struct chat_event *ev, stru
             return err_set(e, ERR_UPSTREAM, "the answer is too long");
         return decide(k, false, e);
     }
-    if (ev->kind == CHAT_FINISH && !decide(k, true, e))
-        return false;
     if (ev->kind == CHAT_UNSUPPORTED)
         return pass_unsupported(k, ev->unsupported, e);
-    return k->next->event(k->next, ev, e);
+    /* The end, or a call: nothing that is held can go on behind it. */
+    return decide(k, true, e) && k->next->event(k->next, ev, e);
 }
 
 static void cite_fini(void *arg)

@@ -213,17 +213,16 @@ static bool is_system(const struct chat_message *m)
  * a user's message, so that no tool's answer is without its call; the question always stays. */
 static size_t left_out(const struct chat_request *r, uint32_t tokens)
 {
-    size_t question = 0, from = r->n_messages, used = 0;
-    for (size_t i = 0; i < r->n_messages; i++)
-        if (r->message[i].role == CHAT_USER)
-            question = i;
+    size_t question = prompt_question(r), from = r->n_messages, used = 0;
+    if (question == r->n_messages)
+        question = 0;
     for (size_t i = r->n_messages; i-- > 0;) {
         const struct chat_message *m = &r->message[i];
         if (!is_system(m) && i < question)
             used += token_count(m->text);
         if (used > tokens)
             break;
-        if (m->role == CHAT_USER || i >= question)
+        if ((m->role == CHAT_USER && m->text.len > 0) || i >= question)
             from = i;
     }
     from = size_min(from, question);

@@ -49,13 +49,48 @@ struct check {
     struct verdict verdict;
 };
 
+static void add_result(struct passage *p, size_t *n, struct str text)
+{
+    if (text.len > 0)
+        p[(*n)++] = (struct passage){.text = text};
+}
+
+/* What an answer may rest on: the passages, and what tools have returned. */
+static struct passage *sources(const struct chat_request *r, struct arena *a, size_t *n)
+{
+    size_t most = r->n_passages + r->n_messages;
+    for (size_t i = 0; i < r->n_messages; i++)
+        for (size_t k = 0; k < r->message[i].n_parts; k++)
+            most += 1 + r->message[i].part[k].n_parts;
+    struct passage *p = arena_array(a, struct passage, most);
+    *n = r->n_passages;
+    if (*n > 0)
+        memcpy(p, r->passage, *n * sizeof(*p));
+    for (size_t i = 0; i < r->n_messages; i++) {
+        const struct chat_message *m = &r->message[i];
+        if (m->role == CHAT_TOOL)
+            add_result(p, n, m->text);
+        for (size_t k = 0; k < m->n_parts; k++) {
+            const struct chat_part *part = &m->part[k];
+            if (part->kind != PART_TOOL_RESULT || m->role == CHAT_TOOL)
+                continue;
+            add_result(p, n, part->text);
+            for (size_t x = 0; x < part->n_parts; x++)
+                add_result(p, n, part->part[x].text);
+        }
+    }
+    return p;
+}
+
 static void check(void *arg)
 {
     struct check *k = arg;
     const struct chat_request *r = &k->v->c->req;
+    size_t n;
     if (!k->v->evidence) {
         k->v->own = arena_new();
-        k->v->evidence = evidence_new(r->passage, r->n_passages, k->v->own);
+        const struct passage *p = sources(r, k->v->own, &n);
+        k->v->evidence = evidence_new(p, n, k->v->own);
     }
     k->verdict = evidence_check(k->v->evidence, k->sentence);
 }

@@ -75,8 +75,7 @@ static bool take_stores(struct reader *x, struct json_value tool, const struct m
     size_t n = 0;
     if (!body_given(ids))
         return member_missing(&at, x->m.e);
-    if (!json_is(ids, JSON_ARRAY) || json_count(ids) == 0 ||
-        json_count(ids) > RESPONSES_STORES_MOST)
+    if (!json_is(ids, JSON_ARRAY) || json_count(ids) == 0 || json_count(ids) > KNOWLEDGE_MOST)
         return member_wrong(&at, "a list of 1 to 10 ids", x->m.e);
     json_each(it, ids)
     {
@@ -443,6 +442,7 @@ static const struct {
     {STR_INIT("safety_identifier"), take_user},
     {STR_INIT("prompt_cache_key"), known_already},
     {STR_INIT("service_tier"), take_tier},
+    {STR_INIT("penstock"), known_already}, /* how passages are found: gateway/retrieval.h */
 };
 
 static bool is_known(struct str name)

@@ -11,13 +11,12 @@
  */
 #pragma once
 
+#include "gateway/knowledge.h"
 #include "gateway/responses_items.h"
-
-enum { RESPONSES_STORES_MOST = 10 };
 
 /* The tool file_search; no stores: it was not given, or is not to be used. */
 struct responses_search {
-    struct str store[RESPONSES_STORES_MOST];
+    struct str store[KNOWLEDGE_MOST];
     size_t n_stores, index; /* index: among the tools */
     int64_t most;           /* results, 0 = as configured */
     double threshold;       /* least score, 0..1 */

@@ -1,20 +1,11 @@
 #include "gateway/responses_search.h"
+#include "gateway/knowledge.h"
 static bool find_stores(struct request *r, const struct responses_search *s, struct err *e)
 {
-    r->collection = arena_array(r->call.arena, struct str, s->n_stores);
     for (size_t i = 0; i < s->n_stores; i++) {
-        struct doc_collection c;
-        if (!doc_collection_find(r->service->db, r->call.arena, request_tenant(r), s->store[i], &c,
-                                 e))
-            return e->code == ERR_NOT_FOUND &&
-                   err_param(e, ERR_NOT_FOUND,
-                             body_path("tools[%zu].vector_store_ids[%zu]", s->index, i).text,
-                             "there is no vector store '%.*s'", STR_FMT(str_head(s->store[i], 64)));
-        if (c.expired)
-            return err_param(e, ERR_INVALID,
-                             body_path("tools[%zu].vector_store_ids[%zu]", s->index, i).text,
-                             "the vector store '%.*s' has expired", STR_FMT(str_head(c.id, 64)));
-        r->collection[r->n_collections++] = c.id;
+        struct body_path where = body_path("tools[%zu].vector_store_ids[%zu]", s->index, i);
+        if (!knowledge_add(r, s->store[i], where.text, e))
+            return false;
     }
     return true;
 }

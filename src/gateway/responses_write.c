@@ -4,6 +4,7 @@
 #include "gateway/doubt.h"
 #include "gateway/openai_out.h"
 #include "gateway/responses_search.h"
+#include "gateway/retrieval.h"
 
 enum { ANSWER_MAX = 64 << 20, ITEM_ID_SIZE = 64 };
 
@@ -209,10 +210,12 @@ static void put_response(const struct responses_writer *w, struct json_writer *j
         json_put_raw(j, buf_str(&w->items)); /* several, joined by commas */
     json_end(j);
     put_request(w, j);
-    if (status)
+    if (status) {
         put_usage(j, &w->r->call.usage);
-    else
+        retrieval_put(j, w->r);
+    } else {
         json_kv_text(j, "usage", NULL);
+    }
     if (status && w->unsupported.len > 0)
         put_list(j, "unsupported", &w->unsupported);
     json_end(j);

@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "gateway/caller.h"
 #include "gateway/flight.h"
+#include "gateway/knowledge.h"
 #include "gateway/retrieval.h"
 #include "gateway/transcript.h"
 
@@ -114,6 +115,8 @@ static bool find_collections(struct request *r, const struct str *name, size_t n
 static bool route(struct request *r, struct err *e)
 {
     struct str name = r->call.req.model;
+    if (r->n_collections == 0 && !knowledge_header(r, e))
+        return false;
     const struct config_model *m =
         name.len ? config_model_find(r->config, name) : r->config->moderation;
     if (!name.len && !m)
@@ -137,10 +140,17 @@ static bool route(struct request *r, struct err *e)
 
 /* ---- ground ---- */
 
+/* Does the request have functions that the model may call? */
+static bool has_tools(const struct chat_request *r)
+{
+    struct json_value tools = json_get(json_root(&r->body), "tools");
+    return r->options ? r->options->n_tools > 0 : json_is(tools, JSON_ARRAY) && json_count(tools);
+}
+
 /* Only one text can be checked and cited. */
 static bool can_cite(const struct request *r, struct err *e)
 {
-    struct json_value root = json_root(&r->call.req.body), tools = json_get(root, "tools");
+    struct json_value root = json_root(&r->call.req.body);
     int64_t choices = 1;
     json_int(json_get(root, "n"), &choices);
     if (r->call.req.op != OP_CHAT && r->call.req.op != OP_COUNT_TOKENS)
@@ -149,8 +159,6 @@ static bool can_cite(const struct request *r, struct err *e)
                          STR_FMT(str_head(r->model->name, 100)));
     if (choices > 1)
         return err_param(e, ERR_INVALID, "n", "a model with a knowledge base gives one answer");
-    if (r->call.req.dialect != CHAT_RESPONSES && json_is(tools, JSON_ARRAY) && json_count(tools))
-        return err_param(e, ERR_INVALID, "tools", "a model with a knowledge base takes no tools");
     return true;
 }
 
@@ -179,6 +187,7 @@ static bool ground(struct request *r, struct err *e)
     if (!can_cite(r, e))
         return false;
     note_use(r);
+    r->call.req.tools = has_tools(&r->call.req);
     const struct answer_options opt = {
         .passages = r->passages ? r->passages : (size_t)r->config->retrieval.passages,
         .context_tokens = (uint32_t)r->model->context_tokens,

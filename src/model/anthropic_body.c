@@ -311,7 +311,7 @@ static bool put_system(struct writing *t)
     json_key(&t->w, "system");
     json_array(&t->w);
     if (r->grounded)
-        put_text(t, prompt_rules(), STR_NONE);
+        put_text(t, prompt_rules(r, t->a->call->early), STR_NONE);
     for (t->at = 0; t->at < r->n_messages; t->at++)
         if (prompt_is_system(&r->message[t->at]) && !put_system_message(t, &r->message[t->at]))
             return false;

@@ -132,7 +132,7 @@ struct chat_request {
     /* Set by the ground stage: the model answers from these alone. */
     const struct passage *passage;
     size_t n_passages;
-    bool grounded;
+    bool grounded, tools;  /* tools: and from what the functions that it may call return */
     struct str question;   /* the standalone question that was searched for */
     struct str asked;      /* its own words, without what was borrowed to make it standalone */
     int64_t prompt_tokens; /* of released messages (model/call.h), of tools and images, and what

@@ -10,6 +10,10 @@ static const struct str rules = STR(
     "- If the passages do not hold the answer, reply with this sentence alone: " CHAT_NO_INFORMATION
     "\n");
 
+static const struct str rules_of_tools =
+    STR("- When the answer needs one of your tools, call it: what it returns may be used like the "
+        "passages, and is not cited.\n");
+
 struct str prompt_source_name(struct str name, struct arena *a)
 {
     name = str_trim(name);
@@ -67,9 +71,9 @@ static void put_passage(struct buf *b, const struct passage *p, struct arena *a)
     buf_add(b, STR("\n</passage>\n\n"));
 }
 
-struct str prompt_rules(void)
+struct str prompt_rules(const struct chat_request *r, struct arena *a)
 {
-    return rules;
+    return r->tools ? arena_printf(a, "%.*s%.*s", STR_FMT(rules), STR_FMT(rules_of_tools)) : rules;
 }
 
 bool prompt_is_system(const struct chat_message *m)
@@ -79,10 +83,15 @@ bool prompt_is_system(const struct chat_message *m)
 
 size_t prompt_question(const struct chat_request *r)
 {
-    size_t i = r->n_messages;
-    while (i > 0 && r->message[i - 1].role != CHAT_USER)
-        i--;
-    return i > 0 ? i - 1 : r->n_messages;
+    size_t last = r->n_messages;
+    for (size_t i = r->n_messages; i-- > 0;) {
+        if (r->message[i].role != CHAT_USER)
+            continue;
+        if (r->message[i].text.len > 0)
+            return i;
+        last = last == r->n_messages ? i : last;
+    }
+    return last;
 }
 
 struct str prompt_passages(const struct chat_request *r, struct arena *a)
@@ -105,7 +114,7 @@ struct str prompt_passages(const struct chat_request *r, struct arena *a)
 
 struct str prompt_system(const struct chat_request *r, struct arena *a)
 {
-    struct str text = rules;
+    struct str text = prompt_rules(r, a);
     for (size_t i = 0; i < r->n_messages; i++)
         if (prompt_is_system(&r->message[i]) && r->message[i].text.len > 0)
             text = arena_printf(a, "%.*s\n%.*s\n", STR_FMT(text), STR_FMT(r->message[i].text));

@@ -23,13 +23,14 @@ struct str prompt_source_name(struct str name, struct arena *a);
 struct str prompt_defuse(struct str text, struct arena *a);
 
 /* What every protocol's body is made of. The rules, for the system message: */
-struct str prompt_rules(void);
+struct str prompt_rules(const struct chat_request *r, struct arena *a);
 /* Rules and what the application's own system messages say, as one text: some models' templates
  * take only one system message, and only in front. */
 struct str prompt_system(const struct chat_request *r, struct arena *a);
 /* Is it one of those whose texts go behind the rules? */
 bool prompt_is_system(const struct chat_message *m);
-/* Index of the message with the question; n_messages when there is none. */
+/* Index of the message with the question: the user's last one with words, else the last at all;
+ * n_messages when there is none. In some protocols what tools return is a message of the user's. */
 size_t prompt_question(const struct chat_request *r);
 /* What stands in front of the question, in the same message, in `a`. */
 struct str prompt_passages(const struct chat_request *r, struct arena *a);

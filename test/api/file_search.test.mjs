@@ -154,6 +154,24 @@ for (const kind of ["openai", "anthropic"]) {
       assert.equal(p.requests.length, before);
     });
 
+    test("rights: nobody is answered from, or shown, what he may not read", async () => {
+      const f = await s.client.files.create({ file: await toFile(Buffer.from("The secret of the heron is that it eats nine frogs before noon."), "secret.txt"), purpose: "assistants" });
+      await s.client.post(`/vector_stores/${store.id}/files`, { body: { file_id: f.id, access: { users: ["alice"] } } });
+      await s.client.vectorStores.files.poll(store.id, f.id);
+      words = "The secret of the heron is that it eats nine frogs before noon. [Source: secret.txt]";
+      const as = async (...args) => new OpenAI({ baseURL: s.url, apiKey: (await s.cli("keys", "create", "k", ...args)).out.trim(), maxRetries: 0 });
+      const asked = { model: "m", input: "What is the secret of the heron?", tools: search(), include: ["file_search_call.results"] };
+      for (const [client, sees] of [[await as("--user", "alice"), true], [await as("--user", "bob"), false], [await as(), false]]) {
+        for (const stream of [false, true]) {
+          const r = stream ? await client.responses.stream(asked).finalResponse() : await client.responses.create(asked);
+          assert.equal(r.output[0].results.some((x) => x.file_id === f.id), sees);
+          assert.equal(/nine frogs/.test(lastTold().user), sees);
+          assert.equal(textOf(r).annotations.some((a) => a.file_id === f.id), sees);
+        }
+      }
+      await s.client.files.delete(f.id);
+    });
+
     test("tool_choice: none means no search", async () => {
       words = "Hello.";
       const r = await ask("What does the grey heron eat?", { tool_choice: "none" });
