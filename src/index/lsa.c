@@ -46,29 +46,56 @@ size_t lsa_runs(uint64_t run[LSA_MAX_RUNS], struct str word, bool dense)
     return n;
 }
 
-/* A word that is not among the terms. */
-static void add_unknown(const struct lsa *m, struct str word, bool dense, float weight, float *out)
+/* A word that is not among the terms: what its runs would have given it if it were. */
+static void add_unknown(const struct lsa *m, struct str word, bool dense, float *out)
 {
     uint64_t run[LSA_MAX_RUNS];
     const struct lsa_head *h = m->head;
     size_t n = lsa_runs(run, word, dense);
+    float square = 0;
     for (size_t i = 0; i < n; i++) {
+        float w = m->bucket_weight[run[i] & (h->n_buckets - 1)];
+        square += w * w;
+    }
+    float weight = square > 0 ? h->unknown_idf * LSA_RUNS_WEIGHT / sqrtf(square) : 0;
+    for (size_t i = 0; weight > 0 && i < n; i++) {
         size_t b = run[i] & (h->n_buckets - 1);
-        add_row(out, m->bucket + b * h->dimension, m->bucket_scale[b] * weight / (float)n,
-                h->dimension);
+        add_row(out, m->bucket + b * h->dimension, m->bucket_scale[b] * weight, h->dimension);
     }
 }
 
-static bool to_unit(float *v, size_t n)
+/* Dimensions come strongest first, so the first 32 tell the subject and all of them the words. The
+ * cosines over the first 32, 64, 128 and all dimensions together rank better than any of them: the
+ * mean nDCG@10 of six collections is .698, against .697 for 256 and .669 for 64 dimensions, and
+ * .707 against .699 once it is fused with keywords, because a coarse view sees what those do not.
+ *
+ * The sum of the four cosines is the product of vectors that hold each dimension four times. What
+ * is kept is one vector in which a dimension is scaled by the root of its four factors' squares:
+ * the same to two digits, at half of the size. */
+static bool settle(float *v, uint32_t n)
 {
-    float square = dot_product(v, v, n);
+    float square = 0, factor = 0, total = 0, part[32] = {0};
+    uint32_t from[33] = {0}, parts = 0;
+    for (uint32_t size = 32; from[parts] < n; size *= 2, parts++) {
+        uint32_t end = size < n ? size : n;
+        part[parts] = dot_product(v + from[parts], v + from[parts], end - from[parts]);
+        from[parts + 1] = end;
+    }
+    for (uint32_t p = 0; p < parts; p++)
+        square += part[p];
     if (!(square > 1e-20f)) {
         memset(v, 0, n * sizeof(*v));
         return false;
     }
-    float scale = 1 / sqrtf(square);
-    for (size_t i = 0; i < n; i++)
-        v[i] *= scale;
+    float scale[32];
+    for (uint32_t p = parts; p-- > 0; square -= part[p]) {
+        factor += 1 / fmaxf(square, 1e-20f);
+        scale[p] = factor;
+        total += factor * part[p];
+    }
+    for (uint32_t p = 0; p < parts; p++)
+        for (uint32_t i = from[p]; i < from[p + 1]; i++)
+            v[i] *= sqrtf(scale[p] / total);
     return true;
 }
 
@@ -127,7 +154,7 @@ static uint32_t count_text(const struct lsa *m, struct counts *c, enum lang lang
             k->row = find(m, k->term);
             c->n++;
             if (k->row == 0)
-                add_unknown(m, term.text, term.dense, 1, out);
+                add_unknown(m, term.text, term.dense, out);
         }
         length++;
         seen->unknown += k->row == 0;
@@ -158,7 +185,7 @@ bool lsa_passage(const struct lsa *m, enum lang lang, struct str title, struct s
         seen->words += mine.words;
         seen->unknown += mine.unknown;
     }
-    return to_unit(out, h->dimension);
+    return settle(out, h->dimension);
 }
 
 /* The forms that a word has in the collection's languages share one weight. */
@@ -179,7 +206,7 @@ static void add_query_word(const struct lsa *m, const struct term *term, float *
                 h->dimension);
     if (n == 0)
         add_unknown(m, term->dense ? term->text : stem_word((enum lang)h->lang[0], term->text),
-                    term->dense, 1, out);
+                    term->dense, out);
 }
 
 static bool is_stop(const struct lsa_head *h, struct str word)
@@ -199,7 +226,7 @@ bool lsa_query(const struct lsa *m, struct str text, float *out)
     while (terms_next(&t, &term))
         if (!is_stop(m->head, term.text))
             add_query_word(m, &term, out);
-    return to_unit(out, m->head->dimension);
+    return settle(out, m->head->dimension);
 }
 
 /* ---- What was learned, as a thing ---- */
@@ -227,7 +254,7 @@ bool lsa_outgrown(const struct lsa *m, uint64_t passages, const struct lsa_seen 
 size_t lsa_image_size(const struct lsa_head *h)
 {
     return sizeof(*h) + h->n_terms * (sizeof(uint64_t) + sizeof(float) + h->dimension) +
-           h->n_buckets * (sizeof(float) + (size_t)h->dimension);
+           h->n_buckets * (2 * sizeof(float) + h->dimension);
 }
 
 struct lsa *lsa_of_image(char *image, size_t size)
@@ -241,7 +268,8 @@ struct lsa *lsa_of_image(char *image, size_t size)
     m->term = (const uint64_t *)(const void *)(h + 1);
     m->scale = (const float *)(m->term + h->n_terms);
     m->bucket_scale = m->scale + h->n_terms;
-    m->row = (const int8_t *)(m->bucket_scale + h->n_buckets);
+    m->bucket_weight = m->bucket_scale + h->n_buckets;
+    m->row = (const int8_t *)(m->bucket_weight + h->n_buckets);
     m->bucket = m->row + (size_t)h->n_terms * h->dimension;
     uint32_t slots = 16;
     while (slots < h->n_terms * 2)
@@ -284,7 +312,7 @@ static bool head_good(const struct lsa_head *h)
                 h->n_buckets > 0 && h->n_buckets <= LSA_MAX_TERMS &&
                 (h->n_buckets & (h->n_buckets - 1)) == 0 && h->n_langs > 0 &&
                 h->n_langs <= WORDS_LANGS && h->mean_length > 0 && isfinite(h->mean_length) &&
-                h->unknown >= 0 && h->unknown <= 1;
+                h->unknown_idf >= 0 && h->unknown_idf < 100 && h->unknown >= 0 && h->unknown <= 1;
     for (uint32_t l = 0; good && l < h->n_langs; l++)
         good = h->lang[l] < LANG_COUNT;
     return good;
@@ -318,7 +346,8 @@ struct lsa *lsa_load(struct str saved, struct err *e)
     struct lsa *m = lsa_of_image(image, saved.len);
     for (uint32_t t = 1; good && t < h.n_terms; t++)
         good = m->term[t - 1] < m->term[t];
-    if (!good || !scales_good(m->scale, h.n_terms) || !scales_good(m->bucket_scale, h.n_buckets)) {
+    if (!good || !scales_good(m->scale, h.n_terms) || !scales_good(m->bucket_scale, h.n_buckets) ||
+        !scales_good(m->bucket_weight, h.n_buckets)) {
         lsa_unref(m);
         err_set(e, ERR_CORRUPT, "the embedder is damaged");
         return NULL;

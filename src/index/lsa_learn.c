@@ -15,7 +15,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { EXTRA = 32, ROUNDS = 2, MIN_BUCKETS = 1024, MAX_BUCKETS = 32768 };
+enum { EXTRA = 32, ROUNDS = 3, MIN_BUCKETS = 1024, MAX_BUCKETS = 32768 };
 
 struct row {
     uint32_t n, length;
@@ -218,12 +218,12 @@ static struct word **choose_terms(struct lsa_learner *l, uint32_t *n)
     return term;
 }
 
-static float idf_of(const struct lsa_learner *l, const struct word *w)
+static float idf_of(const struct lsa_learner *l, uint32_t df)
 {
-    return logf(1 + ((float)(l->n_rows - w->df) + .5f) / ((float)w->df + .5f));
+    return logf(1 + ((float)(l->n_rows - df) + .5f) / ((float)df + .5f));
 }
 
-/* ---- The matrix ---- */
+/* ---- The matrices ---- */
 
 struct matrix {
     struct svd_matrix m;
@@ -232,6 +232,17 @@ struct matrix {
     float *value;
 };
 
+static struct matrix matrix_new(size_t rows, size_t cols, uint64_t values)
+{
+    struct matrix x = {
+        .start = mem_array(rows + 1, sizeof(*x.start)),
+        .col = mem_array(values + 1, sizeof(*x.col)),
+        .value = mem_array(values + 1, sizeof(*x.value)),
+    };
+    x.m = (struct svd_matrix){rows, cols, x.start, x.col, x.value};
+    return x;
+}
+
 static void matrix_free(struct matrix *x)
 {
     mem_free(x->start);
@@ -239,25 +250,85 @@ static void matrix_free(struct matrix *x)
     mem_free(x->value);
 }
 
-static void to_length_one(float *value, uint64_t n)
+static void scale_to(float *value, uint64_t n, double square, float length)
 {
-    double square = 0;
-    for (uint64_t i = 0; i < n; i++)
-        square += (double)value[i] * value[i];
-    float scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
+    float scale = square > 0 ? length / (float)sqrt(square) : 0;
     for (uint64_t i = 0; i < n; i++)
         value[i] *= scale;
 }
 
-static struct matrix make_matrix(const struct lsa_learner *l, uint32_t n_terms, float mean)
+static double square_of(const float *value, uint64_t n)
 {
-    struct matrix x = {0};
+    double square = 0;
+    for (uint64_t i = 0; i < n; i++)
+        square += (double)value[i] * value[i];
+    return square;
+}
+
+/* Terms by terms and buckets: each term is itself and its runs, rare runs more. weight[n_buckets]
+ * is set: 0 for runs of one term, which join nothing. */
+static struct matrix make_parts(struct word *const *term, uint32_t n_terms, uint32_t n_buckets,
+                                float *weight)
+{
+    uint64_t run[LSA_MAX_RUNS], most = 0, n = 0;
+    uint32_t *count = mem_array(n_buckets, sizeof(*count));
+    for (uint32_t t = 0; t < n_terms; t++) {
+        size_t runs = lsa_runs(run, term[t]->text, term[t]->dense);
+        most += runs + 1;
+        for (size_t i = 0; i < runs; i++)
+            count[run[i] & (n_buckets - 1)]++;
+    }
+    for (uint32_t b = 0; b < n_buckets; b++)
+        weight[b] = count[b] > 1 ? logf((float)n_terms / (float)count[b] + 1) : 0;
+    struct matrix x = matrix_new(n_terms, (size_t)n_terms + n_buckets, most);
+    for (uint32_t t = 0; t < n_terms; t++) {
+        size_t runs = lsa_runs(run, term[t]->text, term[t]->dense);
+        uint64_t first = n;
+        for (size_t i = 0; i < runs; i++) {
+            uint32_t b = (uint32_t)run[i] & (n_buckets - 1);
+            x.col[n] = n_terms + b;
+            x.value[n] = weight[b];
+            n += weight[b] > 0;
+        }
+        scale_to(x.value + first, n - first, square_of(x.value + first, n - first),
+                 LSA_RUNS_WEIGHT);
+        x.col[n] = t;
+        x.value[n++] = 1;
+        x.start[t + 1] = n;
+    }
+    mem_free(count);
+    return x;
+}
+
+/* The square of a row's length once it is multiplied by the parts; sum[parts->m.cols] is zero
+ * before and after. */
+static double square_in_parts(const struct matrix *x, size_t row, const struct matrix *parts,
+                              float *sum)
+{
+    double square = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint64_t i = x->start[row]; i < x->start[row + 1]; i++)
+            for (uint64_t p = parts->start[x->col[i]]; p < parts->start[x->col[i] + 1]; p++) {
+                float *at = &sum[parts->col[p]];
+                if (pass == 0) {
+                    *at += x->value[i] * parts->value[p];
+                } else {
+                    square += (double)*at * *at;
+                    *at = 0;
+                }
+            }
+    return square;
+}
+
+/* Passages by terms, so that the rows of its product with the parts have length one. */
+static struct matrix make_weights(const struct lsa_learner *l, const struct matrix *parts,
+                                  float mean)
+{
     uint64_t most = 0, n = 0;
     for (uint32_t r = 0; r < l->n_rows; r++)
         most += l->row[r]->n;
-    x.start = mem_array((size_t)l->n_rows + 1, sizeof(*x.start));
-    x.col = mem_array(most + 1, sizeof(*x.col));
-    x.value = mem_array(most + 1, sizeof(*x.value));
+    struct matrix x = matrix_new(l->n_rows, parts->m.rows, most);
+    float *sum = mem_array(parts->m.cols, sizeof(*sum));
     for (uint32_t r = 0; r < l->n_rows; r++) {
         const struct row *row = l->row[r];
         for (uint32_t i = 0; i < row->n; i++) {
@@ -265,12 +336,13 @@ static struct matrix make_matrix(const struct lsa_learner *l, uint32_t n_terms, 
             if (w->to == 0)
                 continue;
             x.col[n] = w->to - 1;
-            x.value[n++] = idf_of(l, w) * lsa_tf((float)row->at[i].count, (float)row->length, mean);
+            x.value[n++] =
+                idf_of(l, w->df) * lsa_tf((float)row->at[i].count, (float)row->length, mean);
         }
-        to_length_one(x.value + x.start[r], n - x.start[r]);
         x.start[r + 1] = n;
+        scale_to(x.value + x.start[r], n - x.start[r], square_in_parts(&x, r, parts, sum), 1);
     }
-    x.m = (struct svd_matrix){l->n_rows, n_terms, x.start, x.col, x.value};
+    mem_free(sum);
     return x;
 }
 
@@ -304,66 +376,32 @@ static void put_langs(const struct lsa_learner *l, struct lsa_head *h)
     }
 }
 
-/* A bucket is the mean of its words' vectors: where these disagree it is short, and counts little.
- */
-static void put_buckets(struct word *const *term, const struct lsa_head *h, const float *v,
-                        int8_t *to, float *scale)
-{
-    size_t d = h->dimension;
-    float *sum = mem_array(h->n_buckets * d, sizeof(*sum));
-    uint32_t *count = mem_array(h->n_buckets, sizeof(*count));
-    for (uint32_t t = 0; t < h->n_terms; t++) {
-        uint64_t run[LSA_MAX_RUNS];
-        size_t n = lsa_runs(run, term[t]->text, term[t]->dense);
-        for (size_t i = 0; i < n; i++) {
-            size_t b = run[i] & (h->n_buckets - 1);
-            count[b]++;
-            for (size_t k = 0; k < d; k++)
-                sum[b * d + k] += v[t * d + k];
-        }
-    }
-    for (uint32_t b = 0; b < h->n_buckets; b++) {
-        put_row(to + b * d, &scale[b], sum + b * d, d);
-        scale[b] /= count[b] ? (float)count[b] : 1;
-    }
-    mem_free(count);
-    mem_free(sum);
-}
-
-/* v is [n_terms][dimension]: the terms' vectors. */
+/* v is [terms and buckets][dimension], the singular vectors; of_term [n_terms][dimension], what the
+ * parts of each term give it. */
 static struct lsa *make_image(const struct lsa_learner *l, struct word *const *term,
-                              struct lsa_head h, const float *v)
+                              const struct lsa_head *h, const float *weight, const float *v,
+                              const float *of_term)
 {
-    memcpy(h.magic, LSA_MAGIC, sizeof(h.magic));
-    h.passages = l->offered;
-    put_langs(l, &h);
-    h.n_buckets = MIN_BUCKETS;
-    while (h.n_buckets < h.n_terms && h.n_buckets < MAX_BUCKETS)
-        h.n_buckets *= 2;
-    size_t size = lsa_image_size(&h), d = h.dimension;
+    size_t size = lsa_image_size(h), d = h->dimension;
     char *image = mem_new(size);
-    memcpy(image, &h, sizeof(h));
-    uint64_t *hash = (uint64_t *)(void *)(image + sizeof(h));
-    float *scale = (float *)(void *)(hash + h.n_terms);
-    int8_t *row = (int8_t *)(scale + h.n_terms + h.n_buckets);
-    for (uint32_t t = 0; t < h.n_terms; t++) {
+    memcpy(image, h, sizeof(*h));
+    uint64_t *hash = (uint64_t *)(void *)(image + sizeof(*h));
+    float *scale = (float *)(void *)(hash + h->n_terms);
+    float *bucket_scale = scale + h->n_terms, *bucket_weight = bucket_scale + h->n_buckets;
+    int8_t *row = (int8_t *)(bucket_weight + h->n_buckets);
+    for (uint32_t t = 0; t < h->n_terms; t++) {
         hash[t] = term[t]->hash;
-        put_row(row + t * d, &scale[t], v + t * d, d);
+        put_row(row + t * d, &scale[t], of_term + t * d, d);
+        scale[t] *= idf_of(l, term[t]->df);
     }
-    put_buckets(term, &h, v, row + h.n_terms * d, scale + h.n_terms);
+    row += h->n_terms * d;
+    for (uint32_t b = 0; b < h->n_buckets; b++) {
+        put_row(row + b * d, &bucket_scale[b], v + (h->n_terms + b) * d, d);
+        bucket_scale[b] *= weight[b];
+        bucket_weight[b] = weight[b];
+    }
     ((struct lsa_head *)(void *)image)->version = hash_stable((struct str){image, size});
     return lsa_of_image(image, size);
-}
-
-/* Takes the columns that were found out of [n][rank] and brings in the idf. */
-static void fold_idf(const struct lsa_learner *l, struct word *const *term, uint32_t n, float *v,
-                     uint32_t rank, uint32_t found)
-{
-    for (uint32_t t = 0; t < n; t++) {
-        float idf = idf_of(l, term[t]);
-        for (uint32_t k = 0; k < found; k++)
-            v[(size_t)t * found + k] = v[(size_t)t * rank + k] * idf;
-    }
 }
 
 /* The head's mean length and its share of words that are no terms; false: no words at all. */
@@ -380,25 +418,49 @@ static bool measure(const struct lsa_learner *l, struct lsa_head *h)
     return words > 0;
 }
 
+/* From [n][rank] to [n][found], in place. */
+static void narrow(float *v, size_t n, size_t rank, size_t found)
+{
+    for (size_t i = 0; i < n && found < rank; i++)
+        memmove(v + i * found, v + i * rank, found * sizeof(*v));
+}
+
+static struct lsa *learn(const struct lsa_learner *l, struct word *const *term, struct lsa_head *h)
+{
+    struct lsa *out = NULL;
+    float *weight = mem_array(h->n_buckets, sizeof(*weight));
+    struct matrix parts = make_parts(term, h->n_terms, h->n_buckets, weight);
+    struct matrix weights = make_weights(l, &parts, h->mean_length);
+    uint32_t rank = (uint32_t)size_min(l->o.dimension, size_min(l->n_rows, parts.m.cols));
+    float *v = mem_array(parts.m.cols * rank, sizeof(*v)), *s = mem_array(rank, sizeof(*s));
+    struct svd_options o = {rank, EXTRA, ROUNDS, l->o.seed, l->o.stop};
+    h->dimension = svd_sparse(&weights.m, &parts.m, &o, v, s);
+    matrix_free(&weights);
+    if (h->dimension) {
+        float *of_term = mem_array((size_t)h->n_terms * h->dimension, sizeof(*of_term));
+        narrow(v, parts.m.cols, rank, h->dimension);
+        svd_times(&parts.m, v, of_term, h->dimension);
+        out = make_image(l, term, h, weight, v, of_term);
+        mem_free(of_term);
+    }
+    mem_free(s);
+    mem_free(v);
+    matrix_free(&parts);
+    mem_free(weight);
+    return out;
+}
+
 struct lsa *lsa_learner_finish(struct lsa_learner *l)
 {
-    struct lsa_head h = {0};
+    struct lsa_head h = {.magic = LSA_MAGIC, .passages = l->offered, .n_buckets = MIN_BUCKETS};
     struct word **term = choose_terms(l, &h.n_terms);
     struct lsa *out = NULL;
     if (measure(l, &h) && !stopped(l)) {
-        struct matrix x = make_matrix(l, h.n_terms, h.mean_length);
-        uint32_t rank = (uint32_t)size_min(l->o.dimension, size_min(l->n_rows, h.n_terms));
-        float *v = mem_array((size_t)h.n_terms * rank, sizeof(*v));
-        float *s = mem_array(rank, sizeof(*s));
-        struct svd_options o = {rank, EXTRA, ROUNDS, l->o.seed, l->o.stop};
-        h.dimension = svd_sparse(&x.m, &o, v, s);
-        matrix_free(&x);
-        if (h.dimension && !stopped(l)) {
-            fold_idf(l, term, h.n_terms, v, rank, h.dimension);
-            out = make_image(l, term, h, v);
-        }
-        mem_free(s);
-        mem_free(v);
+        while (h.n_buckets < h.n_terms && h.n_buckets < MAX_BUCKETS)
+            h.n_buckets *= 2;
+        h.unknown_idf = idf_of(l, 0);
+        put_langs(l, &h);
+        out = learn(l, term, &h);
     }
     mem_free(term);
     return out;

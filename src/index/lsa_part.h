@@ -6,8 +6,8 @@
 #include "text/terms.h"
 
 /* The image: the head, then term[n_terms], rising; scale[n_terms]; bucket_scale[n_buckets];
- * row[n_terms][dimension]; bucket[n_buckets][dimension]. A number is its byte times its row's
- * scale. n_buckets is a power of two. */
+ * bucket_weight[n_buckets]; row[n_terms][dimension]; bucket[n_buckets][dimension]. A number is its
+ * byte times its row's scale. n_buckets is a power of two. */
 struct lsa_head {
     char magic[8];
     uint64_t version; /* hash of the image with this field zero */
@@ -15,6 +15,7 @@ struct lsa_head {
     uint32_t dimension, n_terms, n_buckets, n_langs;
     uint32_t lang[WORDS_LANGS];
     float mean_length;
+    float unknown_idf;
     float unknown; /* share of the sample's words that are not among the terms */
 };
 
@@ -26,7 +27,7 @@ struct lsa {
     size_t size;
     const struct lsa_head *head;
     const uint64_t *term;
-    const float *scale, *bucket_scale;
+    const float *scale, *bucket_scale, *bucket_weight;
     const int8_t *row, *bucket;
     uint32_t *slot; /* where a term may be: index + 1, 0: free */
     uint32_t slot_mask;
@@ -42,6 +43,9 @@ static inline float lsa_tf(float count, float length, float mean)
     static const struct bm25_params p = {1.2f, .75f}; /* BM25_DEFAULT */
     return bm25_tf(&p, count, length, mean);
 }
+
+/* How much the runs of a word count beside the word itself. */
+#define LSA_RUNS_WEIGHT .55f
 
 /* The hashes of the runs of characters that make up a word: of 3 to 5 for words that are put
  * between spaces, the first as if something stood before it; single characters for others. */

@@ -265,27 +265,29 @@ static size_t orthogonal(struct block *x, float *length)
 
 static void add_times(float *restrict to, const float *restrict from, float f, size_t n)
 {
-    for (size_t i = 0; i < n; i += PANEL)
+    size_t i = 0;
+    for (; i + PANEL <= n; i += PANEL)
         for (size_t k = 0; k < PANEL; k++)
             to[i + k] += f * from[i + k];
+    for (; i < n; i++)
+        to[i] += f * from[i];
 }
 
-/* y = a x */
-static void forth(const struct svd_matrix *a, const struct block *x, struct block *y)
+void svd_times(const struct svd_matrix *a, const float *x, float *y, size_t width)
 {
-    memset(y->at, 0, y->rows * y->width * sizeof(*y->at));
+    memset(y, 0, a->rows * width * sizeof(*y));
     for (size_t r = 0; r < a->rows; r++)
         for (uint64_t p = a->start[r]; p < a->start[r + 1]; p++)
-            add_times(y->at + r * y->width, x->at + a->col[p] * x->width, a->value[p], x->width);
+            add_times(y + r * width, x + a->col[p] * width, a->value[p], width);
 }
 
 /* x = the transpose of a, times y */
-static void back(const struct svd_matrix *a, const struct block *y, struct block *x)
+static void back_times(const struct svd_matrix *a, const float *y, float *x, size_t width)
 {
-    memset(x->at, 0, x->rows * x->width * sizeof(*x->at));
+    memset(x, 0, a->cols * width * sizeof(*x));
     for (size_t r = 0; r < a->rows; r++)
         for (uint64_t p = a->start[r]; p < a->start[r + 1]; p++)
-            add_times(x->at + a->col[p] * x->width, y->at + r * y->width, a->value[p], x->width);
+            add_times(x + a->col[p] * width, y + r * width, a->value[p], width);
 }
 
 /* ---- The method ---- */
@@ -311,42 +313,74 @@ static bool stopped(const struct svd_options *o)
     return o->stop && atomic_load_explicit(o->stop, memory_order_relaxed);
 }
 
+/* The matrix, and what is carried from step to step. */
+struct problem {
+    const struct svd_matrix *a, *b;
+    struct block x, y;
+    float *between; /* [a->cols][width], when there is a b */
+    float *length;  /* [width] */
+};
+
+/* y = a b x */
+static void forth(struct problem *p)
+{
+    const float *x = p->x.at;
+    if (p->b) {
+        svd_times(p->b, x, p->between, p->x.width);
+        x = p->between;
+    }
+    svd_times(p->a, x, p->y.at, p->y.width);
+}
+
+static void back(struct problem *p)
+{
+    back_times(p->a, p->y.at, p->b ? p->between : p->x.at, p->x.width);
+    if (p->b)
+        back_times(p->b, p->between, p->x.at, p->x.width);
+}
+
 /* Leaves the right singular vectors in x. Returns how many, 0 when it was stopped. */
-static size_t turn_to_strongest(const struct svd_matrix *a, const struct svd_options *o,
-                                struct block *x, struct block *y, float *length)
+static size_t turn_to_strongest(struct problem *p, const struct svd_options *o)
 {
     size_t left = 0;
-    fill(x, o->seed);
+    fill(&p->x, o->seed);
     for (uint32_t round = 0; round < o->rounds; round++) {
         if (stopped(o))
             return 0;
-        forth(a, x, y);
-        orthogonal(y, length);
+        forth(p);
+        orthogonal(&p->y, p->length);
         if (stopped(o))
             return 0;
-        back(a, y, x);
-        left = orthogonal(x, length);
+        back(p);
+        left = orthogonal(&p->x, p->length);
     }
     return left;
 }
 
-uint32_t svd_sparse(const struct svd_matrix *a, const struct svd_options *o, float *v, float *s)
+uint32_t svd_sparse(const struct svd_matrix *a, const struct svd_matrix *b,
+                    const struct svd_options *o, float *v, float *s)
 {
-    size_t rank = o->rank, most = size_min(a->rows, a->cols);
+    size_t cols = b ? b->cols : a->cols, rank = o->rank, most = size_min(a->rows, cols);
     size_t width = (size_min(rank + o->extra, most) + PANEL - 1) / PANEL * PANEL;
-    memset(v, 0, a->cols * rank * sizeof(*v));
+    memset(v, 0, cols * rank * sizeof(*v));
     memset(s, 0, rank * sizeof(*s));
     if (most == 0)
         return 0;
-    struct block x = {mem_array(a->cols * width, sizeof(float)), a->cols, width};
-    struct block y = {mem_array(a->rows * width, sizeof(float)), a->rows, width};
-    float *length = mem_array(width, sizeof(*length));
-    size_t n = size_min(turn_to_strongest(a, o, &x, &y, length), size_min(rank, most));
-    for (size_t c = 0; c < a->cols; c++)
-        memcpy(v + c * rank, x.at + c * width, n * sizeof(*v));
-    memcpy(s, length, n * sizeof(*s));
-    mem_free(length);
-    mem_free(y.at);
-    mem_free(x.at);
+    struct problem p = {
+        .a = a,
+        .b = b,
+        .x = {mem_array(cols * width, sizeof(float)), cols, width},
+        .y = {mem_array(a->rows * width, sizeof(float)), a->rows, width},
+        .between = b ? mem_array(a->cols * width, sizeof(float)) : NULL,
+        .length = mem_array(width, sizeof(float)),
+    };
+    size_t n = size_min(turn_to_strongest(&p, o), size_min(rank, most));
+    for (size_t c = 0; c < cols; c++)
+        memcpy(v + c * rank, p.x.at + c * width, n * sizeof(*v));
+    memcpy(s, p.length, n * sizeof(*s));
+    mem_free(p.length);
+    mem_free(p.between);
+    mem_free(p.y.at);
+    mem_free(p.x.at);
     return (uint32_t)n;
 }

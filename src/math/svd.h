@@ -8,7 +8,7 @@
  *
  * Results depend on the matrix, the options and the seed alone, on one machine.
  *
- * Memory:  two blocks of rows and of columns times (rank + extra) floats while it runs.
+ * Memory:  blocks of rows and of columns times (rank + extra) floats while it runs.
  * Threads: any; one core is used.
  * Cost:    about 2 (rounds + 1) (rank + extra) / 8 ns per stored value, and (rows + columns)
  *          (rank + extra)^2 / 10 ns.
@@ -36,10 +36,15 @@ struct svd_options {
     const atomic_bool *stop; /* looked at between steps; NULL: never stops */
 };
 
-/* Fills v, [cols][rank] row-major, with the right singular vectors and s, [rank], with the values,
- * falling. Returns how many there are: fewer than rank when the matrix has no more (the rest of v
- * and s is then zero), 0 when it was stopped. */
-uint32_t svd_sparse(const struct svd_matrix *a, const struct svd_options *o, float *v, float *s);
+/* Of `a`, or of the product a b when b is not NULL (a->cols is then b->rows), which is never
+ * formed. Fills v, [cols][rank] row-major, with the right singular vectors and s, [rank], with the
+ * values, falling. Returns how many there are: fewer than rank when the matrix has no more (the
+ * rest of v and s is then zero), 0 when it was stopped. */
+uint32_t svd_sparse(const struct svd_matrix *a, const struct svd_matrix *b,
+                    const struct svd_options *o, float *v, float *s);
+
+/* y = a x, for blocks of row vectors: x is [a->cols][width], y [a->rows][width]. */
+void svd_times(const struct svd_matrix *a, const float *x, float *y, size_t width);
 
 /* All eigenvectors of a symmetric matrix, [n][n]: they replace it, as rows, with their values in
  * value[n], falling. */

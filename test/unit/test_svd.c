@@ -96,7 +96,7 @@ static void test_sparse(size_t rows, size_t cols, size_t true_rank, uint32_t wan
     struct made k = make(a, rows, cols);
     float *v = mem_array(cols * want, sizeof(*v)), *s = mem_array(want, sizeof(*s));
     struct svd_options o = {.rank = want, .extra = 16, .rounds = 4, .seed = 7};
-    size_t n = svd_sparse(&k.m, &o, v, s);
+    size_t n = svd_sparse(&k.m, NULL, &o, v, s);
     ok(n == size_min(want, true_rank), "%zu x %zu of rank %zu: %zu of %u wanted", rows, cols,
        true_rank, n, want);
     double skew = 0, off = 0;
@@ -112,11 +112,11 @@ static void test_sparse(size_t rows, size_t cols, size_t true_rank, uint32_t wan
     ok(off < 1e-3, "and singular (%.1e)", off);
 
     float *again = mem_array(cols * want, sizeof(*v));
-    svd_sparse(&k.m, &o, again, s);
+    svd_sparse(&k.m, NULL, &o, again, s);
     ok(memcmp(v, again, cols * want * sizeof(*v)) == 0, "the same once more");
     atomic_bool stop = true;
     o.stop = &stop;
-    ok(svd_sparse(&k.m, &o, again, s) == 0 && s[0] == 0, "stopped: nothing");
+    ok(svd_sparse(&k.m, NULL, &o, again, s) == 0 && s[0] == 0, "stopped: nothing");
     mem_free(again);
     mem_free(v);
     mem_free(s);
@@ -131,7 +131,7 @@ static void test_known(void)
     struct made k = make(a, 3, 3);
     float v[9], s[3];
     struct svd_options o = {.rank = 3, .extra = 16, .rounds = 3, .seed = 1};
-    ok(svd_sparse(&k.m, &o, v, s) == 3, "three values");
+    ok(svd_sparse(&k.m, NULL, &o, v, s) == 3, "three values");
     ok(fabsf(s[0] - 3) < 1e-4 && fabsf(s[1] - 2) < 1e-4 && fabsf(s[2] - 1) < 1e-4, "3, 2, 1");
     ok(fabsf(fabsf(v[3]) - 1) < 1e-4 && fabsf(fabsf(v[1]) - 1) < 1e-4 &&
            fabsf(fabsf(v[8]) - 1) < 1e-4,
@@ -140,10 +140,10 @@ static void test_known(void)
 
     uint64_t none = 0;
     struct svd_matrix empty = {0, 0, &none, NULL, NULL};
-    ok(svd_sparse(&empty, &o, v, s) == 0, "an empty matrix has none");
+    ok(svd_sparse(&empty, NULL, &o, v, s) == 0, "an empty matrix has none");
     static const double zero[4] = {0};
     k = make(zero, 2, 2);
-    ok(svd_sparse(&k.m, &o, v, s) == 0, "nor has zero");
+    ok(svd_sparse(&k.m, NULL, &o, v, s) == 0, "nor has zero");
     drop(&k);
 }
 
@@ -163,11 +163,36 @@ static void test_symmetric(void)
     ok(v4[0] == 1 && v4[3] == 1 && same[0] * same[0] + same[1] * same[1] > .99, "the identity");
 }
 
+/* The product of two, against the product formed. */
+static void test_product(unsigned *seed)
+{
+    enum { ROWS = 50, MIDDLE = 30, COLS = 70, RANK = 12 };
+    double *a = of_rank(ROWS, MIDDLE, MIDDLE, seed), *b = of_rank(MIDDLE, COLS, MIDDLE, seed);
+    double *ab = mem_array((size_t)ROWS * COLS, sizeof(*ab));
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t m = 0; m < MIDDLE; m++)
+            for (size_t c = 0; c < COLS; c++)
+                ab[r * COLS + c] += a[r * MIDDLE + m] * b[m * COLS + c];
+    struct made ka = make(a, ROWS, MIDDLE), kb = make(b, MIDDLE, COLS);
+    float v[COLS * RANK], s[RANK];
+    struct svd_options o = {.rank = RANK, .extra = 16, .rounds = 4, .seed = 7};
+    ok(svd_sparse(&ka.m, &kb.m, &o, v, s) == RANK, "a product of two");
+    ok(residue(ab, ROWS, COLS, v, s, RANK, 0) < 1e-3 &&
+           residue(ab, ROWS, COLS, v, s, RANK, RANK - 1) < 1e-3,
+       "has the singular vectors of what it makes");
+    drop(&ka);
+    drop(&kb);
+    mem_free(a);
+    mem_free(b);
+    mem_free(ab);
+}
+
 int main(void)
 {
     unsigned seed = 3;
     test_known();
     test_symmetric();
+    test_product(&seed);
     test_sparse(40, 60, 5, 8, &seed);
     test_sparse(60, 40, 40, 20, &seed);
     test_sparse(300, 350, 120, 50, &seed);
