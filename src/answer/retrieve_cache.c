@@ -45,7 +45,8 @@ static size_t copy_result(struct arena *a, struct retrieval *to, const struct re
         struct doc_passage *p = &h->passage;
         struct str *text[] = {&p->chunk.text, &p->chunk.section, &p->collection, &p->file_id,
                               &p->name,       &p->title,         &p->uri,        &p->doc_type,
-                              &p->language,   &p->attributes,    &p->access,     &p->content_hash};
+                              &p->language,   &p->attributes,    &p->access,     &p->content_hash,
+                              &p->author};
         for (size_t k = 0; k < COUNT(text); k++)
             copy_text(a, text[k], &bytes);
         int64_t *copy = arena_array(a, int64_t, h->n_copies + 1);
@@ -145,8 +146,8 @@ struct str retrieve_cache_key(const struct retriever *r, const struct retrieve_q
     put_part(&b, q->filter_text);
     for (size_t i = 0; i < q->n_texts; i++)
         put_part(&b, q->text[i]);
-    buf_printf(&b, "|%zu,%zu,%d,%d,%a,%d|", q->k, q->candidates, (int)q->level, (int)q->ranker,
-               q->threshold, (int)q->keep_duplicates);
+    buf_printf(&b, "|%d,%zu,%zu,%d,%d,%a,%d|", (int)q->search.engines, q->k, q->candidates,
+               (int)q->level, (int)q->ranker, q->threshold, (int)q->keep_duplicates);
     if (q->weights)
         put_part(&b, (struct str){(const char *)q->weights, sizeof(*q->weights)});
     put_models(&b, q->models);

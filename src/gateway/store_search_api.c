@@ -6,19 +6,149 @@
 #include "gateway/routes.h"
 #include "gateway/stores_api.h"
 
-enum { PAGE_MAX = 64 << 20, RESULTS_DEFAULT = 10, RESULTS_MAX = 50 };
+enum { PAGE_MAX = 64 << 20, RESULTS_DEFAULT = 10, RESULTS_MAX = 50, OFFSET_MAX = 900 };
+enum { TEXTS_MAX = 8 };
 
-/* The query: a text, or several that are searched as one. */
-static bool take_query(struct request *r, struct json_value root, struct str *out, struct err *e)
+/* ---- The request ---- */
+
+/* The query: a text, or several ways to ask for the same. */
+static bool take_query(const struct member_reader *m, struct json_value root,
+                       struct str text[TEXTS_MAX], size_t *n)
 {
     struct json_value v = json_get(root, "query");
-    if (!json_is(v, JSON_ARRAY))
-        return request_need_text(root, "query", r->call.arena, out, e);
-    *out = STR_NONE;
-    json_each(it, v) *out = arena_printf(r->call.arena, "%.*s %.*s", STR_FMT(*out),
-                                         STR_FMT(json_text(it.value, r->call.arena)));
-    *out = str_trim(*out);
-    return out->len || err_param(e, ERR_INVALID, "query", "'query' must not be empty");
+    const struct member_at at = member_at(NULL, STR("query"));
+    *n = 0;
+    if (!body_given(v))
+        return member_missing(&at, m->e);
+    if (json_is(v, JSON_STRING)) {
+        text[(*n)++] = json_text(v, m->a);
+    } else if (!json_is(v, JSON_ARRAY) || json_count(v) > TEXTS_MAX) {
+        return member_wrong(&at, "a text or a list of at most 8", m->e);
+    }
+    json_each(it, json_is(v, JSON_ARRAY) ? v : (struct json_value){0})
+    {
+        const struct member_at item = member_item(&at, *n);
+        if (!json_is(it.value, JSON_STRING))
+            return member_wrong(&item, "a text", m->e);
+        text[(*n)++] = json_text(it.value, m->a);
+    }
+    size_t letters = 0;
+    for (size_t i = 0; i < *n; i++)
+        letters += str_trim(text[i]).len;
+    return letters > 0 || member_wrong(&at, "something to look for", m->e);
+}
+
+static bool take_share(const struct member_reader *m, struct json_value object,
+                       const struct member_at *up, const char *name, double most, double *out)
+{
+    struct json_value v = json_get(object, name);
+    const struct member_at at = member_at(up, str_from(name));
+    return !body_given(v) || (json_double(v, out) && *out >= 0 && *out <= most) ||
+           member_wrong(&at, most > 1 ? "a number of 0 or more" : "a number from 0 to 1", m->e);
+}
+
+/* A weight of 0 leaves an engine out. */
+static bool take_hybrid(const struct member_reader *m, struct json_value options,
+                        const struct member_at *up, struct retrieve_query *q)
+{
+    struct json_value v = json_get(options, "hybrid_search");
+    const struct member_at at = member_at(up, STR("hybrid_search"));
+    double vectors = 1, words = 1;
+    if (!body_given(v))
+        return true;
+    if (!json_is(v, JSON_OBJECT))
+        return member_wrong(&at, "an object with 'embedding_weight' and 'text_weight'", m->e);
+    if (!STORE_FIELDS_KNOWN(m, v, &at, STR("embedding_weight"), STR("text_weight")) ||
+        !take_share(m, v, &at, "embedding_weight", 1e9, &vectors) ||
+        !take_share(m, v, &at, "text_weight", 1e9, &words))
+        return false;
+    if (vectors + words <= 0)
+        return member_wrong(&at, "such that one of its weights is above 0", m->e);
+    q->search.engines = words <= 0 ? SEARCH_VECTOR : vectors <= 0 ? SEARCH_KEYWORD : SEARCH_HYBRID;
+    return true;
+}
+
+static bool take_ranking(const struct member_reader *m, struct json_value root,
+                         struct retrieve_query *q)
+{
+    struct json_value v = json_get(root, "ranking_options"), ranker = json_get(v, "ranker");
+    const struct member_at at = member_at(NULL, STR("ranking_options"));
+    const struct member_at at_ranker = member_at(&at, STR("ranker"));
+    if (!body_given(v))
+        return true;
+    if (!json_is(v, JSON_OBJECT))
+        return member_wrong(&at, "an object", m->e);
+    if (!STORE_FIELDS_KNOWN(m, v, &at, STR("ranker"), STR("score_threshold"),
+                            STR("hybrid_search")) ||
+        !take_share(m, v, &at, "score_threshold", 1, &q->threshold) || !take_hybrid(m, v, &at, q))
+        return false;
+    if (!body_given(ranker) || json_text_is(ranker, "auto"))
+        return true;
+    struct str name = json_text(ranker, m->a);
+    if (str_eq(name, STR("none")))
+        q->ranker = RANKER_NONE;
+    else if (!str_starts(name, STR("default")))
+        return member_wrong(&at_ranker, "auto, none or default-...", m->e);
+    return true;
+}
+
+/* `page` is what the page before gave as next_page: how many results lie in front. */
+static bool take_page(const struct member_reader *m, struct json_value root, size_t *offset)
+{
+    struct json_value v = json_get(root, "page");
+    const struct member_at at = member_at(NULL, STR("page"));
+    uint64_t n = 0;
+    if (!body_given(v))
+        return true;
+    if (!str_to_u64(json_text(v, m->a), &n) || n > OFFSET_MAX)
+        return member_wrong(&at, "the 'next_page' of an answer", m->e);
+    *offset = (size_t)n;
+    return true;
+}
+
+static bool take_rewrite(const struct member_reader *m, struct json_value root,
+                         struct retrieve_query *q)
+{
+    bool rewrite = false;
+    if (!member_flag(m, root, NULL, "rewrite_query", &rewrite))
+        return false;
+    if (rewrite && !json_exists(json_path(root, "penstock.level")))
+        q->level = RETRIEVE_EXPANDED;
+    return true;
+}
+
+/* ---- The answer ---- */
+
+static void put_place(struct json_writer *w, const struct doc_passage *p)
+{
+    const struct doc_chunk *c = &p->chunk;
+    if (p->title.len)
+        json_kv_str(w, "title", p->title);
+    if (c->section.len)
+        json_kv_str(w, "section", c->section);
+    if (c->page)
+        json_kv_int(w, "page", c->page);
+    if (c->line_start) {
+        json_kv_int(w, "line_start", c->line_start);
+        json_kv_int(w, "line_end", c->line_end);
+    }
+    json_kv_int(w, "char_start", (int64_t)c->char_start);
+    json_kv_int(w, "char_end", (int64_t)c->char_end);
+    json_kv_int(w, "chunk_index", c->idx);
+    json_kv_int(w, "total_chunks", c->total);
+}
+
+/* What the API does not have, behind what it has. */
+static void put_more(struct json_writer *w, const struct doc_passage *p)
+{
+    put_place(w, p);
+    json_kv_str(w, "language", p->language);
+    json_kv_str(w, "doc_type", p->doc_type);
+    json_kv_int(w, "document_version", p->version);
+    json_kv_str(w, "content_hash", p->content_hash);
+    json_kv_int(w, "last_updated", p->last_updated_s ? p->last_updated_s : p->updated_s);
+    if (p->author.len)
+        json_kv_str(w, "author", p->author);
 }
 
 static void put_result(struct json_writer *w, const struct doc_passage *p, double score)
@@ -36,14 +166,16 @@ static void put_result(struct json_writer *w, const struct doc_passage *p, doubl
     json_kv_str(w, "text", p->chunk.text);
     json_end(w);
     json_end(w);
+    put_more(w, p);
     json_end(w);
 }
 
 static bool reply_results(struct request *r, const struct retrieve_query *q,
-                          const struct retrieval *found, struct err *e)
+                          const struct retrieval *found, size_t offset, size_t k, struct err *e)
 {
     struct buf b;
     struct json_writer w;
+    bool more = found->n > offset + k && offset + k <= OFFSET_MAX;
     buf_init(&b, PAGE_MAX);
     json_begin(&w, &b);
     json_object(&w);
@@ -55,11 +187,11 @@ static bool reply_results(struct request *r, const struct retrieve_query *q,
     json_end(&w);
     json_key(&w, "data");
     json_array(&w);
-    for (size_t i = 0; i < found->n; i++)
+    for (size_t i = offset; i < found->n && i < offset + k; i++)
         put_result(&w, &found->hit[i].passage, found->hit[i].score);
     json_end(&w);
-    json_kv_bool(&w, "has_more", false);
-    json_kv_text(&w, "next_page", NULL);
+    json_kv_bool(&w, "has_more", more);
+    json_kv_text(&w, "next_page", more ? arena_printf(r->call.arena, "%zu", offset + k).p : NULL);
     retrieval_put(&w, r);
     json_end(&w);
     return reply_json(r, 200, &b, e);
@@ -69,31 +201,30 @@ bool stores_search(struct request *r, struct err *e)
 {
     struct json body;
     struct doc_collection c;
-    struct str query;
+    struct str text[TEXTS_MAX];
+    const struct member_reader m = {r->call.arena, e};
     int64_t k = RESULTS_DEFAULT;
-    double threshold = 0;
+    size_t offset = 0;
     if (!stores_find_live(r, &c, e) || !request_json(r, &body, e))
         return false;
     struct json_value root = json_root(&body);
-    if (!take_query(r, root, &query, e) ||
-        !request_take_int(root, "max_num_results", 1, RESULTS_MAX, &k, e))
-        return false;
-    struct json_value t = json_path(root, "ranking_options.score_threshold");
-    if (json_exists(t) && (!json_double(t, &threshold) || threshold < 0 || threshold > 1))
-        return err_param(e, ERR_INVALID, "ranking_options.score_threshold",
-                         "'score_threshold' must lie between 0 and 1");
-
     struct retrieve_query q = {
         .search = {.collection = &c.id, .n_collections = 1, .rights = request_rights(r)},
-        .text = &query,
-        .n_texts = 1,
-        .k = (size_t)k,
-        .threshold = threshold};
+        .text = text,
+        .filter_text = json_raw(json_get(root, "filters"))};
     struct retrieval found;
-    q.filter_text = json_raw(json_get(root, "filters"));
-    return filter_parse(&q.search.filter, r->call.arena, json_get(root, "filters"), e) &&
-           retrieval_options(r, c.name, root, &q, e) &&
-           doc_collection_touch(r->service->db, c.id, e) &&
+    if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("query"), STR("filters"), STR("max_num_results"),
+                            STR("ranking_options"), STR("rewrite_query"), STR("page"),
+                            STR("penstock")) ||
+        !take_query(&m, root, text, &q.n_texts) ||
+        !request_take_int(root, "max_num_results", 1, RESULTS_MAX, &k, e) ||
+        !take_page(&m, root, &offset) ||
+        !filter_parse(&q.search.filter, r->call.arena, json_get(root, "filters"), e) ||
+        !retrieval_options(r, c.name, root, &q, e) || !take_ranking(&m, root, &q) ||
+        !take_rewrite(&m, root, &q))
+        return false;
+    q.k = offset + (size_t)k + 1; /* one more tells whether there are more */
+    return doc_collection_touch(r->service->db, c.id, e) &&
            retrieve(&r->service->retriever, &q, r->call.arena, &found, e) &&
-           reply_results(r, &q, &found, e);
+           reply_results(r, &q, &found, offset, (size_t)k, e);
 }

@@ -251,9 +251,10 @@ bool doc_batch_cancel(struct db *d, struct str collection, struct str id, struct
 struct doc_passage {
     struct doc_chunk chunk; /* chunk.id 0: this chunk has gone */
     struct str collection, file_id, name, title, uri, doc_type, language, attributes, access;
-    struct str content_hash;
+    struct str content_hash, author;
     uint32_t version;
     int64_t updated_s;
+    int64_t last_updated_s; /* as the document itself says; 0 = does not say */
 };
 /* out[i] is the chunk chunk_id[i]; *out has n entries. One snapshot for all. */
 bool doc_chunks_load(struct db *d, struct arena *a, const int64_t *chunk_id, size_t n,

@@ -39,7 +39,7 @@ static bool load_tx(struct db_tx *tx, void *arg, struct err *e)
         if (!db_query(tx, &rows, e,
                       "select " CHUNK_COLUMNS ", d.collection, d.file_id, d.name, d.title, d.uri,"
                       " d.doc_type, d.language, d.attributes, d.access, d.content_hash,"
-                      " d.version, d.updated_s"
+                      " d.author, d.version, d.updated_s, d.last_updated_s"
                       " from chunks c join documents d on d.id = c.document where c.id = $1",
                       DB_INT(l->id[i])))
             return false;
@@ -47,13 +47,14 @@ static bool load_tx(struct db_tx *tx, void *arg, struct err *e)
         if (got > 0) {
             struct doc_passage *p = &l->out[i];
             read_chunk(l->a, rows, &p->chunk);
-            struct str *field[] = {&p->collection, &p->file_id,     &p->name,     &p->title,
-                                   &p->uri,        &p->doc_type,    &p->language, &p->attributes,
-                                   &p->access,     &p->content_hash};
+            struct str *field[] = {&p->collection, &p->file_id,      &p->name,     &p->title,
+                                   &p->uri,        &p->doc_type,     &p->language, &p->attributes,
+                                   &p->access,     &p->content_hash, &p->author};
             for (size_t f = 0; f < COUNT(field); f++)
                 *field[f] = doc_text(l->a, rows, 13 + (int)f);
-            p->version = (uint32_t)db_int(rows, 23);
-            p->updated_s = db_int(rows, 24);
+            p->version = (uint32_t)db_int(rows, 24);
+            p->updated_s = db_int(rows, 25);
+            p->last_updated_s = db_int(rows, 26);
         }
         db_done(rows);
         if (got < 0)

@@ -69,6 +69,49 @@ test("files become searchable, filters and deletion are obeyed", async () => {
   assert.deepEqual(await search("otter"), []);
 });
 
+test("search: lists of texts, ranking options, pages, where a passage stands", async () => {
+  const own = await s.client.vectorStores.create({ name: "rocks" });
+  const text = `# Rocks\n\n## Granite\n\nGranite is an igneous rock.\n\n## Marble\n\nMarble is a metamorphic rock.\n\n## Chalk\n\nChalk is a sedimentary rock of shells.\n`;
+  await s.client.vectorStores.files.uploadAndPoll(own.id, await toFile(Buffer.from(text), "rocks.md"), undefined);
+  const search = async (body) => {
+    const r = await s.fetch(`/v1/vector_stores/${own.id}/search`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    return { status: r.status, ...(await r.json()) };
+  };
+  const page = await search({ query: ["rock of shells", "chalk"], max_num_results: 2 });
+  assert.equal(page.object, "vector_store.search_results.page");
+  assert.deepEqual(page.search_query, ["rock of shells", "chalk"]);
+  assert.match(page.data[0].content[0].text, /Chalk is/);
+  assert.ok(page.data[0].score >= page.data[1].score && page.data[0].score <= 1 && page.data[1].score >= 0);
+  assert.equal(page.has_more, true);
+  const rest = await search({ query: ["rock of shells", "chalk"], max_num_results: 2, page: page.next_page });
+  assert.equal(rest.has_more, false);
+  assert.equal(rest.next_page, null);
+  const all = [...page.data, ...rest.data];
+  assert.equal(new Set(all.map((x) => x.chunk_index)).size, all.length);
+  const hit = all[0];
+  assert.match(hit.section, /Chalk/);
+  assert.equal(text.slice(hit.char_start, hit.char_end).includes("Chalk") || hit.char_end > hit.char_start, true);
+  assert.ok(hit.line_start > 0 && hit.total_chunks >= all.length && hit.document_version === 1);
+  assert.equal(hit.language, "en");
+  assert.equal(hit.doc_type, "markdown");
+  assert.match(hit.content_hash, /^[0-9a-f]{64}$/);
+  for (const ranker of ["auto", "none", "default-2024-11-15"]) assert.equal((await search({ query: "marble", ranking_options: { ranker, hybrid_search: { embedding_weight: 0, text_weight: 1 } } })).data[0].section, "Rocks > Marble", ranker);
+  assert.deepEqual((await search({ query: "marble", ranking_options: { score_threshold: 1 } })).data, []);
+  assert.ok((await search({ query: "marble and granite", rewrite_query: true })).data.length >= 2);
+  for (const [body, param] of [
+    [{}, "query"], [{ query: "" }, "query"], [{ query: [1] }, "query[0]"], [{ query: "x", max_num_results: 51 }, "max_num_results"],
+    [{ query: "x", ranking_options: { ranker: "fancy" } }, "ranking_options.ranker"],
+    [{ query: "x", ranking_options: { score_threshold: 2 } }, "ranking_options.score_threshold"],
+    [{ query: "x", ranking_options: { hybrid_search: { embedding_weight: 0, text_weight: 0 } } }, "ranking_options.hybrid_search"],
+    [{ query: "x", ranking_options: { hybrid_search: { embedding_weight: -1 } } }, "ranking_options.hybrid_search.embedding_weight"],
+    [{ query: "x", rewrite_query: 1 }, "rewrite_query"], [{ query: "x", page: "two" }, "page"], [{ query: "x", colour: 1 }, "colour"],
+  ]) {
+    const r = await search(body);
+    assert.equal(r.status, 400, JSON.stringify(body));
+    assert.equal(r.error.param, param);
+  }
+});
+
 test("a file that cannot be read fails with a reason, and the store goes on", async () => {
   const bad = await upload("broken.pdf", "%PDF-1.4\nnothing here");
   const r = await s.client.vectorStores.files.createAndPoll(store.id, { file_id: bad.id });
