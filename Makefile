@@ -1,7 +1,7 @@
 # Forwards to meson and to the scripts in tools/, for those who type make first.
 NINJA = ninja -C
 
-.PHONY: all install demo check test asan tsan fuzz bench format clean
+.PHONY: all install demo document-qa check test asan tsan fuzz bench format clean
 
 all: build/build.ninja
 	$(NINJA) build
@@ -14,6 +14,10 @@ demo:
 	tools/install.sh build demo
 	$(MAKE) all
 	tools/demo.sh
+
+# Upload, ask, cited answers, in a browser: apps/document-qa.
+document-qa: all
+	apps/document-qa/start.sh build/penstock
 
 # Everything that is tested, packages included; ends with "N passed, N failed".
 check:

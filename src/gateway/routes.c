@@ -62,6 +62,9 @@ static const struct route routes[] = {
     {"GET",    "/admin/live",                       live_get,            KEY_OPERATOR},
 
     {"GET",    "/metrics",                          probe_metrics,       KEY_OPERATOR},
+    {"GET",    "/apps/document-qa",                 apps_document_qa,        .open = true},
+    {"GET",    "/apps/document-qa/app.js",          apps_document_qa_script, .open = true},
+    {"GET",    "/apps/document-qa/style.css",       apps_document_qa_style,  .open = true},
     {"GET",    "/livez",                            probe_live,    .open = true},
     {"GET",    "/readyz",                           probe_ready,   .open = true},
     {"GET",    "/startupz",                         probe_started, .open = true},

@@ -54,6 +54,10 @@ bool stores_batch_get(struct request *r, struct err *e);
 bool stores_batch_cancel(struct request *r, struct err *e);
 bool stores_batch_files(struct request *r, struct err *e);
 
+bool apps_document_qa(struct request *r, struct err *e); /* GET /apps/document-qa */
+bool apps_document_qa_script(struct request *r, struct err *e);
+bool apps_document_qa_style(struct request *r, struct err *e);
+
 bool admin_ingest(struct request *r, struct err *e);
 bool admin_keys_list(struct request *r, struct err *e);
 bool admin_keys_create(struct request *r, struct err *e);
