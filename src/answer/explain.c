@@ -1,4 +1,5 @@
 #include "answer/explain.h"
+#include "model/rerank_features.h"
 #include "model/support.h"
 
 static void put_stage(struct json_writer *w, const char *name, const struct retrieved_stage *s)
@@ -50,12 +51,26 @@ static void put_matched(struct json_writer *w, const struct retrieval *r, const 
     arena_rewind(a, mark);
 }
 
+static void put_features(struct json_writer *w, const struct retrieved *h)
+{
+    json_key(w, "features");
+    if (!h->feature) {
+        json_put_null(w);
+        return;
+    }
+    json_object(w);
+    for (int f = 0; f < RERANK_FEATURE_COUNT; f++)
+        json_kv_real(w, rerank_feature_name((enum rerank_feature)f), (double)h->feature[f]);
+    json_end(w);
+}
+
 static void put_stages(struct json_writer *w, const struct retrieval *r, const struct retrieved *h)
 {
     put_stage(w, "keyword", &h->keyword);
     put_stage(w, "vector", &h->vector);
     put_stage(w, "search", &h->search);
     put_stage(w, "rerank", &h->rerank);
+    put_features(w, h);
     put_matched(w, r, h);
     json_key(w, "searches");
     json_array(w);

@@ -8,7 +8,8 @@
  *      "passages": [{"rank": 1, "chunk": ..., "document": ..., "name": ..., "section": ...,
  *                    "page": ..., "line_start": ..., "line_end": ..., "score": ...,
  *                    "keyword": {"rank": 1, "score": ...}, "vector": null,
- *                    "search": {...}, "rerank": {...}, "matched": ["word", ...],
+ *                    "search": {...}, "rerank": {...}, "features": {"coverage": 1, ...},
+ *                    "matched": ["word", ...],
  *                    "searches": [0], "redundancy": 0.2, "copies": [chunk, ...]}]}
  *
  * Threads: any.

@@ -101,7 +101,9 @@ struct retrieved {
     struct retrieved_stage search; /* both engines, all searches of the question */
     struct retrieved_stage keyword, vector;
     struct retrieved_stage rerank;
-    uint64_t asked;    /* a bit for each of retrieval.question that found it */
+    const float *feature; /* [RERANK_FEATURE_COUNT] (model/rerank_features.h) of the built-in
+ranker, when there is a report; else NULL */
+    uint64_t asked;       /* a bit for each of retrieval.question that found it */
     double redundancy; /* likeness to a better one, from 0 to 1, for which it stands further down */
     const int64_t *copy; /* chunks that say the same and were left out */
     size_t n_copies;

@@ -1,9 +1,9 @@
 #include "answer/retrieve_cache.h"
-#include "base/hash.h"
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/map.h"
 #include "base/metric.h"
+#include "model/rerank_features.h"
 
 enum { KEY_MOST = 1 << 16, ENTRY_SHARE = 8 /* of the memory at most for one */ };
 
@@ -33,6 +33,16 @@ static void copy_text(struct arena *a, struct str *s, size_t *bytes)
     *bytes += s->len + 16;
 }
 
+static const float *copy_features(struct arena *a, const float *from, size_t *bytes)
+{
+    if (!from)
+        return NULL;
+    float *to = arena_array(a, float, RERANK_FEATURE_COUNT);
+    memcpy(to, from, RERANK_FEATURE_COUNT * sizeof(*to));
+    *bytes += RERANK_FEATURE_COUNT * sizeof(*to);
+    return to;
+}
+
 /* All that a result points to, into `a`; returns its size, nearly. */
 static size_t copy_result(struct arena *a, struct retrieval *to, const struct retrieval *from)
 {
@@ -53,6 +63,7 @@ static size_t copy_result(struct arena *a, struct retrieval *to, const struct re
         if (h->n_copies)
             memcpy(copy, h->copy, h->n_copies * sizeof(*copy));
         h->copy = copy;
+        h->feature = copy_features(a, h->feature, &bytes);
         bytes += h->n_copies * sizeof(*copy);
     }
     for (size_t i = 0; i < to->n_questions; i++)

@@ -59,6 +59,11 @@ static void score_built_in(void *arg)
         for (size_t k = 0; k < s->all->n; k++)
             s->score[k] = fmax(s->score[k], score[k]);
     }
+    if (!s->q->report || !n)
+        return;
+    const float *f = rerank_features(asked[0], c, s->all->n, s->a);
+    for (size_t k = 0; k < s->all->n; k++)
+        s->all->c[k].r.feature = f + k * RERANK_FEATURE_COUNT;
 }
 
 /* Some give probabilities, others logits of any size. */
@@ -126,7 +131,7 @@ void retrieve_rank(const struct retrieve_query *q, struct candidates *all, struc
     struct err e;
     if (who == RANKER_NONE || all->n == 0)
         return;
-    for (size_t i = 0; i < all->n; i++)
+    for (size_t i = 0; who != RANKER_BUILT_IN && i < all->n; i++)
         text[i] = retrieve_text(&all->c[i].r.passage, a);
     if ((who == RANKER_MODEL && !score_by_model(q, &s, &e)) ||
         (who == RANKER_JUDGE && !score_by_judge(q, &s, &e))) {

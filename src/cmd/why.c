@@ -43,6 +43,21 @@ static void print_words(struct json_value list, struct arena *a)
     }
 }
 
+/* Of the closer look: those that say something. */
+static void print_features(struct json_value features, struct arena *a)
+{
+    const char *before = "\n            looks: ";
+    (void)a;
+    json_each(it, features)
+    {
+        double value = 0;
+        if (json_double(it.value, &value) && value >= 0.005) {
+            printf("%s%.*s %.2f", before, STR_FMT(it.name), value);
+            before = ", ";
+        }
+    }
+}
+
 void why_print_stages(struct json_value retrieval, struct json_value p, struct arena *a)
 {
     bool more = false;
@@ -69,6 +84,7 @@ void why_print_stages(struct json_value retrieval, struct json_value p, struct a
         printf("; like a better one: %.2f", like);
     if (copies)
         printf("; %u that say%s the same left out", copies, copies == 1 ? "s" : "");
+    print_features(json_get(p, "features"), a);
     printf("%s\n", cli_plain());
 }
 

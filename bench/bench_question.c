@@ -1,0 +1,259 @@
+/* bench_question - what a whole question costs: its vector, both searches, fusion, the closer look,
+ * and the answer's sentences.
+ *
+ *     bench_question [PASSAGES [QUESTIONS]]     default 300000 and 200
+ *
+ * Passages are 80 words of a vocabulary of 50,000, drawn by Zipf's law and, half of them, from one
+ * of 200 topics of 300 words, so that there is something to learn vectors from. They lie in the
+ * store as documents of 20, indexed and learned from as the product does it; a question is 3 to 8
+ * different words of one passage. What is counted is CPU time of the whole process while nothing
+ * else goes on in it: retrieve() at level 3 with the default of 50 candidates, then the extractive
+ * engine's choice of sentences from the best five. Nothing is cached. How often the passage that a
+ * question was taken from is among its five shows that the questions are real. */
+#include "answer/retrieve.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "model/excerpt.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    VOCABULARY = 50000,
+    TOPICS = 200,
+    TOPIC_WORDS = 300,
+    WORDS = 80,
+    CHUNKS = 20, /* of a document */
+    TEXT_MAX = WORDS * 14,
+    STOP = 30,
+    BEST = 5,
+    SETTLE_MS = 3600 * 1000,
+};
+
+static uint64_t state = 1;
+static const char *dir;
+
+static uint64_t draw(void) /* xorshift64* */
+{
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return state * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static void die(const char *what, const struct err *e)
+{
+    fprintf(stderr, "bench_question: %s: %s\n", what, e->msg);
+    exit(2);
+}
+
+/* Rank of a word: its frequency is in proportion to 1 / (rank + 2.7) (Mandelbrot's form). */
+static uint32_t draw_word(void)
+{
+    double u = (double)(draw() >> 11) / 9007199254740992.0, q = 2.7;
+    double rank = q * pow((VOCABULARY + q) / q, u) - q;
+    return rank < VOCABULARY ? (uint32_t)rank : VOCABULARY - 1;
+}
+
+static uint32_t topic_word(uint32_t topic)
+{
+    return STOP +
+           (uint32_t)((topic * 7919u + draw() % TOPIC_WORDS * 104729u) % (VOCABULARY - STOP));
+}
+
+/* A spelling that no stemmer changes: consonants and o, then x. */
+static size_t spell(char *out, uint32_t word)
+{
+    static const char consonants[] = "bdfgklmnprtvz";
+    size_t n = 0;
+    do {
+        out[n++] = consonants[word % 13];
+        out[n++] = 'o';
+        word /= 13;
+    } while (word);
+    out[n++] = 'x';
+    return n;
+}
+
+/* Sentences of twelve words. */
+static struct str draw_passage(struct arena *a, uint32_t topic, uint32_t word[WORDS])
+{
+    char *text = arena_bytes(a, TEXT_MAX);
+    size_t n = 0;
+    for (size_t i = 0; i < WORDS; i++) {
+        word[i] = draw() % 2 ? topic_word(topic) : draw_word();
+        size_t start = n;
+        n += spell(text + n, word[i]);
+        if (i % 12 == 0)
+            text[start] = (char)(text[start] - 'a' + 'A');
+        if (i % 12 == 11)
+            text[n++] = '.';
+        text[n++] = ' ';
+    }
+    return (struct str){text, n - 1};
+}
+
+struct question {
+    struct str text, source; /* the passage that it was taken from */
+};
+
+static struct question take_question(struct arena *a, struct str passage,
+                                     const uint32_t word[WORDS])
+{
+    struct question q = {.source = arena_copy(a, passage)};
+    size_t n = 3 + draw() % 6;
+    struct str text = STR_NONE;
+    for (size_t i = 0; n > 0 && i < 200; i++) {
+        char spelled[16];
+        uint32_t w = word[draw() % WORDS];
+        if (w < STOP)
+            continue;
+        size_t len = spell(spelled, w);
+        text = arena_printf(a, "%.*s%s%.*s", STR_FMT(text), text.len ? " " : "", (int)len, spelled);
+        n--;
+    }
+    q.text = text;
+    return q;
+}
+
+static double cpu_s(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void fill(struct db *d, struct str collection, size_t passages, struct question *q,
+                 size_t n_questions, struct arena *keep)
+{
+    struct err e;
+    size_t taken = 0, step = passages / n_questions + 1;
+    for (size_t at = 0; at < passages; at += CHUNKS) {
+        struct arena *a = arena_new();
+        struct doc_chunk c[CHUNKS] = {{0}};
+        uint32_t topic = (uint32_t)(draw() % TOPICS), word[WORDS];
+        size_t n = size_min(CHUNKS, passages - at);
+        for (size_t i = 0; i < n; i++) {
+            c[i].text = draw_passage(a, topic, word);
+            if ((at + i) % step == 0 && taken < n_questions)
+                q[taken++] = take_question(keep, c[i].text, word);
+        }
+        struct str name = arena_printf(a, "document-%zu.txt", at / CHUNKS);
+        struct doc_document doc = {.collection = collection,
+                                   .uri = name,
+                                   .name = name,
+                                   .language = STR("en"),
+                                   .content_hash = name};
+        if (!doc_put(d, &doc, c, n, &e))
+            die("cannot store", &e);
+        arena_free(a);
+    }
+    while (taken < n_questions) {
+        q[taken] = q[taken - 1];
+        taken++;
+    }
+}
+
+struct sums {
+    double search_us, load_us, rerank_us, total_us;
+    size_t found, sentences;
+};
+
+/* The best five as passages, and the sentences of an answer from them. */
+static void answer(const struct question *q, const struct retrieval *r, struct arena *a,
+                   struct sums *s)
+{
+    struct passage p[BEST] = {{0}};
+    struct excerpt out[EXCERPT_MOST];
+    size_t n = size_min(r->n, BEST);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = (struct passage){.chunk = r->hit[i].passage.chunk.id,
+                                .text = r->hit[i].passage.chunk.text,
+                                .name = r->hit[i].passage.name,
+                                .score = (float)r->hit[i].score};
+        s->found += str_eq(p[i].text, q->source);
+    }
+    s->sentences += excerpt_select(q->text, q->text, p, n, out, a);
+}
+
+static void measure(const struct retriever *r, struct str collection, const struct question *q,
+                    size_t n, enum retrieve_level level, const char *name)
+{
+    struct sums s = {0};
+    double start = cpu_s();
+    for (size_t i = 0; i < n; i++) {
+        struct arena *a = arena_new();
+        struct retrieval out;
+        struct err e;
+        const struct retrieve_query query = {
+            .search = {.collection = &collection, .n_collections = 1, .rights = &rights_all},
+            .text = &q[i].text,
+            .n_texts = 1,
+            .k = 4 * BEST, /* as answers ask for */
+            .level = level};
+        if (!retrieve(r, &query, a, &out, &e))
+            die("cannot retrieve", &e);
+        answer(&q[i], &out, a, &s);
+        s.search_us += (double)out.search_us;
+        s.load_us += (double)out.load_us;
+        s.rerank_us += (double)out.rerank_us;
+        s.total_us += (double)out.total_us;
+        arena_free(a);
+    }
+    double ms = (cpu_s() - start) * 1000 / (double)n, k = 1000.0 * (double)n;
+    printf("%-22s %6.2f ms of CPU a question (elapsed: search %.2f, load %.2f, rank %.2f, all "
+           "%.2f ms); the source is among the five for %.0f %%, %.1f sentences\n",
+           name, ms, s.search_us / k, s.load_us / k, s.rerank_us / k, s.total_us / k,
+           100.0 * (double)s.found / (double)n, (double)s.sentences / (double)n);
+}
+
+static void remove_all(const char *path)
+{
+    char command[256];
+    snprintf(command, sizeof(command), "rm -rf '%s'", path);
+    if (system(command) != 0)
+        fprintf(stderr, "bench_question: cannot remove %s\n", path);
+}
+
+int main(int argc, char **argv)
+{
+    size_t passages = argc > 1 ? strtoul(argv[1], NULL, 10) : 300000;
+    size_t n = argc > 2 ? strtoul(argv[2], NULL, 10) : 200;
+    char path[] = "/var/tmp/penstock-bench-XXXXXX";
+    struct arena *keep = arena_new();
+    struct question *q = arena_array(keep, struct question, n);
+    struct doc_collection c = {.name = STR("bench")};
+    struct db *d;
+    struct search_set *set;
+    struct err e;
+    if (!passages || !n || !mkdtemp(path))
+        return 2;
+    dir = path;
+    if (!db_open(&d, &(struct db_options){.dir = dir}, &e) ||
+        !doc_collection_create(d, keep, &c, &e))
+        die("cannot open", &e);
+    double start = cpu_s();
+    fill(d, c.id, passages, q, n, keep);
+    double stored = cpu_s();
+    if (!search_open(&set, d, dir, &e))
+        die("cannot index", &e);
+    if (!search_settle(set, SETTLE_MS))
+        fprintf(stderr, "bench_question: learning has not ended\n");
+    printf("%zu passages: stored in %.1f s of CPU, indexed and learned in %.1f s\n", passages,
+           stored - start, cpu_s() - stored);
+    const struct retriever r = {.db = d, .search = set};
+    measure(&r, c.id, q, n, RETRIEVE_RERANKED, "warming up");
+    measure(&r, c.id, q, n, RETRIEVE_VECTOR, "level 1, vectors");
+    measure(&r, c.id, q, n, RETRIEVE_HYBRID, "level 2, hybrid");
+    measure(&r, c.id, q, n, RETRIEVE_RERANKED, "level 3, ranked again");
+    measure(&r, c.id, q, n, RETRIEVE_EXPANDED, "level 4, expanded");
+    search_close(set);
+    db_close(d);
+    arena_free(keep);
+    remove_all(path);
+    return 0;
+}
