@@ -77,15 +77,6 @@ static struct candidate *candidate_of(struct candidates *all, int64_t chunk)
     return c;
 }
 
-/* Keyword scores have no upper end; this keeps their order between 0 and 1. Without keywords the
- * vector's likeness is the score. */
-static double unit_score(const struct searching *s, const struct search_hit *h)
-{
-    if (s->out->level == RETRIEVE_VECTOR)
-        return h->vector.score < 0 ? 0 : h->vector.score > 1 ? 1 : (double)h->vector.score;
-    return (double)h->score / ((double)h->score + 10.0);
-}
-
 /* Of several searches the best rank. */
 static void note_found(struct retrieved_stage *to, const struct search_found *from)
 {
@@ -101,8 +92,8 @@ static void take_hit(struct searching *s, size_t question, const struct search_h
     c->r.asked |= UINT64_C(1) << question;
     c->r.collection = h->collection;
     c->r.passage.chunk.document = h->document;
-    if (unit_score(s, h) > c->r.search.score)
-        c->r.search.score = unit_score(s, h);
+    if ((double)h->score > c->r.search.score)
+        c->r.search.score = (double)h->score;
     note_found(&c->r.keyword, &h->keyword);
     note_found(&c->r.vector, &h->vector);
     c->joined += s->out->question[question].weight / (double)(RECIPROCAL + rank);

@@ -51,8 +51,6 @@ void search_publish(struct search_set *s, struct collection *c)
     search_space_commit(c->learned);
     search_space_commit(c->outside);
     bm25_commit(c->index);
-    while (bm25_merge(c->index, false))
-        ;
     numbers_turn(c->numbers);
     struct search_view *v = mem_new(sizeof(*v));
     v->refs = 1;

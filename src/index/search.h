@@ -55,6 +55,8 @@ struct search_query {
     const struct filter *filter; /* NULL: all documents */
     const struct rights *rights; /* whose; NULL: a caller without name, see index/rights.h */
     enum search_engines engines; /* 0: SEARCH_HYBRID */
+    /* What the engines weigh in a hybrid search, from 0; both 0: as index/fuse.h has it. */
+    float keyword_weight, vector_weight;
     /* The question in spaces of embedders outside; a collection that uses one of them looks there
      * instead of in its learned space. */
     const struct search_vector *vector;
@@ -62,7 +64,7 @@ struct search_query {
     struct search_explain *explain; /* [n_collections], to be filled; NULL: not wanted */
 };
 
-/* What an engine said of a hit; rank from 1, 0 = it did not find it. */
+/* What an engine said of a hit, in its own measure; rank from 1, 0 = it did not find it. */
 struct search_found {
     uint32_t rank;
     float score;
@@ -71,7 +73,7 @@ struct search_found {
 struct search_hit {
     int64_t chunk; /* id in the store */
     int64_t document;
-    float score;         /* larger is better; comparable within one result */
+    float score;         /* 0 to 1, larger is better; comparable within one result */
     uint32_t collection; /* index into the request's list */
     struct search_found keyword, vector;
 };

@@ -282,8 +282,12 @@ static void publish_staged(struct search_set *s, struct collection *c)
     if (!c->staged)
         return;
     search_publish(s, c);
-    search_keep(
-        s, c, (search_save_due(s, c) ? SEARCH_SAVE : 0) | (search_learn_due(c) ? SEARCH_LEARN : 0));
+    unsigned due = SEARCH_MERGE;
+    if (search_save_due(s, c))
+        due |= SEARCH_SAVE;
+    if (search_learn_due(c))
+        due |= SEARCH_LEARN;
+    search_keep(s, c, due);
 }
 
 static bool load_all(struct search_set *s, struct err *e)

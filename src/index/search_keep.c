@@ -33,8 +33,24 @@ static void check(struct search_set *s, struct collection *c)
         search_learn_outside(s, c);
 }
 
+/* What is merged is searched from here on, also when nothing else changes. */
+static void merge(struct search_set *s, struct collection *c)
+{
+    bool merged = false;
+    while (!atomic_load(&s->ending) && bm25_merge(c->index, false))
+        merged = true;
+    if (!merged)
+        return;
+    search_enter(s);
+    if (!c->dropped)
+        search_publish(s, c);
+    search_leave(s);
+}
+
 static void work(struct search_set *s, struct collection *c, unsigned due)
 {
+    if (due & SEARCH_MERGE)
+        merge(s, c);
     if (due & SEARCH_OUTSIDE)
         search_learn_outside(s, c);
     if (due & SEARCH_LEARN) {

@@ -1,5 +1,7 @@
+#include "index/fuse.h"
 #include "index/search_part.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { COLLECTIONS_MAX = 1000 };
@@ -11,6 +13,7 @@ struct candidates {
     uint32_t *which;                /* index into the request's list */
     const struct bm25_view **words; /* of each */
     const struct docset **allowed;  /* NULL = all */
+    bool partly;                    /* there is something that the caller may not read */
 };
 
 static bool named_before(const struct search_query *q, size_t i)
@@ -21,11 +24,15 @@ static bool named_before(const struct search_query *q, size_t i)
     return false;
 }
 
+static bool all_readable(const struct search_view *v, const struct rights *r)
+{
+    return (r && r->everything) || attributes_restricted(v->attributes) == 0;
+}
+
 static struct docset *allowed_in(const struct search_view *v, const struct filter *f,
                                  const struct rights *r)
 {
-    bool all_readable = (r && r->everything) || attributes_restricted(v->attributes) == 0;
-    if (!f && all_readable)
+    if (!f && all_readable(v, r))
         return NULL;
     struct docset *set = attributes_all(v->attributes);
     rights_apply(r, v->attributes, set);
@@ -50,6 +57,7 @@ static void take_views(struct candidates *c, struct search_set *s, const struct 
         c->which[c->n] = (uint32_t)i;
         c->words[c->n] = v->keywords;
         c->allowed[c->n] = allowed_in(v, q->filter, q->rights);
+        c->partly = c->partly || !all_readable(v, q->rights);
         c->n++;
     }
 }
@@ -76,15 +84,19 @@ static void give_back_views(struct candidates *c)
     }
 }
 
+/* Where something is hidden, what words weigh is counted over the rest alone: then no score tells
+ * of what the caller may not read. */
 static size_t find_keywords(const struct candidates *c, const struct search_query *q,
-                            struct arena *a, struct hit *found)
+                            struct arena *a, struct hit *found, size_t k)
 {
     enum lang lang[WORDS_LANGS];
     struct bm25_word *word = arena_array(a, struct bm25_word, BM25_MAX_WORDS);
     size_t n_langs = words_langs(lang, c->words, c->n);
-    struct bm25_query query = {
-        .word = word, .n = words_of_query(word, q->text, lang, n_langs), .allowed = c->allowed};
-    return bm25_search(c->words, c->n, &query, found, size_min(q->k, BM25_MAX_HITS));
+    struct bm25_query query = {.word = word,
+                               .n = words_of_query(word, q->text, lang, n_langs),
+                               .allowed = c->allowed,
+                               .own_statistics = c->partly};
+    return bm25_search(c->words, c->n, &query, found, k);
 }
 
 /* ---- Vectors ---- */
@@ -159,50 +171,57 @@ static size_t find_vectors(const struct candidates *c, const struct search_query
 
 /* ---- Both ---- */
 
-static struct search_hit new_hit(const struct candidates *c, const struct hit *h)
+static float weight_of(float asked, float other, float usual)
 {
-    const struct attributes *at = c->view[h->view]->attributes;
-    return (struct search_hit){.chunk = h->key,
-                               .document = attributes_id(at, (uint32_t)h->document),
-                               .collection = c->which[h->view]};
+    return asked > 0 || other > 0 ? asked : usual;
 }
 
-static struct search_found found_at(const struct hit *h, size_t i)
+/* Keyword scores have no upper end; this keeps their order between 0 and 1. */
+static float keyword_share(float score)
 {
-    return (struct search_found){.rank = (uint32_t)i + 1, .score = h->score};
+    enum { HALF = 10 };
+    return score / (score + HALF);
 }
 
-struct by_chunk {
-    int64_t chunk;
-    size_t at;
-};
-
-static int compare_chunks(const void *x, const void *y)
+static float vector_share(float score)
 {
-    const struct by_chunk *a = x, *b = y;
-    return (a->chunk > b->chunk) - (a->chunk < b->chunk);
+    return score < 0 ? 0 : score > 1 ? 1 : score;
 }
 
-/* Passages that were found by their words get what the vectors say of them; others stand behind. */
-static size_t add_nearest(const struct candidates *c, const struct hit *nearest, size_t n,
-                          struct search_hit *all, size_t n_words, struct arena *a)
+/* Fused scores order a result and say nothing beyond it, so what is told is what the engines said
+ * of each hit, by weight, bent to fall as the order does: halfway between the least of all before
+ * it and the most of all behind it. */
+static void score_hits(struct search_hit *hit, size_t n, float keyword_weight, float vector_weight)
 {
-    struct by_chunk *known = arena_array(a, struct by_chunk, n_words);
-    size_t n_all = n_words;
-    for (size_t i = 0; i < n_words; i++)
-        known[i] = (struct by_chunk){all[i].chunk, i};
-    if (n_words)
-        qsort(known, n_words, sizeof(*known), compare_chunks);
+    float sum = keyword_weight + vector_weight, least = 1, most = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct by_chunk key = {.chunk = nearest[i].key};
-        const struct by_chunk *same =
-            n_words ? bsearch(&key, known, n_words, sizeof(key), compare_chunks) : NULL;
-        if (!same)
-            all[n_all] = new_hit(c, &nearest[i]);
-        all[same ? same->at : n_all].vector = found_at(&nearest[i], i);
-        n_all += !same;
+        float said =
+            keyword_weight * (hit[i].keyword.rank ? keyword_share(hit[i].keyword.score) : 0);
+        said += vector_weight * (hit[i].vector.rank ? vector_share(hit[i].vector.score) : 0);
+        hit[i].score = sum > 0 ? said / sum : 0;
     }
-    return n_all;
+    for (size_t i = n; i-- > 0;) {
+        most = hit[i].score > most ? hit[i].score : most;
+        hit[i].score = (hit[i].score + most) / 2;
+    }
+    for (size_t i = 0; i < n; i++) {
+        least = hit[i].score < least ? hit[i].score : least;
+        hit[i].score = least;
+    }
+}
+
+static struct search_hit hit_of(const struct candidates *c, const struct fuse_hit *f,
+                                const struct hit *words, const struct hit *vectors)
+{
+    const struct attributes *at = c->view[f->view]->attributes;
+    struct search_hit out = {.chunk = f->key,
+                             .document = attributes_id(at, (uint32_t)f->document),
+                             .collection = c->which[f->view]};
+    if (f->rank[0])
+        out.keyword = (struct search_found){f->rank[0], words[f->rank[0] - 1].score};
+    if (f->rank[1])
+        out.vector = (struct search_found){f->rank[1], vectors[f->rank[1] - 1].score};
+    return out;
 }
 
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
@@ -214,22 +233,24 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
     take_views(&c, s, q, a);
     explain_views(&c, q);
     enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
-    size_t k = size_min(q->k, BM25_MAX_HITS), n_words = 0, n_vectors = 0;
-    struct hit *words = arena_array(a, struct hit, k), *vectors = NULL;
+    size_t k = size_min(q->k, BM25_MAX_HITS), depth = size_max(k, FUSE_DEPTH);
+    struct hit *words = arena_array(a, struct hit, depth), *vectors = NULL;
+    struct fuse_list list[2] = {
+        {.hit = words, .weight = weight_of(q->keyword_weight, q->vector_weight, FUSE_TEXT)},
+        {.weight = weight_of(q->vector_weight, q->keyword_weight, FUSE_EMBEDDING), .missing = NAN},
+    };
     if (engines & SEARCH_KEYWORD)
-        n_words = find_keywords(&c, q, a, words);
+        list[0].n = find_keywords(&c, q, a, words, depth);
     if (engines & SEARCH_VECTOR)
-        n_vectors = find_vectors(&c, q, a, k, &vectors);
-    struct search_hit *all = arena_array(a, struct search_hit, n_words + n_vectors);
-    for (size_t i = 0; i < n_words; i++) {
-        all[i] = new_hit(&c, &words[i]);
-        all[i].keyword = found_at(&words[i], i);
-        all[i].score = words[i].score;
-    }
-    size_t n_all = add_nearest(&c, vectors, n_vectors, all, n_words, a);
+        list[1].n = find_vectors(&c, q, a, depth, &vectors);
+    list[1].hit = vectors;
+    struct fuse_hit *fused = arena_array(a, struct fuse_hit, k);
+    *n = fuse_lists(list, fused, k);
+    *hit = arena_array(a, struct search_hit, *n);
+    for (size_t i = 0; i < *n; i++)
+        (*hit)[i] = hit_of(&c, &fused[i], words, vectors);
+    score_hits(*hit, *n, list[0].n ? list[0].weight : 0, list[1].n ? list[1].weight : 0);
     give_back_views(&c);
-    *hit = all;
-    *n = size_min(n_all, k);
     return true;
 }
 

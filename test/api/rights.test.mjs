@@ -91,6 +91,13 @@ test("adding a hidden file again does not open it", async () => {
   await assert.rejects(bob.vectorStores.files.update(files.hr.id, { vector_store_id: store.id, attributes: {} }), OpenAI.NotFoundError);
 });
 
+test("scores are as if what is hidden were not there", async () => {
+  const twin = await s.client.vectorStores.create({ name: "twin" });
+  for (const name of ["open", "bobs"]) await s.client.vectorStores.files.createAndPoll(twin.id, { file_id: files[name].id });
+  const scores = async (client, id) => (await client.vectorStores.search(id, { query: "walrus salary Bob" })).data.map((x) => [x.filename, x.score.toFixed(6)]);
+  assert.deepEqual(await scores(as(keys.bob), store.id), await scores(s.client, twin.id));
+});
+
 test("an answer is made from what its caller may read", async () => {
   const ask = async (client) => (await client.chat.completions.create({ model: "papers", messages: [{ role: "user", content: "What is the salary of the walrus Bob?" }] })).choices[0].message.content;
   assert.match(await ask(as(keys.bob)), /two herrings/);

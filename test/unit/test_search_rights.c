@@ -9,6 +9,7 @@
 #include "tap.h"
 #include "tempdir.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -287,6 +288,47 @@ static void test_quiet(void)
     arena_free(a);
 }
 
+/* A collection of what the caller may read and of nothing else. */
+static struct str make_twin(unsigned caller, struct arena *a)
+{
+    struct doc_collection c = {.name = STR("twin")};
+    struct err e;
+    if (!doc_collection_create(d, a, &c, &e))
+        printf("# %s\n", e.msg);
+    for (int i = 0; i < DOCUMENTS; i++) {
+        struct doc_passage *p;
+        int64_t document, chunk;
+        if (current[i] < 0 || !may(state[current[i]].access, caller))
+            continue;
+        if (!doc_chunks_load(d, a, &state[current[i]].chunk, 1, &p, &e) ||
+            !put(c.id, i, p->chunk.text, STR_NONE, &document, &chunk, &e))
+            printf("# %s\n", e.msg);
+    }
+    search_catch_up(s, &e);
+    return c.id;
+}
+
+static void test_scores(void)
+{
+    enum { CALLERS = 6 };
+    struct arena *a = arena_new();
+    uint64_t seed = 3;
+    size_t wrong = 0;
+    for (int i = 0; i < CALLERS; i++) {
+        struct caller c;
+        struct search_hit *hit, *twin;
+        make_caller(&c, random_caller(&seed));
+        struct str other = make_twin(c.bits, a);
+        size_t n = run(collection, &c, "salary of the walrus", SEARCH_KEYWORD, a, &hit);
+        size_t m = run(other, &c, "salary of the walrus", SEARCH_KEYWORD, a, &twin);
+        wrong += n != m || n == 0;
+        for (size_t h = 0; h < n && h < m; h++)
+            wrong += fabsf(hit[h].keyword.score - twin[h].keyword.score) > 1e-4f;
+    }
+    ok(wrong == 0, "%zu scores tell of what is hidden", wrong);
+    arena_free(a);
+}
+
 int main(void)
 {
     struct err e;
@@ -300,6 +342,7 @@ int main(void)
     collection = c.id;
     test_beside_each_other();
     test_quiet();
+    test_scores();
     search_close(s);
     if (ok(search_open(&s, d, dir, &e), "opens again: %s", e.msg))
         test_quiet();
