@@ -16,6 +16,7 @@ one 'HTTP heads: ns' "$build/bench_http"
 one 'counting: ns' "$build/bench_metric"
 one 'access log: ns per line' "$build/bench_log"
 one 'BM25 beside FTS5, 300,000 passages' "$build/bench_bm25"
+one 'vectors beside hnswlib, 100,000 of 384 numbers' bench/vector.sh "$build"
 [ -z "$IR" ] || one 'BM25 on the judged collections in $IR' "$build/bench_ir" "$IR"
 one 'gateway beside nginx' node bench/gateway.mjs --build "$build"
 exit $failed

@@ -6,7 +6,7 @@
  *     gateway: flights
  *     model: places, gates > one gate
  *     store: writer queue > journal > snapshot publication
- *     index: set of collections > one collection
+ *     index: set of collections > one collection > vector writer > its nodes > its views
  *     run:   worker queue > loop inbox
  *     base:  metric registry > log
  *

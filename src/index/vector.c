@@ -407,7 +407,7 @@ static void mark_live(struct view *v, uint32_t slot)
     v->n_used++;
 }
 
-/* All that is live into new slots, when most of the old ones are free. */
+/* All that is live into new slots. Views keep the old ones. */
 static void rebuild(struct vector_index *ix)
 {
     struct view old = ix->next;
@@ -457,10 +457,13 @@ void vector_commit(struct vector_index *ix)
     struct view *v = &ix->next;
     lock_take(&ix->writing);
     collect(ix);
-    consolidate(ix);
+    /* So much is gone that mending leaves a worse graph, or most slots are empty. */
+    bool anew = v->n_used - v->n_live > v->n_used / 5 * 2 || v->n_slots / 2 > v->n_live + SLAB;
+    if (!anew)
+        consolidate(ix);
     struct slots fresh = take_staged(ix);
     ix->changed += (uint32_t)fresh.n;
-    if (v->n_slots / 2 > v->n_live + SLAB) {
+    if (anew) {
         rebuild(ix);
     } else {
         if (!ix->fitted_at)

@@ -12,7 +12,7 @@
 enum {
     WALKED_ROW = 2, /* a row met on a walk costs as much as so many in a scan */
     SPARE = 16,     /* more than k are taken from the bytes */
-    SAMPLES = 48,   /* queries that measure the graph */
+    SAMPLES = 100,  /* queries that measure the graph */
     MEASURED_K = 10,
 };
 #define RECALL_DEFAULT 0.98F
@@ -226,14 +226,14 @@ static void plan(struct find *f, const struct vector_query *q)
     uint32_t effort = q->effort ? q->effort : effort_for(&v->curve, recall);
     effort = (uint32_t)size_max(effort, f->k + f->k / 4);
     if (f->allowed && !q->effort)
-        effort = (uint32_t)size_max((size_t)((float)effort * sqrtf(share)), f->k + f->k / 2);
+        effort = (uint32_t)size_max((size_t)((float)effort * sqrtf(share)), f->k * 2);
     float reach = (float)effort / share;
     float rows = expected_rows(&v->curve, reach) * WALKED_ROW;
     if (rows >= (float)f->x.candidates + (float)f->allowed_documents / 4)
         return;
     f->x.plan = f->allowed ? VECTOR_WALK_ALLOWED : VECTOR_WALK;
     f->x.effort = effort;
-    f->x.recall = expected_recall(&v->curve, reach);
+    f->x.recall = expected_recall(&v->curve, (float)effort / sqrtf(share));
 }
 
 /* ---- Scoring ---- */
