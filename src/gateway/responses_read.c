@@ -1,4 +1,5 @@
 #include "gateway/responses_read.h"
+#include "gateway/ranking.h"
 #include "text/token.h"
 
 enum {
@@ -88,21 +89,6 @@ static bool take_stores(struct reader *x, struct json_value tool, const struct m
     return true;
 }
 
-static bool take_ranking(struct reader *x, struct json_value tool, const struct member_at *up)
-{
-    struct json_value v = json_get(tool, "ranking_options"), t = json_get(v, "score_threshold");
-    struct member_at at = member_at(up, STR("ranking_options")),
-                     at_threshold = member_at(&at, STR("score_threshold"));
-    struct responses_search *s = &x->q->search;
-    if (!body_given(v))
-        return true;
-    if (!json_is(v, JSON_OBJECT))
-        return member_wrong(&at, "an object", x->m.e);
-    if (body_given(t) && (!json_double(t, &s->threshold) || s->threshold < 0 || s->threshold > 1))
-        return member_wrong(&at_threshold, "a number between 0 and 1", x->m.e);
-    return true;
-}
-
 static bool take_search(struct reader *x, struct json_value tool, const struct member_at *at)
 {
     struct responses_search *s = &x->q->search;
@@ -114,7 +100,7 @@ static bool take_search(struct reader *x, struct json_value tool, const struct m
         return member_wrong(&at_most, "a whole number between 1 and 50", x->m.e);
     s->filters = json_get(tool, "filters");
     s->index = at->index;
-    return take_stores(x, tool, at) && take_ranking(x, tool, at) &&
+    return take_stores(x, tool, at) && ranking_read(&x->m, tool, at, &s->query) &&
            MEMBER_ONLY(&x->m, tool, at, STR("type"), STR("vector_store_ids"),
                        STR("max_num_results"), STR("ranking_options"), STR("filters"));
 }

@@ -11,15 +11,16 @@
  */
 #pragma once
 
+#include "answer/retrieve.h"
 #include "gateway/knowledge.h"
 #include "gateway/responses_items.h"
 
 /* The tool file_search; no stores: it was not given, or is not to be used. */
 struct responses_search {
     struct str store[KNOWLEDGE_MOST];
-    size_t n_stores, index; /* index: among the tools */
-    int64_t most;           /* results, 0 = as configured */
-    double threshold;       /* least score, 0..1 */
+    size_t n_stores, index;      /* index: among the tools */
+    int64_t most;                /* results, 0 = as configured */
+    struct retrieve_query query; /* its ranking_options */
     struct json_value filters;
 };
 

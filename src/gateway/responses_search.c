@@ -15,7 +15,7 @@ bool responses_search_prepare(struct request *r, const struct responses_search *
     if (s->n_stores == 0)
         return true;
     r->retrieve = arena_struct(r->call.arena, struct retrieve_query);
-    r->retrieve->threshold = s->threshold;
+    *r->retrieve = s->query;
     r->retrieve->filter_text = json_raw(s->filters);
     r->passages = (size_t)s->most;
     return find_stores(r, s, e) &&

@@ -200,6 +200,8 @@ static bool ground(struct request *r, struct err *e)
     query.search.rights = request_rights(r);
     if (!retrieval_options(r, collection_name(r), json_root(&r->call.req.body), &query, e))
         return false;
+    if (r->retrieve && r->retrieve->ranker != RANKER_AUTO)
+        query.ranker = r->retrieve->ranker;
     return answer_ground(&r->service->retriever, &query, &opt, &r->call, e);
 }
 

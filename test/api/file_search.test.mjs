@@ -105,6 +105,9 @@ for (const kind of ["openai", "anthropic"]) {
       const none = await ask("What does the grey heron eat?", { tools: search({ ranking_options: { score_threshold: 1 } }), include: ["file_search_call.results"] });
       assert.deepEqual(none.output[0].results, []);
       assert.doesNotMatch(lastTold().user, /frogs/);
+      const words_ = await ask("What does the grey heron eat?", { tools: search({ ranking_options: { ranker: "none", hybrid_search: { embedding_weight: 0, text_weight: 1 } } }), include: ["file_search_call.results"] });
+      assert.equal(words_.output[0].results[0].file_id, files["heron.md"]);
+      await assert.rejects(ask("x", { tools: search({ ranking_options: { ranker: "best" } }) }), (e) => e.status === 400 && e.param === "tools[0].ranking_options.ranker");
     });
 
     test("an answer that rests on no document cites none; an invented source is taken out", async () => {

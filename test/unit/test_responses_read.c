@@ -48,6 +48,12 @@ static const struct {
     {WITH("\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"a\"],\"ranking_options\":"
           "{\"ranker\":\"auto\"}}]"),
      NULL},
+    {WITH("\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"a\"],\"ranking_options\":"
+          "{\"ranker\":\"mine\"}}]"),
+     "tools[0].ranking_options.ranker"},
+    {WITH("\"tools\":[{\"type\":\"file_search\",\"vector_store_ids\":[\"a\"],\"ranking_options\":"
+          "{\"hybrid_search\":{\"embedding_weight\":0,\"text_weight\":0}}}]"),
+     "tools[0].ranking_options.hybrid_search"},
     {WITH("\"tool_choice\":{\"type\":\"file_search\"}"), "tool_choice.type"},
     {WITH("\"tool_choice\":\"sometimes\""), "tool_choice"},
     {WITH("\"stream_options\":{\"include_obfuscation\":false}"), "stream_options"},
