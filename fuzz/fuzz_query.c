@@ -1,6 +1,7 @@
 /* A question of any bytes: bounded work, sane hits, and a passage with the same text is among them
- * whenever the question has a word at all. The first byte chooses the languages. */
-#include "index/words.h"
+ * whenever the question has a word at all. Read as what is typed into a search box, it finds
+ * nothing that does not fit. The first byte chooses the languages. */
+#include "index/highlight.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -26,6 +27,25 @@ static struct bm25 *make_index(enum lang lang, struct str text)
     return ix;
 }
 
+static void type(const struct bm25_view *v, struct str text, const enum lang lang[2])
+{
+    struct arena *a = arena_new();
+    struct query q;
+    struct hit hit[K];
+    struct highlight_span *span;
+    query_parse(&q, a, text, lang, 2, &v, 1);
+    CHECK(q.n <= BM25_MAX_WORDS && q.n_clauses <= QUERY_CLAUSES && q.n_phrases <= QUERY_CLAUSES);
+    size_t n = query_search(&q, &v, 1, (struct bm25_query){0}, hit, K);
+    for (size_t i = 0; i < n; i++)
+        CHECK(isfinite(hit[i].score) && hit[i].score > 0);
+    CHECK(bm25_fitting(&v, 1, q.clause, q.n_held, hit, n) == n);
+    size_t spans = highlight(&span, a, &q, text, lang[0]);
+    for (size_t i = 0; i < spans; i++)
+        CHECK(span[i].start < span[i].end && span[i].end <= text.len &&
+              (i == 0 || span[i - 1].end <= span[i].start));
+    arena_free(a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -47,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         found = found || hit[i].key == 1;
     }
     CHECK(found);
+    type(v, text, lang);
     bm25_view_free((struct bm25_view *)v);
     bm25_free(ix);
     return 0;

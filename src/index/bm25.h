@@ -121,17 +121,19 @@ struct bm25_query {
      * array: all. */
     const struct docset *const *allowed;
     bool own_statistics; /* see above */
-    /* Of the best hits, those in which neighbours of the query stand near each other gain: this
-     * times the pair's share, see bm25_near.c; 0: scores are the formula's. */
-    float nearness;
 };
 
 enum { BM25_MAX_WORDS = 256, BM25_MAX_HITS = 10000 }; /* what is over is not looked at */
 
 /* Fills hit[] with at most `k` hits, best first, equal scores by lower key, then view. Returns how
- * many. A query without words but with a clause that must hold finds what fits it, at score 0. */
+ * many. Clauses alone find nothing: what is to be found shares a word with the query. */
 size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const struct bm25_query *q,
                    struct hit *hit, size_t k);
+
+/* Keeps of hits that something else has found (another engine, with their key, document and view)
+ * those that fit the clauses, in their order. Returns how many. */
+size_t bm25_fitting(const struct bm25_view *const *view, size_t n_views,
+                    const struct bm25_clause *clause, size_t n_clauses, struct hit *hit, size_t n);
 
 /* Words of the views that begin like `word` (distance 0), or are at most `distance` (1 or 2) edits
  * away: at most `most`, near ones first, then those in more passages. */

@@ -1,6 +1,9 @@
 /* Which passages of a part may be found: by their documents, and by what a query demands of them.
  */
+#include "base/hash.h"
 #include "index/bm25_find.h"
+
+#include <stdlib.h>
 
 /* ---- How many ---- */
 
@@ -245,4 +248,116 @@ void part_demand(const struct part *p, const struct bm25_clause *c, uint64_t *bi
     for (size_t w = 0; w < words_of(p->segment->n_passages); w++)
         bits[w] &= c->demand == BM25_MUST ? all[w] : ~all[w];
     arena_rewind(a, mark);
+}
+
+/* Sets the bits of the hits' passages in the part; whose each is, goes to which[]. */
+static void mark_hits(const struct part *p, const struct hit *hit, size_t n, uint32_t view,
+                      uint32_t *which, uint64_t *bits)
+{
+    const struct segment *s = p->segment;
+    for (size_t i = 0; i < n; i++) {
+        const struct segment_document *d =
+            hit[i].view == view ? segment_find_document(s, (uint32_t)hit[i].document) : NULL;
+        which[i] = UINT32_MAX;
+        for (uint32_t k = 0; d && k < d->n; k++)
+            if (s->key[d->first + k] == hit[i].key && !(p->dead && bit(p->dead, d->first)))
+                which[i] = d->first + k;
+        if (which[i] != UINT32_MAX)
+            bits[which[i] / 64] |= UINT64_C(1) << which[i] % 64;
+    }
+}
+
+size_t bm25_fitting(const struct bm25_view *const *view, size_t n_views,
+                    const struct bm25_clause *clause, size_t n_clauses, struct hit *hit, size_t n)
+{
+    if (n_clauses == 0 || n == 0)
+        return n;
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    bool *fits = arena_array(a, bool, n);
+    uint32_t *which = arena_array(a, uint32_t, n);
+    for (size_t v = 0; v < n_views; v++)
+        for (uint32_t k = 0; k < view[v]->n_parts; k++) {
+            const struct part *p = view[v]->part[k];
+            struct arena_mark inner = arena_mark(a);
+            uint64_t *bits = arena_array(a, uint64_t, words_of(p->segment->n_passages));
+            mark_hits(p, hit, n, (uint32_t)v, which, bits);
+            for (size_t i = 0; i < n_clauses; i++)
+                part_demand(p, &clause[i], bits);
+            for (size_t i = 0; i < n; i++)
+                fits[i] = fits[i] || (which[i] != UINT32_MAX && bit(bits, which[i]));
+            arena_rewind(a, inner);
+        }
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (fits[i])
+            hit[kept++] = hit[i];
+    arena_rewind(a, mark);
+    return kept;
+}
+
+/* ---- Words that are like another ---- */
+
+enum { ALIKE_ROOM = 8192 }; /* words looked at of each segment */
+
+struct alike {
+    struct bm25_like *like;
+    size_t n, room;
+};
+
+static bool add_alike(void *arg, const struct dict_cursor *c, unsigned distance)
+{
+    struct alike *all = arg;
+    all->like[all->n++] = (struct bm25_like){hash_stable(dict_word(c)), (uint32_t)distance, c->df};
+    return all->n < all->room;
+}
+
+static int by_term(const void *a, const void *b)
+{
+    const struct bm25_like *x = a, *y = b;
+    return (x->term > y->term) - (x->term < y->term);
+}
+
+static int by_nearness(const void *a, const void *b)
+{
+    const struct bm25_like *x = a, *y = b;
+    if (x->distance != y->distance)
+        return x->distance < y->distance ? -1 : 1;
+    if (x->df != y->df)
+        return x->df > y->df ? -1 : 1;
+    return by_term(a, b);
+}
+
+size_t bm25_alike(const struct bm25_view *const *view, size_t n_views, struct str word,
+                  unsigned distance, struct bm25_like *out, size_t most)
+{
+    struct arena *a = arena_scratch();
+    struct arena_mark mark = arena_mark(a);
+    struct alike all = {0};
+    size_t parts = 0, n = 0;
+    for (size_t v = 0; v < n_views; v++)
+        parts += view[v]->n_parts;
+    all.like = arena_array(a, struct bm25_like, parts * ALIKE_ROOM);
+    for (size_t v = 0; v < n_views; v++)
+        for (uint32_t p = 0; p < view[v]->n_parts; p++) {
+            const struct dict *d = &view[v]->part[p]->segment->dict;
+            all.room = all.n + ALIKE_ROOM;
+            if (distance)
+                dict_fuzzy(d, word, distance, add_alike, &all);
+            else
+                dict_prefix(d, word, add_alike, &all);
+        }
+    if (all.n)
+        qsort(all.like, all.n, sizeof(*all.like), by_term);
+    for (size_t i = 0; i < all.n; i++)
+        if (n && all.like[n - 1].term == all.like[i].term)
+            all.like[n - 1].df += all.like[i].df;
+        else
+            all.like[n++] = all.like[i];
+    if (n)
+        qsort(all.like, n, sizeof(*all.like), by_nearness);
+    n = size_min(n, most);
+    memcpy(out, all.like, n * sizeof(*out));
+    arena_rewind(a, mark);
+    return n;
 }

@@ -1,4 +1,5 @@
 #include "index/fuse.h"
+#include "index/query.h"
 #include "index/search_part.h"
 
 #include <math.h>
@@ -84,19 +85,22 @@ static void give_back_views(struct candidates *c)
     }
 }
 
-/* Where something is hidden, what words weigh is counted over the rest alone: then no score tells
- * of what the caller may not read. */
-static size_t find_keywords(const struct candidates *c, const struct search_query *q,
-                            struct arena *a, struct hit *found, size_t k)
+static struct query *parse(const struct candidates *c, struct str text, struct arena *a)
 {
     enum lang lang[WORDS_LANGS];
-    struct bm25_word *word = arena_array(a, struct bm25_word, BM25_MAX_WORDS);
     size_t n_langs = words_langs(lang, c->words, c->n);
-    struct bm25_query query = {.word = word,
-                               .n = words_of_query(word, q->text, lang, n_langs),
-                               .allowed = c->allowed,
-                               .own_statistics = c->partly};
-    return bm25_search(c->words, c->n, &query, found, k);
+    struct query *q = arena_struct(a, struct query);
+    query_parse(q, a, text, lang, n_langs, c->words, c->n);
+    return q;
+}
+
+/* Where something is hidden, what words weigh is counted over the rest alone: then no score tells
+ * of what the caller may not read. */
+static size_t find_keywords(const struct candidates *c, struct query *q, struct hit *found,
+                            size_t k)
+{
+    struct bm25_query base = {.allowed = c->allowed, .own_statistics = c->partly};
+    return query_search(q, c->words, c->n, base, found, k);
 }
 
 /* ---- Vectors ---- */
@@ -104,7 +108,7 @@ static size_t find_keywords(const struct candidates *c, const struct search_quer
 /* The query in a collection's space: the caller's for one outside, else by the collection's own
  * embedder. NULL: there is none. */
 static const float *query_vector(const struct search_view *v, const struct search_query *q,
-                                 struct arena *a, struct search_space **space)
+                                 struct str text, struct arena *a, struct search_space **space)
 {
     for (size_t i = 0; v->outside && i < q->n_vectors; i++) {
         if (q->vector[i].space != v->outside->outside ||
@@ -117,20 +121,20 @@ static const float *query_vector(const struct search_view *v, const struct searc
         return NULL;
     *space = v->learned;
     float *out = arena_array(a, float, lsa_dimension(v->learned->embedder));
-    return lsa_query(v->learned->embedder, q->text, out) ? out : NULL;
+    return lsa_query(v->learned->embedder, text, out) ? out : NULL;
 }
 
 /* Hits whose document the view does not know are of a version that it has not seen, or no longer
  * there: they are dropped. */
 static size_t nearest_in(const struct candidates *c, size_t i, const struct search_query *q,
-                         struct arena *a, struct hit *out, size_t k)
+                         struct str text, struct arena *a, struct hit *out, size_t k)
 {
     struct search_view *v = c->view[i];
     struct search_space *space = NULL;
     struct err e;
     size_t found = 0, n = 0;
     struct search_explain *x = q->explain ? &q->explain[c->which[i]] : NULL;
-    const float *vector = query_vector(v, q, a, &space);
+    const float *vector = query_vector(v, q, text, a, &space);
     struct vector_query query = {
         .v = vector, .allowed = c->allowed[i], .explain = x && vector ? &x->nearest : NULL};
     if (x && vector) {
@@ -158,12 +162,14 @@ static int by_score(const void *x, const void *y)
 }
 
 static size_t find_vectors(const struct candidates *c, const struct search_query *q,
-                           struct arena *a, size_t k, struct hit **found)
+                           const struct query *parsed, struct arena *a, size_t k,
+                           struct hit **found)
 {
     size_t n = 0;
     *found = arena_array(a, struct hit, k * c->n);
     for (size_t i = 0; i < c->n; i++)
-        n += nearest_in(c, i, q, a, *found + n, k);
+        n += nearest_in(c, i, q, parsed->text, a, *found + n, k);
+    n = bm25_fitting(c->words, c->n, parsed->clause, parsed->n_held, *found, n);
     if (n)
         qsort(*found, n, sizeof(**found), by_score);
     return size_min(n, k);
@@ -235,14 +241,15 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
     enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
     size_t k = size_min(q->k, BM25_MAX_HITS), depth = size_max(k, FUSE_DEPTH);
     struct hit *words = arena_array(a, struct hit, depth), *vectors = NULL;
+    struct query *parsed = parse(&c, q->text, a);
     struct fuse_list list[2] = {
         {.hit = words, .weight = weight_of(q->keyword_weight, q->vector_weight, FUSE_TEXT)},
         {.weight = weight_of(q->vector_weight, q->keyword_weight, FUSE_EMBEDDING), .missing = NAN},
     };
     if (engines & SEARCH_KEYWORD)
-        list[0].n = find_keywords(&c, q, a, words, depth);
+        list[0].n = find_keywords(&c, parsed, words, depth);
     if (engines & SEARCH_VECTOR)
-        list[1].n = find_vectors(&c, q, a, depth, &vectors);
+        list[1].n = find_vectors(&c, q, parsed, a, depth, &vectors);
     list[1].hit = vectors;
     struct fuse_hit *fused = arena_array(a, struct fuse_hit, k);
     *n = fuse_lists(list, fused, k);

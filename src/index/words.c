@@ -29,8 +29,7 @@ static void make_room(struct words *w, size_t len)
     }
 }
 
-/* As much of a term as a dictionary takes. */
-static struct str cut(struct str term)
+struct str words_cut(struct str term)
 {
     return str_head(term, utf8_cut(term, DICT_WORD_MAX));
 }
@@ -42,8 +41,9 @@ static uint32_t add_text(struct words *w, enum lang lang, struct str text, enum 
     struct terms t;
     struct term term;
     terms_begin(&t, text, lang, TERMS_DOCUMENT);
+    t.identifiers = true;
     while (terms_next(&t, &term)) {
-        struct str word = cut(term.text);
+        struct str word = words_cut(term.text);
         if (word.len == 0)
             continue;
         make_room(w, word.len);
@@ -103,7 +103,8 @@ static size_t forms_of(uint64_t form[WORDS_LANGS], const struct term *term, cons
 {
     size_t n = 0;
     for (size_t l = 0; l < n_langs; l++) {
-        uint64_t h = hash_stable(cut(term->dense ? term->text : stem_word(lang[l], term->text)));
+        uint64_t h =
+            hash_stable(words_cut(term->dense ? term->text : stem_word(lang[l], term->text)));
         size_t i = 0;
         while (i < n && form[i] != h)
             i++;
@@ -132,6 +133,7 @@ size_t words_of_query(struct bm25_word *word, struct str text, const enum lang *
     uint32_t groups = 0;
     n_langs = size_min(n_langs, WORDS_LANGS);
     terms_begin(&t, str_head(text, utf8_cut(text, WORDS_QUERY_BYTES)), LANG_OTHER, TERMS_QUERY);
+    t.identifiers = true;
     while (terms_next(&t, &term)) {
         uint64_t form[WORDS_LANGS];
         if (is_stop(term.text, lang, n_langs))
@@ -153,6 +155,25 @@ size_t words_of_query(struct bm25_word *word, struct str text, const enum lang *
     }
     if (n)
         qsort(word, n, sizeof(*word), by_group);
+    return n;
+}
+
+size_t words_spots(struct bm25_spot *spot, size_t room, struct str text, const enum lang *lang,
+                   size_t n_langs)
+{
+    struct terms t;
+    struct term term;
+    size_t n = 0;
+    n_langs = size_min(n_langs, WORDS_LANGS);
+    terms_begin(&t, str_head(text, utf8_cut(text, WORDS_QUERY_BYTES)), LANG_OTHER, TERMS_QUERY);
+    while (terms_next(&t, &term)) {
+        uint64_t form[WORDS_LANGS];
+        if (is_stop(term.text, lang, n_langs))
+            continue;
+        size_t n_forms = forms_of(form, &term, lang, n_langs);
+        for (size_t f = 0; f < n_forms && n < room; f++)
+            spot[n++] = (struct bm25_spot){form[f], term.place};
+    }
     return n;
 }
 

@@ -38,6 +38,14 @@ enum { WORDS_QUERY_BYTES = 8192, WORDS_LANGS = 6 };
 size_t words_of_query(struct bm25_word *word, struct str text, const enum lang *lang,
                       size_t n_langs);
 
+/* As much of a term as a dictionary takes: what is hashed. */
+struct str words_cut(struct str term);
+
+/* The words of a phrase, in all their forms, each where it stands; stop words leave a leap. Fills
+ * spot[room] and returns how many. */
+size_t words_spots(struct bm25_spot *spot, size_t room, struct str text, const enum lang *lang,
+                   size_t n_langs);
+
 /* The languages that a query is read in: those of at least one passage in 50, most frequent first,
  * from the sums over the views; English when there is nothing. Returns how many, at least 1. */
 size_t words_langs(enum lang lang[WORDS_LANGS], const struct bm25_view *const *view,

@@ -101,6 +101,8 @@ void terms_begin(struct terms *t, struct str text, enum lang lang, enum terms_fo
     t->lang = lang;
     t->use = use;
     t->in_run = t->single_done = false;
+    t->identifiers = false;
+    t->whole_end = t->part_at = t->part_end = 0;
 }
 
 static struct str fold(struct terms *t, size_t start, size_t end)
@@ -174,13 +176,88 @@ static bool take_dense(struct terms *t, size_t end, struct term *out)
     return out->text.len > 0;
 }
 
+/* ---- Names of source code ---- */
+
+static bool is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+/* Where the part of a name that begins at `at` ends: get|User|Name, HTTP|Server. */
+static size_t part_stop(struct str s, size_t at, size_t end)
+{
+    for (size_t i = at + 1; i < end; i++)
+        if (is_upper(s.p[i]) &&
+            (is_lower(s.p[i - 1]) || (i + 1 < end && is_upper(s.p[i - 1]) && is_lower(s.p[i + 1]))))
+            return i;
+    return end;
+}
+
+enum { PART_LEAST = 2 }; /* letters */
+
+static bool take_part(struct terms *t, struct term *out)
+{
+    while (t->part_at < t->part_end) {
+        size_t start = t->part_at, end = part_stop(t->text, start, t->part_end);
+        t->part_at = end;
+        if (end - start < PART_LEAST)
+            continue;
+        struct str word = fold(t, start, end);
+        if (word.len == 0 || terms_is_stop(t->lang, word))
+            continue;
+        *out = (struct term){stem_word(t->lang, word), start, end, t->place - 1, true, false};
+        return true;
+    }
+    return false;
+}
+
+static void note_parts(struct terms *t, size_t start)
+{
+    size_t end = size_min(t->at, start + TERMS_WORD_MAX);
+    if (t->identifiers && part_stop(t->text, start, end) < end) {
+        t->part_at = start;
+        t->part_end = end;
+    }
+}
+
+/* The name of several words joined by dots and underscores that begins at t->at. Single letters
+ * are an abbreviation (e.g., U.S.) and none. */
+static bool take_whole(struct terms *t, struct term *out)
+{
+    struct str s = t->text;
+    size_t start = t->at, end = word_end(s, start), next, longest = end - start, words = 1;
+    while (end + 1 < s.len && (s.p[end] == '_' || s.p[end] == '.') &&
+           look(s, end + 1, &next) == UNICODE_WORD) {
+        size_t from = end + 1;
+        end = word_end(s, from);
+        longest = size_max(longest, end - from);
+        words++;
+    }
+    t->whole_end = end;
+    if (words == 1 || longest == 1 || end - start > TERMS_WORD_MAX)
+        return false;
+    *out = (struct term){fold(t, start, end), start, end, t->place, true, true};
+    return out->text.len > 0;
+}
+
 bool terms_next(struct terms *t, struct term *out)
 {
+    if (t->part_at < t->part_end && take_part(t, out))
+        return true;
     while (t->at < t->text.len) {
-        size_t end;
+        size_t end, start = t->at;
         switch (look(t->text, t->at, &end)) {
         case UNICODE_WORD:
-            if (take_word(t, out))
+            if (t->identifiers && start >= t->whole_end && take_whole(t, out))
+                return true;
+            bool given = take_word(t, out);
+            note_parts(t, start);
+            if (given || take_part(t, out))
                 return true;
             break;
         case UNICODE_DENSE:

@@ -5,6 +5,10 @@
  * of characters ("今日は" gives 今日 and 日は) instead. A document also gives each of their
  * characters alone, marked `extra`, so that a query of one character finds it.
  *
+ * With `identifiers` set after terms_begin, names as source code has them give more, marked
+ * `extra`: getUserName also user and name, snake_case and os.path also themselves as a whole. So
+ * both a search for the name and one for what it is made of find it.
+ *
  *     terms_begin(&t, text, LANG_EN, TERMS_DOCUMENT);
  *     while (terms_next(&t, &term)) ...
  *
@@ -27,8 +31,8 @@ struct term {
     struct str text;
     size_t start, end; /* bytes of the text that it was made from */
     uint32_t place;    /* from 0: words before it, stop words too; in dense scripts characters */
-    bool extra;        /* a single character of a document: not part of its length */
-    bool dense;        /* characters of a script without spaces: not stemmed */
+    bool extra;        /* beside the words themselves: not part of a text's length */
+    bool dense;        /* not stemmed: characters of a script without spaces, a whole name */
 };
 
 struct terms {
@@ -37,6 +41,9 @@ struct terms {
     enum lang lang;
     enum terms_for use;
     uint32_t place;
+    bool identifiers;               /* set by the caller: see above */
+    size_t whole_end;               /* names that end up to here have been given as a whole */
+    size_t part_at, part_end;       /* of a word: what is to be given in parts */
     bool in_run;                    /* the character before `at` was of the same dense run */
     bool single_done;               /* the character at `at` was given alone: its pair comes next */
     char word[TERMS_WORD_MAX * 11]; /* the folded word */

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "tap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -103,9 +104,41 @@ static void test_any_bytes(void)
     ok(good, "terms of any bytes are valid text, in order and inside");
 }
 
+static const struct {
+    const char *text, *want;
+} names[] = {
+    {"getUserName", "getusernam|[get]|[user]|[name]"},
+    {"HTTPServer2 x86", "httpserver2|[http]|[server2]|x86"},
+    {"snake_case_name", "[snake_case_name]|snake|case|name"},
+    {"os.path.join.", "[os.path.join]|os|path|join"},
+    {"version 3.14", "version|[3.14]|3|14"},
+    {"e.g. the U.S. economy", "e|g|u|s|economi"},
+    {"iPhone", "iphon|[phone]"},
+    {"plain words", "plain|word"},
+    {"a_ _b __init__", "b|init"},
+};
+
+static void test_names(void)
+{
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct terms t;
+        struct term term;
+        char got[256] = "";
+        size_t len = 0;
+        terms_begin(&t, str_from(names[i].text), LANG_EN, TERMS_DOCUMENT);
+        t.identifiers = true;
+        while (terms_next(&t, &term))
+            len +=
+                (size_t)snprintf(got + len, sizeof(got) - len, "%s%s%.*s%s", len ? "|" : "",
+                                 term.extra ? "[" : "", STR_FMT(term.text), term.extra ? "]" : "");
+        ok(strcmp(got, names[i].want) == 0, "%s: %s", names[i].text, got);
+    }
+}
+
 int main(void)
 {
     test_cases();
+    test_names();
     test_offsets();
     test_long_words();
     test_any_bytes();
