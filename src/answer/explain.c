@@ -100,6 +100,37 @@ static void put_searches(struct json_writer *w, const struct retrieval *r)
     json_end(w);
 }
 
+/* How each collection was searched: what rights and filter leave, how the vectors were looked at
+ * and which share of the true nearest that finds. */
+static void put_engines(struct json_writer *w, const struct retrieval *r)
+{
+    json_key(w, "collections");
+    json_array(w);
+    for (size_t i = 0; i < r->n_engines; i++) {
+        const struct search_explain *x = &r->engine[i];
+        json_object(w);
+        json_kv_int(w, "documents", (int64_t)x->documents);
+        json_kv_int(w, "chunks", (int64_t)x->chunks);
+        json_kv_bool(w, "keywords", x->words);
+        json_key(w, "vectors");
+        if (x->vectors) {
+            json_object(w);
+            json_kv_text(w, "of", x->outside ? "embedder" : "built-in");
+            json_kv_text(w, "plan", vector_plan_name(x->nearest.plan));
+            json_kv_int(w, "candidates", x->nearest.candidates);
+            json_kv_int(w, "effort", x->nearest.effort);
+            json_kv_int(w, "compared", x->nearest.compared);
+            json_kv_int(w, "rescored", x->nearest.rescored);
+            json_kv_real(w, "recall", (double)x->nearest.recall);
+            json_end(w);
+        } else {
+            json_put_null(w);
+        }
+        json_end(w);
+    }
+    json_end(w);
+}
+
 static void put_times(struct json_writer *w, const struct retrieval *r)
 {
     json_key(w, "microseconds");
@@ -143,6 +174,7 @@ void explain_put(struct json_writer *w, const struct retrieval *r)
         json_put_str(w, r->note[i]);
     json_end(w);
     put_searches(w, r);
+    put_engines(w, r);
     put_times(w, r);
     json_key(w, "passages");
     json_array(w);

@@ -4,6 +4,8 @@
  *     {"level": 3, "ranker": "built-in", "cache": "miss",
  *      "embedder": "built-in", "candidates": 50, "notes": [],
  *      "searches": [{"text": ..., "kind": "asked", "weight": 1}],
+ *      "collections": [{"documents": ..., "chunks": ..., "keywords": true,
+ *                       "vectors": {"plan": "walk", "candidates": ..., "recall": 0.98, ...}}],
  *      "microseconds": {"embed": ..., "search": ..., "load": ..., "rerank": ..., "total": ...},
  *      "passages": [{"rank": 1, "chunk": ..., "document": ..., "name": ..., "section": ...,
  *                    "page": ..., "line_start": ..., "line_end": ..., "score": ...,

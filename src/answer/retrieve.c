@@ -118,6 +118,11 @@ static void search_all(void *arg)
         query.engines = s->out->level == RETRIEVE_VECTOR ? SEARCH_VECTOR : query.engines;
         query.n_vectors = s->n_spaces;
         query.vector = s->vector ? s->vector + vector_of(s, i) * s->n_spaces : NULL;
+        if (s->q->report && i == 0) {
+            s->out->n_engines = query.n_collections;
+            s->out->engine = query.explain =
+                arena_array(s->a, struct search_explain, query.n_collections + 1);
+        }
         s->good = search_run(s->set, &query, s->a, &hit, &n, &s->err);
         for (size_t k = 0; s->good && k < n; k++)
             take_hit(s, i, &hit[k], k + 1);

@@ -125,6 +125,9 @@ struct retrieval {
     const char *cache;  /* "hit", "miss", "off" */
     struct retrieve_question question[RETRIEVE_QUESTIONS];
     size_t n_questions;
+    const struct search_explain *engine; /* [n_engines], of each collection, by the first search;
+                     NULL: there was no report, or it is kept */
+    size_t n_engines;
     size_t n_found;     /* passages that were looked at */
     struct str note[8]; /* what went otherwise than configured */
     size_t n_notes;

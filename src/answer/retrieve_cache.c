@@ -48,6 +48,8 @@ static size_t copy_result(struct arena *a, struct retrieval *to, const struct re
 {
     size_t bytes = sizeof(*to) + from->n * sizeof(struct retrieved);
     *to = *from;
+    to->engine = NULL;
+    to->n_engines = 0;
     to->hit = arena_array(a, struct retrieved, from->n + 1);
     for (size_t i = 0; i < from->n; i++) {
         struct retrieved *h = &to->hit[i];
@@ -159,6 +161,7 @@ struct str retrieve_cache_key(const struct retriever *r, const struct retrieve_q
         put_part(&b, q->text[i]);
     buf_printf(&b, "|%d,%zu,%zu,%d,%d,%a,%d|", (int)q->search.engines, q->k, q->candidates,
                (int)q->level, (int)q->ranker, q->threshold, (int)q->keep_duplicates);
+    buf_printf(&b, "%a,%a|", (double)q->search.keyword_weight, (double)q->search.vector_weight);
     if (q->weights)
         put_part(&b, (struct str){(const char *)q->weights, sizeof(*q->weights)});
     put_models(&b, q->models);

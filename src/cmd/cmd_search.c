@@ -111,7 +111,10 @@ static void print_all(const struct searching *q, const struct json *answer, stru
     uint32_t i = 0;
     json_each(it, json_get(why, "passages"))
     {
-        struct json_value item = json_at(data, i++);
+        struct json_value item = json_at(data, i);
+        if (!json_exists(item)) /* one more was looked for, to tell whether there are more */
+            break;
+        i++;
         why_print_place(it.value, a);
         print_snippet(json_text(json_path(item, "content.0.text"), a),
                       json_get(it.value, "matched"), a);

@@ -110,6 +110,24 @@ static void print_searches(struct json_value list, struct arena *a)
     }
 }
 
+static void print_collections(struct json_value list, struct arena *a)
+{
+    json_each(it, list)
+    {
+        struct json_value v = json_get(it.value, "vectors");
+        double recall = 0;
+        printf("%jd documents, %jd chunks; ", number(it.value, "documents"),
+               number(it.value, "chunks"));
+        if (json_double(json_get(v, "recall"), &recall))
+            printf("vectors (%.*s): %.*s, %jd candidates, %jd compared, recall %.3f\n",
+                   STR_FMT(json_text(json_get(v, "of"), a)),
+                   STR_FMT(json_text(json_get(v, "plan"), a)), number(v, "candidates"),
+                   number(v, "compared"), recall);
+        else
+            printf("no vectors\n");
+    }
+}
+
 void why_print_summary(struct json_value r, struct arena *a)
 {
     printf("%slevel %jd, %jd candidates, ranked by %.*s, cache %.*s; search %jd us, load %jd us, "
@@ -120,6 +138,7 @@ void why_print_summary(struct json_value r, struct arena *a)
            number(r, "microseconds.load"), number(r, "microseconds.rerank"),
            number(r, "microseconds.total"));
     print_searches(json_get(r, "searches"), a);
+    print_collections(json_get(r, "collections"), a);
     json_each(it, json_get(r, "notes")) printf("%.*s\n", STR_FMT(json_text(it.value, a)));
     printf("%s", cli_plain());
 }
