@@ -1,8 +1,9 @@
 #include "answer/answer.h"
+#include "answer/budget.h"
 #include "answer/followup.h"
 #include "model/prompt.h"
+#include "run/work.h"
 #include "text/sentence.h"
-#include "text/token.h"
 
 #include <stdlib.h>
 
@@ -10,7 +11,7 @@ enum {
     PASSAGES = 5,
     HITS_PER_PASSAGE = 4, /* asked for, as some are duplicates, neighbours or too long */
     CONTEXT_TOKENS = 8192,
-    MARK_TOKENS = 24, /* what the marks around a passage cost */
+    MARK_TOKENS = 20, /* what the marks around a passage cost, beside its name and section */
 };
 
 static struct answer_options with_defaults(const struct answer_options *opt)
@@ -43,12 +44,19 @@ struct drafts {
     struct draft *d;
     size_t n;
     uint32_t tokens_left;
-    struct arena *a;
+    const struct call *c;
 };
 
-static struct draft draft_of(const struct doc_passage *from, float score, size_t rank,
-                             struct arena *a)
+/* The count that a chunk was stored with is an estimate; a vocabulary knows better. */
+static uint32_t tokens_of(const struct call *c, const struct doc_chunk *chunk)
 {
+    return chunk->tokens && !c->vocabulary ? chunk->tokens : (uint32_t)call_tokens(c, chunk->text);
+}
+
+static struct draft draft_of(const struct call *call, const struct doc_passage *from, float score,
+                             size_t rank)
+{
+    struct arena *a = call->arena;
     const struct doc_chunk *c = &from->chunk;
     struct str name = from->name.len ? from->name : from->title.len ? from->title : from->uri;
     return (struct draft){
@@ -67,7 +75,7 @@ static struct draft draft_of(const struct doc_passage *from, float score, size_t
               .char_start = c->char_start,
               .version = from->version,
               .document_hash = from->content_hash,
-              .tokens = c->tokens ? c->tokens : (uint32_t)token_count(c->text),
+              .tokens = tokens_of(call, c),
               .score = score},
         .hash = c->hash,
         .char_end = c->char_start + c->text.len,
@@ -80,7 +88,7 @@ static struct draft draft_of(const struct doc_passage *from, float score, size_t
 /* Puts `b`, which comes behind `a` in their document, at its end; what the two share by overlap
  * stands once. False when they are not neighbours, belong to different sections (a citation tells
  * the section), or what they share is not the same text. */
-static bool append(struct draft *a, const struct draft *b, struct arena *arena)
+static bool append(const struct call *c, struct draft *a, const struct draft *b)
 {
     if (a->p.document != b->p.document || b->first_idx != a->last_idx + 1 ||
         !str_eq(a->p.section, b->p.section) || b->p.char_start < a->p.char_start ||
@@ -91,8 +99,8 @@ static bool append(struct draft *a, const struct draft *b, struct arena *arena)
                 str_head(b->p.text, shared)))
         return false;
     struct str more = str_from_at(b->p.text, shared);
-    a->p.text = arena_printf(arena, "%.*s%.*s", STR_FMT(a->p.text), STR_FMT(more));
-    a->p.tokens += (uint32_t)token_count(more);
+    a->p.text = arena_printf(c->arena, "%.*s%.*s", STR_FMT(a->p.text), STR_FMT(more));
+    a->p.tokens += (uint32_t)call_tokens(c, more);
     a->p.line_end = b->p.line_end;
     a->char_end = b->char_end;
     a->last_idx = b->last_idx;
@@ -117,10 +125,10 @@ static bool merge(struct drafts *all, const struct draft *new)
     size_t at = all->n;
     for (size_t i = 0; i < all->n && at == all->n; i++) {
         struct draft behind = *new;
-        if (append(&all->d[i], new, all->a)) {
+        if (append(all->c, &all->d[i], new)) {
             absorb(&all->d[i], new);
             at = i;
-        } else if (append(&behind, &all->d[i], all->a)) {
+        } else if (append(all->c, &behind, &all->d[i])) {
             absorb(&behind, &all->d[i]);
             all->d[i] = behind;
             at = i;
@@ -129,7 +137,7 @@ static bool merge(struct drafts *all, const struct draft *new)
     if (at == all->n)
         return false;
     for (size_t i = 0; i < all->n; i++) { /* it may have closed a gap */
-        if (i == at || !append(&all->d[at], &all->d[i], all->a))
+        if (i == at || !append(all->c, &all->d[at], &all->d[i]))
             continue;
         absorb(&all->d[at], &all->d[i]);
         drop(all, i);
@@ -150,25 +158,27 @@ static bool is_known(const struct drafts *all, const struct draft *new)
 }
 
 /* The sentences that fit, for a best passage that is longer than all the room there is. */
-static void shorten(struct draft *d, uint32_t tokens)
+static void shorten(const struct call *c, struct draft *d, uint32_t tokens)
 {
     struct sentence_iter it = sentence_begin(d->p.text);
     size_t end = 0;
     for (struct sentence s;
-         sentence_next(&it, &s) && token_count(str_head(d->p.text, s.end)) <= tokens;)
+         sentence_next(&it, &s) && call_tokens(c, str_head(d->p.text, s.end)) <= tokens;)
         end = s.end;
     d->p.text = str_head(d->p.text, end);
-    d->p.tokens = (uint32_t)token_count(d->p.text);
+    d->p.tokens = (uint32_t)call_tokens(c, d->p.text);
     d->char_end = d->p.char_start + end;
 }
 
 static void add(struct drafts *all, struct draft new, size_t most)
 {
-    uint32_t room = all->tokens_left > MARK_TOKENS ? all->tokens_left - MARK_TOKENS : 0;
+    uint32_t marks = MARK_TOKENS + (uint32_t)(call_tokens(all->c, new.p.name) +
+                                              call_tokens(all->c, new.p.section));
+    uint32_t room = all->tokens_left > marks ? all->tokens_left - marks : 0;
     if (is_known(all, &new))
         return;
     if (new.p.tokens > room && all->n == 0)
-        shorten(&new, room);
+        shorten(all->c, &new, room);
     if (new.p.tokens > room || new.p.text.len == 0)
         return;
     if (!merge(all, &new)) {
@@ -176,7 +186,7 @@ static void add(struct drafts *all, struct draft new, size_t most)
             return;
         all->d[all->n++] = new;
     }
-    all->tokens_left -= new.p.tokens + MARK_TOKENS;
+    all->tokens_left -= new.p.tokens + marks;
 }
 
 static int by_rank(const void *a, const void *b)
@@ -185,14 +195,25 @@ static int by_rank(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-static void choose(struct call *c, const struct retrieval *found, const struct answer_options *opt)
+struct choosing {
+    struct call *c;
+    const struct answer_options *opt;
+    const struct retrieval *found;
+    struct budget budget;
+    struct err *e;
+    bool good;
+};
+
+static void choose(void *arg)
 {
-    struct drafts all = {.d = arena_array(c->arena, struct draft, opt->passages + 1),
-                         .tokens_left = (uint32_t)((float)opt->context_tokens * opt->context_share),
-                         .a = c->arena};
-    for (size_t i = 0; i < found->n; i++) {
-        const struct retrieved *h = &found->hit[i];
-        add(&all, draft_of(&h->passage, (float)h->score, i, c->arena), opt->passages);
+    struct choosing *x = arg;
+    struct call *c = x->c;
+    struct drafts all = {.d = arena_array(c->arena, struct draft, x->opt->passages + 1),
+                         .tokens_left = x->budget.passages,
+                         .c = c};
+    for (size_t i = 0; i < x->found->n; i++) {
+        const struct retrieved *h = &x->found->hit[i];
+        add(&all, draft_of(c, &h->passage, (float)h->score, i), x->opt->passages);
     }
     qsort(all.d, all.n, sizeof(all.d[0]), by_rank);
     struct passage *p = arena_array(c->arena, struct passage, all.n + 1);
@@ -202,33 +223,12 @@ static void choose(struct call *c, const struct retrieval *found, const struct a
     c->req.n_passages = all.n;
 }
 
-/* ---- The conversation ---- */
+/* ---- Grounding ---- */
 
-static bool is_system(const struct chat_message *m)
+static void divide(void *arg)
 {
-    return m->role == CHAT_SYSTEM || m->role == CHAT_DEVELOPER;
-}
-
-/* How many messages from the first on are over the conversation's share. What is kept begins with
- * a user's message, so that no tool's answer is without its call; the question always stays. */
-static size_t left_out(const struct chat_request *r, uint32_t tokens)
-{
-    size_t question = prompt_question(r), from = r->n_messages, used = 0;
-    if (question == r->n_messages)
-        question = 0;
-    for (size_t i = r->n_messages; i-- > 0;) {
-        const struct chat_message *m = &r->message[i];
-        if (!is_system(m) && i < question)
-            used += token_count(m->text);
-        if (used > tokens)
-            break;
-        if ((m->role == CHAT_USER && m->text.len > 0) || i >= question)
-            from = i;
-    }
-    from = size_min(from, question);
-    while (from > 0 && is_system(&r->message[from - 1]))
-        from--;
-    return from;
+    struct choosing *x = arg;
+    x->good = budget_divide(x->c, x->opt, &x->budget, x->e);
 }
 
 bool answer_ground(const struct retriever *from, const struct retrieve_query *query,
@@ -238,7 +238,11 @@ bool answer_ground(const struct retriever *from, const struct retrieve_query *qu
     struct chat_request *r = &c->req;
     r->question = followup_standalone(r, &r->asked, c->arena);
     r->grounded = true;
-    r->n_left_out = left_out(r, (uint32_t)((float)o.context_tokens * o.conversation_share));
+    struct choosing x = {.c = c, .opt = &o, .e = e};
+    work_run(divide, &x);
+    if (!x.good)
+        return false;
+    r->n_left_out = x.budget.left_out;
 
     struct retrieve_query q = *query;
     struct retrieval found;
@@ -247,6 +251,7 @@ bool answer_ground(const struct retriever *from, const struct retrieve_query *qu
     q.k = o.passages * HITS_PER_PASSAGE;
     if (!retrieve(from, &q, c->arena, &found, e))
         return false;
-    choose(c, &found, &o);
+    x.found = &found;
+    work_run(choose, &x);
     return true;
 }

@@ -94,6 +94,14 @@ size_t prompt_question(const struct chat_request *r)
     return last;
 }
 
+/* Models overlook most what stands in the middle (Liu et al., "Lost in the Middle", 2023), so the
+ * passages, which come best first, go to both ends in turn: 1st, 3rd, 5th, ... 4th, 2nd. */
+static size_t shown_at(size_t place, size_t n)
+{
+    size_t front = (n + 1) / 2;
+    return place < front ? 2 * place : 2 * (n - place) - 1;
+}
+
 struct str prompt_passages(const struct chat_request *r, struct arena *a)
 {
     size_t most = 256;
@@ -102,7 +110,7 @@ struct str prompt_passages(const struct chat_request *r, struct arena *a)
     struct buf b;
     buf_init(&b, most);
     for (size_t i = 0; i < r->n_passages; i++)
-        put_passage(&b, &r->passage[i], a);
+        put_passage(&b, &r->passage[shown_at(i, r->n_passages)], a);
     if (r->n_passages == 0)
         buf_add(&b, STR("(No passage was found.)\n\n"));
     buf_add(&b, STR("Question: "));

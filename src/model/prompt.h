@@ -32,7 +32,8 @@ bool prompt_is_system(const struct chat_message *m);
 /* Index of the message with the question: the user's last one with words, else the last at all;
  * n_messages when there is none. In some protocols what tools return is a message of the user's. */
 size_t prompt_question(const struct chat_request *r);
-/* What stands in front of the question, in the same message, in `a`. */
+/* What stands in front of the question, in the same message, in `a`: the passages, best at both
+ * ends. */
 struct str prompt_passages(const struct chat_request *r, struct arena *a);
 
 /* The messages as the JSON array of OpenAI's protocol, in `a`. The request is grounded. */
