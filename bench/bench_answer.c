@@ -139,8 +139,10 @@ static size_t find(const struct collection *c, struct str question, size_t witho
         if (at == without)
             continue;
         number[n] = at;
-        p[n++] = (struct passage){
-            .text = c->text[at], .name = STR("document"), .score = hit[i].score / hit[0].score};
+        p[n++] = (struct passage){.text = c->text[at],
+                                  .name = STR("document"),
+                                  .keyword = hit[i].score,
+                                  .score = hit[i].score / hit[0].score};
     }
     bm25_view_free((struct bm25_view *)view);
     return n;
@@ -170,9 +172,9 @@ static void ask(const struct collection *c, const struct question *q, size_t wit
     out->right += right;
     struct excerpt_support s;
     if (features && excerpt_support(q->text, q->text, p, n, &s, a))
-        printf("%g %g %g %g %g %g %g %g %g %g %g %g\n", (double)s.near, (double)s.around, (double)s.has,
+        printf("%g %g %g %g %g %g %g %g %g\n", (double)s.near, (double)s.around, (double)s.has,
                (double)s.named, (double)s.wants, (double)s.fits, (double)s.pairs, (double)s.terms,
-               (double)s.other, (double)s.margin, (double)s.stands, (double)s.close);
+               (double)s.margin);
     arena_free(a);
 }
 

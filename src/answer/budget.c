@@ -13,7 +13,7 @@ static size_t question_of(const struct chat_request *r)
 /* Our rules and what the application says beside them. */
 static size_t instructions(const struct call *c)
 {
-    size_t n = call_tokens(c, prompt_rules());
+    size_t n = call_tokens(c, prompt_rules(&c->req, c->arena));
     for (size_t i = 0; i < c->req.n_messages; i++)
         if (prompt_is_system(&c->req.message[i]))
             n += call_tokens(c, c->req.message[i].text);

@@ -110,6 +110,8 @@ static bool append(const struct call *c, struct draft *a, const struct draft *b)
 static void absorb(struct draft *into, const struct draft *from)
 {
     into->rank = size_min(into->rank, from->rank);
+    if (from->p.keyword > into->p.keyword)
+        into->p.keyword = from->p.keyword;
     if (from->p.score > into->p.score)
         into->p.score = from->p.score;
 }
@@ -213,7 +215,9 @@ static void choose(void *arg)
                          .c = c};
     for (size_t i = 0; i < x->found->n; i++) {
         const struct retrieved *h = &x->found->hit[i];
-        add(&all, draft_of(c, &h->passage, (float)h->score, i), x->opt->passages);
+        struct draft d = draft_of(c, &h->passage, (float)h->score, i);
+        d.p.keyword = (float)h->keyword.score;
+        add(&all, d, x->opt->passages);
     }
     qsort(all.d, all.n, sizeof(all.d[0]), by_rank);
     struct passage *p = arena_array(c->arena, struct passage, all.n + 1);

@@ -106,6 +106,7 @@ struct passage {
     struct str document_hash;      /* SHA-256 of its bytes, hexadecimal; "" = not known */
     uint32_t tokens;
     float score;
+    float keyword; /* what the keyword search gave it; 0 = it was not found by keywords */
 };
 
 struct chat_request {

@@ -34,7 +34,8 @@ static void test_shares(struct arena *a)
 
     struct chat_message long_system[] = {{.role = CHAT_SYSTEM, .text = words(a, 1500)},
                                          {.role = CHAT_USER, .text = STR("Why?")}};
-    size_t said = token_count(long_system[0].text) + token_count(prompt_rules());
+    const struct chat_request r = {.op = OP_CHAT};
+    size_t said = token_count(long_system[0].text) + token_count(prompt_rules(&r, a));
     ok(divide(a, long_system, 2, &b, &e) && b.passages == WINDOW / 2 - (said - WINDOW * 3 / 10),
        "what instructions take beyond their share is taken from the passages: %u", b.passages);
 

@@ -61,7 +61,7 @@ static const struct {
      "How do I install penstock?",
      {"To install penstock, run:\n\n```\nmake install PREFIX=/usr/local\nldconfig\n```"}},
     {"who",
-     "Who wrote penstock, the program written in 1843?",
+     "Who was it that penstock was written by in 1843?",
      {"It was written by Ada Lovelace in 1843."}},
     {"an answer behind its question",
      "What does the compilation need?",
