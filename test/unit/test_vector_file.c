@@ -187,6 +187,8 @@ static void test_damage(void)
 
 /* ---- Saved beside a writer and searches ---- */
 
+/* The sanitizer makes everything ten times slower; a graph there must be. */
+enum { RACED = TSAN_ON ? 4300 : MANY, ROUNDS = TSAN_ON ? 3 : 12 };
 static struct vector_index *raced;
 static _Atomic bool over;
 static _Atomic unsigned bad;
@@ -215,7 +217,7 @@ static void *save_on(void *arg)
         int64_t seq;
         bool good = vector_save(raced, path, id, 5, &each) &&
                     vector_open(&again, path, id, &seq, &each) && vector_check(again, &each) &&
-                    vector_count(again) == MANY;
+                    vector_count(again) == RACED;
         bad += !good;
         vector_free(again);
     }
@@ -226,17 +228,16 @@ static void test_beside_a_writer(void)
 {
     raced = vector_new(DIMENSION, VECTOR_COSINE);
     vector_threads(raced, 2);
-    add(raced, 0, MANY);
+    add(raced, 0, RACED);
     vector_commit(raced);
     pthread_t thread[3];
     unsigned own[2] = {1, 2};
     pthread_create(&thread[0], NULL, search_on, &own[0]);
     pthread_create(&thread[1], NULL, search_on, &own[1]);
     pthread_create(&thread[2], NULL, save_on, NULL);
-    uint32_t rounds = TSAN_ON ? 3 : 12; /* the sanitizer makes everything ten times slower */
-    for (uint32_t round = 0; round < rounds; round++) {
+    for (uint32_t round = 0; round < ROUNDS; round++) {
         for (uint32_t d = 0; d < 400; d++) {
-            uint32_t at = (round * 400 + d) % MANY;
+            uint32_t at = (round * 400 + d) % RACED;
             float v[DIMENSION];
             draw(v);
             vector_remove(raced, at);
@@ -249,7 +250,7 @@ static void test_beside_a_writer(void)
         pthread_join(thread[i], NULL);
     ok(bad == 0, "searches and saves beside a writer: %u went wrong", bad);
     double found = recall(raced);
-    ok(found > 0.95 && vector_count(raced) == MANY, "and the index is whole: recall %.3f", found);
+    ok(found > 0.95 && vector_count(raced) == RACED, "and the index is whole: recall %.3f", found);
     vector_free(raced);
 }
 
@@ -257,9 +258,11 @@ int main(void)
 {
     snprintf(path, sizeof(path), "/tmp/test_vector_file.%d", (int)getpid());
     test_same("few", VECTOR_COSINE, 200);
-    test_same("cosine", VECTOR_COSINE, MANY);
-    test_same("dot", VECTOR_DOT, MANY);
-    test_same("l2", VECTOR_L2, MANY);
+    test_same("cosine", VECTOR_COSINE, RACED);
+    if (!TSAN_ON) {
+        test_same("dot", VECTOR_DOT, MANY);
+        test_same("l2", VECTOR_L2, MANY);
+    }
     test_same("none", VECTOR_L2, 0);
     test_damage();
     test_beside_a_writer();
