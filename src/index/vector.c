@@ -447,7 +447,7 @@ static struct slots take_staged(struct vector_index *ix)
             slots_add(&undone, slot);
         }
     }
-    ix->staged.n = 0;
+    slots_fini(&ix->staged);
     wait_for_readers(ix, undone);
     return fresh;
 }
