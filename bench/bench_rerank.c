@@ -35,13 +35,15 @@ static void add(struct judged *j, const char *dir, const char *name, struct aren
 
 /* What one would guess: where the built-in weights began. */
 static const struct rerank_weights guess = {
-    .weight = {[RERANK_RETRIEVAL] = 2,
-               [RERANK_BM25] = 1,
-               [RERANK_COVERAGE] = 1,
-               [RERANK_WINDOW] = 1,
-               [RERANK_PAIRS] = .7,
-               [RERANK_EARLY] = .5,
-               [RERANK_AGREE] = 1.5},
+    .weight = {[RERANK_RETRIEVAL] = 7,
+               [RERANK_BM25] = 1.2,
+               [RERANK_COVERAGE] = .8,
+               [RERANK_FOCUS] = .24,
+               [RERANK_WINDOW] = 1.1,
+               [RERANK_PAIRS] = .9,
+               [RERANK_PHRASES] = .26,
+               [RERANK_EARLY] = .78,
+               [RERANK_NAMES] = .5},
 };
 
 /* Small collections count as much as large ones. */

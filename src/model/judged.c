@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
-#include "index/words.h"
+#include "model/judged_search.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -102,11 +102,10 @@ static void set_ideal(struct judged_query *q, struct arena *a)
 
 struct corpus {
     struct arena *a;
-    struct bm25 *index;
     struct rerank_candidate *doc;
     struct str *id;
     size_t n, room;
-    struct words words;
+    struct judged_search search;
 };
 
 static void add_document(struct corpus *c, struct str id, struct str title, struct str text)
@@ -123,37 +122,9 @@ static void add_document(struct corpus *c, struct str id, struct str title, stru
         c->id = ids;
         c->room = room;
     }
-    enum lang lang = lang_detect(text);
     c->id[c->n] = id;
-    c->doc[c->n] = (struct rerank_candidate){.title = title, .text = text, .lang = lang};
-    words_of_passage(&c->words, lang, title, STR_NONE, text);
-    const struct bm25_passage p = words_passage(&c->words);
-    bm25_add(c->index, (uint32_t)c->n, lang, (int64_t)c->n, &p);
-    c->n++;
-}
-
-static void corpus_init(struct corpus *c, struct arena *a)
-{
-    *c = (struct corpus){.a = a, .index = bm25_new(BM25_DEFAULT)};
-}
-
-static void corpus_fini(struct corpus *c)
-{
-    words_fini(&c->words);
-    bm25_free(c->index);
-}
-
-static size_t ask(const struct corpus *c, struct str text, struct hit hit[JUDGED_DEPTH])
-{
-    const struct bm25_view *view = bm25_view(c->index);
-    struct bm25_word *word = mem_array(BM25_MAX_WORDS, sizeof(*word));
-    enum lang lang[WORDS_LANGS];
-    struct bm25_query q = {.word = word};
-    q.n = words_of_query(word, text, lang, words_langs(lang, &view, 1));
-    size_t n = bm25_search(&view, 1, &q, hit, JUDGED_DEPTH);
-    mem_free(word);
-    bm25_view_free((struct bm25_view *)view);
-    return n;
+    c->doc[c->n++] =
+        (struct rerank_candidate){.title = title, .text = text, .lang = lang_detect(text)};
 }
 
 /* ---- A folder ---- */
@@ -175,7 +146,7 @@ static bool read_corpus(struct corpus *c, const char *path, struct err *e)
         struct json_value v = json_root(&j);
         add_document(c, field(v, "_id", c->a), field(v, "title", c->a), field(v, "text", c->a));
     }
-    bm25_commit(c->index);
+    judged_search_init(&c->search, c->doc, c->n);
     return got == 0;
 }
 
@@ -208,10 +179,10 @@ static void add_found(struct judged *out, const struct corpus *c, struct str tex
                       const struct judgement *list)
 {
     struct judged_query *q = add_query(out, c->a);
-    struct hit hit[JUDGED_DEPTH];
+    struct fuse_hit hit[JUDGED_DEPTH];
     size_t all = 0;
     q->text = text;
-    q->n = ask(c, text, hit);
+    q->n = judged_search_ask(&c->search, text, hit, JUDGED_DEPTH);
     q->c = arena_array(c->a, struct rerank_candidate, q->n + 1);
     q->grade = arena_array(c->a, float, q->n + 1);
     for (size_t i = 0; i < q->n; i++) {
@@ -247,15 +218,14 @@ static bool read_queries(struct judged *out, const struct corpus *c, const struc
 
 bool judged_folder(struct judged *out, const char *dir, struct arena *a, struct err *e)
 {
-    struct corpus c;
+    struct corpus c = {.a = a};
     struct map judged;
-    corpus_init(&c, a);
     map_init(&judged);
     bool good = read_corpus(&c, arena_printf(a, "%s/corpus.jsonl", dir).p, e) &&
                 read_qrels(&judged, arena_printf(a, "%s/qrels.tsv", dir).p, a, e) &&
                 read_queries(out, &c, &judged, arena_printf(a, "%s/queries.jsonl", dir).p, e);
     map_fini(&judged);
-    corpus_fini(&c);
+    judged_search_fini(&c.search);
     return good;
 }
 
@@ -295,14 +265,13 @@ static void add_to_pool(struct pool *p, struct str title, struct str text, float
 static void add_pool(struct judged *out, const struct pool *p, struct arena *a)
 {
     struct judged_query *q = add_query(out, a);
-    struct corpus c;
-    struct hit hit[JUDGED_DEPTH];
+    struct corpus c = {.a = a};
+    struct fuse_hit hit[JUDGED_DEPTH];
     bool *taken = arena_array(a, bool, p->n + 1);
-    corpus_init(&c, a);
     for (size_t i = 0; i < p->n; i++)
         add_document(&c, STR_NONE, p->title[i], p->text[i]);
-    bm25_commit(c.index);
-    size_t n = ask(&c, p->query, hit);
+    judged_search_init(&c.search, c.doc, c.n);
+    size_t n = judged_search_ask(&c.search, p->query, hit, JUDGED_DEPTH);
     q->text = p->query;
     q->c = arena_array(a, struct rerank_candidate, p->n + 1);
     q->grade = arena_array(a, float, p->n + 1);
@@ -315,10 +284,11 @@ static void add_pool(struct judged *out, const struct pool *p, struct arena *a)
     for (size_t i = 0; i < p->n; i++)
         if (!taken[i]) {
             q->c[q->n] = c.doc[i];
+            q->c[q->n].score = n ? hit[n - 1].score : 0;
             q->grade[q->n++] = p->grade[i];
         }
     set_ideal(q, a);
-    corpus_fini(&c);
+    judged_search_fini(&c.search);
 }
 
 bool judged_lines(struct judged *out, const char *path, struct arena *a, struct err *e)

@@ -4,14 +4,13 @@
  *
  *     a folder     corpus.jsonl {"_id", "title", "text"}, queries.jsonl {"_id", "text"}, qrels.tsv
  *                  (query, document, grade; a line of headings): the layout of BEIR. A search over
- *                  the corpus finds each query's candidates; those without a grade count as 0.
- *     judgments    one JSON object a line: {"query", "text" (or "document"), "grade", "title"?}.
- *                  Lines with one query are its candidates; a search among them orders them.
- *     clicks       one JSON object a line: {"query", "shown": [{"text", "title"?}, ...] as they
- * were ordered, "clicked": [1, 3] places from 1}. People look at the second place less than at the
- * first whatever stands there, so a click at place p counts p times (at most 10): that they look at
- * it falls as 1/p. What stands behind the last click and the next place was perhaps not seen, and
- * is left out.
+ *                  the corpus (judged_search.h) finds each query's candidates; those without a
+ * grade count as 0. judgments    one JSON object a line: {"query", "text" (or "document"), "grade",
+ * "title"?}. Lines with one query are its candidates; a search among them orders them. clicks one
+ * JSON object a line: {"query", "shown": [{"text", "title"?}, ...] as they were ordered, "clicked":
+ * [1, 3] places from 1}. People look at the second place less than at the first whatever stands
+ * there, so a click at place p counts p times (at most 10): that they look at it falls as 1/p. What
+ * stands behind the last click and the next place was perhaps not seen, and is left out.
  *
  * Memory:  all of it in the arena given, corpora included.
  * Threads: any that is not a loop.

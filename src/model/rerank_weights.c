@@ -9,21 +9,20 @@ enum { FILE_MOST = 1 << 20, VERSION = 1 };
 const struct rerank_weights *rerank_weights_built_in(void)
 {
     static const struct rerank_weights w = {
-        .bias = -5.08,
+        .bias = -5.19,
         .weight =
             {
-                [RERANK_RETRIEVAL] = 1.92,
-                [RERANK_BM25] = 1.35,
-                [RERANK_COVERAGE] = 1.12,
-                [RERANK_FOCUS] = .49,
-                [RERANK_WINDOW] = 1.40,
-                [RERANK_PAIRS] = .93,
-                [RERANK_PHRASES] = .35,
-                [RERANK_EARLY] = 1.27,
-                [RERANK_DENSITY] = 1.10,
-                [RERANK_NAMES] = .30,
-                [RERANK_LENGTH] = -.35,
-                [RERANK_AGREE] = 3.12,
+                [RERANK_RETRIEVAL] = 5.13,
+                [RERANK_BM25] = 1.00,
+                [RERANK_COVERAGE] = .47,
+                [RERANK_FOCUS] = .16,
+                [RERANK_WINDOW] = .86,
+                [RERANK_PAIRS] = .80,
+                [RERANK_PHRASES] = .18,
+                [RERANK_EARLY] = .60,
+                [RERANK_DENSITY] = -.14,
+                [RERANK_NAMES] = .49,
+                [RERANK_LENGTH] = -.09,
             },
     };
     return &w;
