@@ -382,7 +382,9 @@ static bool find_kept(const struct retriever *r, const struct retrieve_query *q,
                       struct retrieval *out, struct err *e)
 {
     int64_t start = clock_now();
-    struct str key = r->cache && !q->no_cache ? retrieve_cache_key(r, q, a) : STR_NONE;
+    struct str key = STR_NONE;
+    if (r->cache && !q->no_cache)
+        key = retrieve_cache_key(r, q, a);
     if (!key.len)
         return find_anew(r, q, a, out, e);
     if (retrieve_cache_get(r->cache, key, a, out)) {

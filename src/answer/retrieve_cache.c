@@ -165,7 +165,9 @@ struct str retrieve_cache_key(const struct retriever *r, const struct retrieve_q
     if (q->weights)
         put_part(&b, (struct str){(const char *)q->weights, sizeof(*q->weights)});
     put_models(&b, q->models);
-    struct str key = known && buf_ok(&b) ? arena_copy(a, buf_str(&b)) : STR_NONE;
+    struct str key = STR_NONE;
+    if (known && buf_ok(&b))
+        key = arena_copy(a, buf_str(&b));
     buf_fini(&b);
     return key;
 }
