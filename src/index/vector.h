@@ -85,6 +85,9 @@ struct vector_query {
  * how many. ERR_INVALID as for vector_add. */
 bool vector_search(struct vector_index *ix, const struct vector_query *q, struct hit *hit, size_t k,
                    size_t *n, struct err *e);
+/* The vector of a passage as it is kept (cosine: in length one) into out[dimension]; false when it
+ * is not there. */
+bool vector_get(struct vector_index *ix, uint32_t document, int64_t key, float *out);
 size_t vector_count(struct vector_index *ix);  /* that were committed and live */
 size_t vector_memory(struct vector_index *ix); /* bytes held outside of mapped files */
 

@@ -335,6 +335,26 @@ bool vector_search(struct vector_index *ix, const struct vector_query *q, struct
     return true;
 }
 
+/* Along the document's chain, with the cautions of scan_allowed. */
+bool vector_get(struct vector_index *ix, uint32_t document, int64_t key, float *out)
+{
+    struct view *v = vector_take(ix);
+    bool found = false;
+    size_t steps = v->n_slots;
+    uint32_t s = document < v->n_documents && v->first[document / SLAB]
+                     ? v->first[document / SLAB][document % SLAB]
+                     : NO_SLOT;
+    while (!found && s < v->n_slots && steps--) {
+        const struct ids *ids = ids_of(v, s);
+        found = is_live(v, s) && ids->document[s % SLAB] == document && ids->key[s % SLAB] == key;
+        if (found)
+            memcpy(out, exact_of(v, s), v->shape.dimension * sizeof(*out));
+        s = atomic_load_explicit(&ids->next[s % SLAB], memory_order_acquire);
+    }
+    vector_drop(ix, v);
+    return found;
+}
+
 /* ---- Measuring ---- */
 
 struct measure {

@@ -235,8 +235,28 @@ static void test_readers_beside_a_writer(void)
     vector_free(raced);
 }
 
+static void test_get(void)
+{
+    struct vector_index *ix = vector_new(2, VECTOR_COSINE);
+    float v[2] = {0}, right[2] = {3, 4}, up[2] = {0, 2};
+    vector_add(ix, 5, 51, right, &e);
+    vector_add(ix, 5, 52, up, &e);
+    ok(!vector_get(ix, 5, 51, v), "a vector cannot be had before it is committed");
+    vector_commit(ix);
+    ok(vector_get(ix, 5, 51, v) && fabsf(v[0] - .6f) < 1e-6f && fabsf(v[1] - .8f) < 1e-6f,
+       "then it can, in length one");
+    ok(vector_get(ix, 5, 52, v) && v[0] == 0 && v[1] == 1, "and the document's other");
+    ok(!vector_get(ix, 5, 53, v) && !vector_get(ix, 6, 51, v) && !vector_get(ix, UINT32_MAX, 1, v),
+       "no other key, no other document");
+    vector_remove(ix, 5);
+    vector_commit(ix);
+    ok(!vector_get(ix, 5, 51, v), "nor what was removed");
+    vector_free(ix);
+}
+
 int main(void)
 {
+    test_get();
     test_metric(VECTOR_COSINE, "cosine");
     test_metric(VECTOR_DOT, "dot");
     test_metric(VECTOR_L2, "l2");
