@@ -218,6 +218,7 @@ struct answer {
     struct hit keyword[DEPTH], vector[DEPTH];
     size_t keywords, vectors;
     float question[LSA_DIMENSION];
+    float support;
     int64_t ns[SYSTEMS];
 };
 
@@ -256,10 +257,14 @@ static void ask_vectors(const struct collection *c, struct str text, struct answ
     a->ns[VECTORS] += clock_thread_cpu() - start;
 }
 
-static size_t fuse(const struct answer *a, struct fuse_hit out[DEPTH])
+/* As index/search.c does: support is that of the first look. */
+static size_t fuse(struct answer *a, bool first, struct fuse_hit out[DEPTH])
 {
     struct fuse_list list[2] = {{a->keyword, a->keywords, FUSE_TEXT, 0},
                                 {a->vector, a->vectors, FUSE_EMBEDDING, NAN}};
+    if (first)
+        a->support = fuse_support(list);
+    list[1].weight *= a->support;
     return fuse_lists(list, out, DEPTH);
 }
 
@@ -280,7 +285,7 @@ static void ask_once(const struct collection *c, struct str text, struct answer 
     judge(&m[KEYWORDS], list, a->keyword, a->keywords);
     judge(&m[VECTORS], list, a->vector, a->vectors);
     int64_t start = clock_thread_cpu();
-    size_t n = fuse(a, fused);
+    size_t n = fuse(a, true, fused);
     a->ns[HYBRID] += clock_thread_cpu() - start;
     judge(&m[HYBRID], list, hit, to_hits(fused, n, hit));
 
@@ -295,7 +300,7 @@ static void ask_once(const struct collection *c, struct str text, struct answer 
     }
     fuse_feedback(a->question, d, best, score, n_best);
     nearest(c, a);
-    n = fuse(a, fused);
+    n = fuse(a, false, fused);
     a->ns[FEEDBACK] += clock_thread_cpu() - start;
     judge(&m[FEEDBACK], list, hit, to_hits(fused, n, hit));
 }

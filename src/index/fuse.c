@@ -4,7 +4,15 @@
  * smoothing of the scores over the nearest neighbours among the candidates (Diaz, "Regularizing ad
  * hoc retrieval scores", 2005), .002 less than feedback from three passages for a hundred times its
  * cost; both together, not better than feedback alone; RM3 on the keywords (.002 less); a second
- * round of feedback (nothing). */
+ * round of feedback (nothing).
+ *
+ * Support was found by making the space worse: with 16 of its 256 dimensions the vectors are .16
+ * below the keywords on average and .24 at worst, and the fused list .038 below them at worst with
+ * the full weight, .019 with support, above them on four of six; with 40 dimensions .008 and .004.
+ * With all 256 it costs .0008. Taking the place of the weight by questions made of passages was
+ * dropped: a passage is found again by its words, so they always recommend the keywords, and their
+ * verdicts do not go with the judgements' (a quarter of the passages kept from learning, twelve
+ * words of each asked for). */
 #include "index/fuse.h"
 #include "base/mem.h"
 #include "math/dot.h"
@@ -109,6 +117,20 @@ size_t fuse_lists(const struct fuse_list list[2], struct fuse_hit *out, size_t k
         memcpy(out, all, m * sizeof(*all));
     mem_free(all);
     return m;
+}
+
+float fuse_support(const struct fuse_list list[2])
+{
+    enum { NEAREST = 10, BEST = 50 };
+    size_t n = size_min(list[1].n, NEAREST), best = size_min(list[0].n, BEST), found = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < best; k++)
+            if (list[1].hit[i].key == list[0].hit[k].key &&
+                list[1].hit[i].view == list[0].hit[k].view) {
+                found++;
+                break;
+            }
+    return best && n ? sqrtf((float)found / (float)n) : 1;
 }
 
 static void add_unit(float *to, const float *v, uint32_t n)

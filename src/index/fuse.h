@@ -36,6 +36,13 @@ struct fuse_list {
 #define FUSE_TEXT 1.f
 #define FUSE_EMBEDDING 1.5f
 
+/* How far the keywords bear out the vectors, from 0 to 1: the root of the share of the ten nearest
+ * that are among the fifty best by keywords; 1 when there are no keywords. By this, and without a
+ * judgement, a space is known that was learned from too little or spans too much: the vectors'
+ * weight times this keeps a weak one from doing harm (fuse.c has figures). Only for what is learned
+ * from the words themselves: a model's vectors are right just where words fail. */
+float fuse_support(const struct fuse_list list[2]);
+
 struct fuse_hit {
     int64_t key, document;
     float score;

@@ -106,6 +106,13 @@ static void test_lists(void)
     ok(fuse_lists(list, out, 6) == 3 && out[0].key == 3, "on either side");
     list[0].weight = 1;
     ok(fuse_lists(list, out, 2) == 2, "no more than k");
+    list[1].weight = 1;
+    ok(fuse_support(list) > .8f && fuse_support(list) < .82f,
+       "two of the three nearest are supported");
+    struct fuse_list alone[2] = {{words, 0, 1, 0}, {near, 3, 1, NAN}};
+    ok(fuse_support(alone) == 1, "without keywords nothing speaks against the vectors");
+    struct fuse_list apart[2] = {{words, 2, 1, 0}, {near + 1, 1, 1, NAN}};
+    ok(fuse_support(apart) == 0, "nor for them where no hit is shared");
     struct hit equal[2] = {{8, 8, 1, 1}, {7, 7, 1, 0}};
     struct fuse_list alike[2] = {{equal, 2, 1, NAN}, {equal, 2, 1, NAN}};
     ok(fuse_lists(alike, out, 6) == 2 && out[0].key == 7 && out[0].score == 0,
