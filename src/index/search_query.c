@@ -1,6 +1,7 @@
 #include "index/fuse.h"
 #include "index/query.h"
 #include "index/search_part.h"
+#include "math/dot.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -106,42 +107,45 @@ static size_t find_keywords(const struct candidates *c, struct query *q, struct 
 /* ---- Vectors ---- */
 
 /* The query in a collection's space: the caller's for one outside, else by the collection's own
- * embedder. NULL: there is none. */
-static const float *query_vector(const struct search_view *v, const struct search_query *q,
-                                 struct str text, struct arena *a, struct search_space **space)
+ * embedder. */
+struct asked {
+    const float *v; /* NULL: there is none */
+    float *moved;   /* by feedback, beside it; NULL: not moved */
+    struct search_space *space;
+    bool outside;
+};
+
+static struct asked query_vector(const struct search_view *v, const struct search_query *q,
+                                 struct str text, struct arena *a)
 {
-    for (size_t i = 0; v->outside && i < q->n_vectors; i++) {
-        if (q->vector[i].space != v->outside->outside ||
-            q->vector[i].dimension != vector_dimension(v->outside->vectors))
-            continue;
-        *space = v->outside;
-        return q->vector[i].v;
-    }
+    for (size_t i = 0; v->outside && i < q->n_vectors; i++)
+        if (q->vector[i].space == v->outside->outside &&
+            q->vector[i].dimension == vector_dimension(v->outside->vectors))
+            return (struct asked){.v = q->vector[i].v, .space = v->outside, .outside = true};
     if (!v->learned)
-        return NULL;
-    *space = v->learned;
+        return (struct asked){0};
     float *out = arena_array(a, float, lsa_dimension(v->learned->embedder));
-    return lsa_query(v->learned->embedder, text, out) ? out : NULL;
+    return (struct asked){.v = lsa_query(v->learned->embedder, text, out) ? out : NULL,
+                          .space = v->learned};
 }
 
 /* Hits whose document the view does not know are of a version that it has not seen, or no longer
  * there: they are dropped. */
 static size_t nearest_in(const struct candidates *c, size_t i, const struct search_query *q,
-                         struct str text, struct arena *a, struct hit *out, size_t k)
+                         const struct asked *asked, struct hit *out, size_t k)
 {
     struct search_view *v = c->view[i];
-    struct search_space *space = NULL;
     struct err e;
     size_t found = 0, n = 0;
-    struct search_explain *x = q->explain ? &q->explain[c->which[i]] : NULL;
-    const float *vector = query_vector(v, q, text, a, &space);
-    struct vector_query query = {
-        .v = vector, .allowed = c->allowed[i], .explain = x && vector ? &x->nearest : NULL};
-    if (x && vector) {
+    struct search_explain *x = q->explain && asked->v ? &q->explain[c->which[i]] : NULL;
+    struct vector_query query = {.v = asked->moved ? asked->moved : asked->v,
+                                 .allowed = c->allowed[i],
+                                 .explain = x ? &x->nearest : NULL};
+    if (x) {
         x->vectors = true;
-        x->outside = space == v->outside;
+        x->outside = asked->outside;
     }
-    if (!vector || !vector_search(space->vectors, &query, out, k, &found, &e))
+    if (!asked->v || !vector_search(asked->space->vectors, &query, out, k, &found, &e))
         return 0;
     for (size_t h = 0; h < found; h++) {
         if (!attributes_id(v->attributes, (uint32_t)out[h].document))
@@ -161,17 +165,17 @@ static int by_score(const void *x, const void *y)
                             : (a->view > b->view) - (a->view < b->view);
 }
 
+/* found[k * c->n]; asked[c->n]. */
 static size_t find_vectors(const struct candidates *c, const struct search_query *q,
-                           const struct query *parsed, struct arena *a, size_t k,
-                           struct hit **found)
+                           const struct query *parsed, const struct asked *asked, size_t k,
+                           struct hit *found)
 {
     size_t n = 0;
-    *found = arena_array(a, struct hit, k * c->n);
     for (size_t i = 0; i < c->n; i++)
-        n += nearest_in(c, i, q, parsed->text, a, *found + n, k);
-    n = bm25_fitting(c->words, c->n, parsed->clause, parsed->n_held, *found, n);
+        n += nearest_in(c, i, q, &asked[i], found + n, k);
+    n = bm25_fitting(c->words, c->n, parsed->clause, parsed->n_held, found, n);
     if (n)
-        qsort(*found, n, sizeof(**found), by_score);
+        qsort(found, n, sizeof(*found), by_score);
     return size_min(n, k);
 }
 
@@ -180,6 +184,54 @@ static size_t find_vectors(const struct candidates *c, const struct search_query
 static float weight_of(float asked, float other, float usual)
 {
     return asked > 0 || other > 0 ? asked : usual;
+}
+
+/* Moves the questions in learned spaces towards what was found first. False: none was moved. */
+static bool feedback(const struct candidates *c, struct asked *asked, const struct fuse_hit *best,
+                     size_t n, struct arena *a)
+{
+    bool moved = false;
+    for (size_t i = 0; i < c->n; i++) {
+        const float *passage[FUSE_FEEDBACK];
+        float score[FUSE_FEEDBACK];
+        size_t m = 0;
+        if (!asked[i].v || asked[i].outside)
+            continue;
+        uint32_t d = lsa_dimension(asked[i].space->embedder);
+        for (size_t h = 0; h < n; h++) {
+            float *v = best[h].view == i ? arena_array(a, float, d) : NULL;
+            if (v &&
+                vector_get(asked[i].space->vectors, (uint32_t)best[h].document, best[h].key, v)) {
+                passage[m] = v;
+                score[m++] = best[h].score;
+            }
+        }
+        if (m == 0)
+            continue;
+        asked[i].moved = arena_array(a, float, d);
+        memcpy(asked[i].moved, asked[i].v, d * sizeof(float));
+        fuse_feedback(asked[i].moved, d, passage, score, m);
+        moved = true;
+    }
+    return moved;
+}
+
+/* What is told of a hit is its nearness to the question as it was asked. */
+static void restore_score(const struct asked *asked, const struct fuse_hit *f,
+                          struct search_hit *hit)
+{
+    float v[LSA_DIMENSION];
+    if (hit->vector.rank && asked->moved && lsa_dimension(asked->space->embedder) <= COUNT(v) &&
+        vector_get(asked->space->vectors, (uint32_t)f->document, f->key, v))
+        hit->vector.score = dot_product(asked->v, v, lsa_dimension(asked->space->embedder));
+}
+
+static bool all_learned(const struct candidates *c, const struct asked *asked)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (asked[i].outside)
+            return false;
+    return true;
 }
 
 /* Keyword scores have no upper end; this keeps their order between 0 and 1. */
@@ -240,22 +292,34 @@ bool search_run(struct search_set *s, const struct search_query *q, struct arena
     explain_views(&c, q);
     enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
     size_t k = size_min(q->k, BM25_MAX_HITS), depth = size_max(k, FUSE_DEPTH);
-    struct hit *words = arena_array(a, struct hit, depth), *vectors = NULL;
+    struct hit *words = arena_array(a, struct hit, depth);
+    struct hit *vectors = arena_array(a, struct hit, depth * c.n);
+    struct asked *asked = arena_array(a, struct asked, c.n);
     struct query *parsed = parse(&c, q->text, a);
     struct fuse_list list[2] = {
         {.hit = words, .weight = weight_of(q->keyword_weight, q->vector_weight, FUSE_TEXT)},
-        {.weight = weight_of(q->vector_weight, q->keyword_weight, FUSE_EMBEDDING), .missing = NAN},
+        {.hit = vectors,
+         .weight = weight_of(q->vector_weight, q->keyword_weight, FUSE_EMBEDDING),
+         .missing = NAN},
     };
     if (engines & SEARCH_KEYWORD)
         list[0].n = find_keywords(&c, parsed, words, depth);
-    if (engines & SEARCH_VECTOR)
-        list[1].n = find_vectors(&c, q, parsed, a, depth, &vectors);
-    list[1].hit = vectors;
-    struct fuse_hit *fused = arena_array(a, struct fuse_hit, k);
+    for (size_t i = 0; i < c.n && (engines & SEARCH_VECTOR); i++)
+        asked[i] = query_vector(c.view[i], q, parsed->text, a);
+    list[1].n = find_vectors(&c, q, parsed, asked, depth, vectors);
+    struct fuse_hit *fused = arena_array(a, struct fuse_hit, size_max(k, FUSE_FEEDBACK));
+    if (engines == SEARCH_HYBRID && list[0].weight > 0 && list[1].weight > 0) {
+        if (q->keyword_weight <= 0 && q->vector_weight <= 0 && all_learned(&c, asked))
+            list[1].weight *= fuse_support(list);
+        if (feedback(&c, asked, fused, fuse_lists(list, fused, FUSE_FEEDBACK), a))
+            list[1].n = find_vectors(&c, q, parsed, asked, depth, vectors);
+    }
     *n = fuse_lists(list, fused, k);
     *hit = arena_array(a, struct search_hit, *n);
-    for (size_t i = 0; i < *n; i++)
+    for (size_t i = 0; i < *n; i++) {
         (*hit)[i] = hit_of(&c, &fused[i], words, vectors);
+        restore_score(&asked[fused[i].view], &fused[i], &(*hit)[i]);
+    }
     score_hits(*hit, *n, list[0].n ? list[0].weight : 0, list[1].n ? list[1].weight : 0);
     give_back_views(&c);
     return true;
