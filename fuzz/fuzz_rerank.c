@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {section, title, query, 0, LANG_OTHER, 1},
     };
     double score[COUNT(c)];
-    const float *f = rerank_features(query, c, COUNT(c), a);
+    const float *f = rerank_features(query, c, COUNT(c), true, a);
     for (size_t i = 0; i < COUNT(c) * RERANK_FEATURE_COUNT; i++)
         CHECK(f[i] >= -.001f && f[i] <= 1.6f);
     rerank_score(NULL, query, c, COUNT(c), score, a);

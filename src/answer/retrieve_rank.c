@@ -61,7 +61,7 @@ static void score_built_in(void *arg)
     }
     if (!s->q->report || !n)
         return;
-    const float *f = rerank_features(asked[0], c, s->all->n, s->a);
+    const float *f = rerank_features(asked[0], c, s->all->n, true, s->a);
     for (size_t k = 0; k < s->all->n; k++)
         s->all->c[k].r.feature = f + k * RERANK_FEATURE_COUNT;
 }

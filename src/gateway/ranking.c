@@ -27,6 +27,8 @@ static bool take_hybrid(const struct member_reader *m, struct json_value options
         return false;
     if (vectors + words <= 0)
         return member_wrong(&at, "such that one of its weights is above 0", m->e);
+    q->search.keyword_weight = (float)words;
+    q->search.vector_weight = (float)vectors;
     q->search.engines = words <= 0 ? SEARCH_VECTOR : vectors <= 0 ? SEARCH_KEYWORD : SEARCH_HYBRID;
     return true;
 }

@@ -110,9 +110,9 @@ struct rerank_hit *rerank(struct str query, const struct str *text, size_t n, st
 void rerank_score(const struct rerank_weights *w, struct str query,
                   const struct rerank_candidate *c, size_t n, double *score, struct arena *a)
 {
-    const float *f = rerank_features(query, c, n, a);
     if (!w)
         w = rerank_weights_built_in();
+    const float *f = rerank_features(query, c, n, w->weight[RERANK_AGREE] != 0, a);
     for (size_t i = 0; i < n; i++, f += RERANK_FEATURE_COUNT) {
         double sum = w->bias;
         for (int k = 0; k < RERANK_FEATURE_COUNT; k++)

@@ -217,7 +217,7 @@ static enum lang usual(const struct rerank_candidate *c, size_t n)
     return best;
 }
 
-float *rerank_features(struct str query, const struct rerank_candidate *c, size_t n,
+float *rerank_features(struct str query, const struct rerank_candidate *c, size_t n, bool agreement,
                        struct arena *a)
 {
     float *f = arena_array(a, float, n *RERANK_FEATURE_COUNT + 1);
@@ -234,6 +234,7 @@ float *rerank_features(struct str query, const struct rerank_candidate *c, size_
     for (size_t i = 0; i < n; i++)
         describe(&l, &v[i], &f[i * RERANK_FEATURE_COUNT]);
     describe_search(c, n, f);
-    describe_agreement(c, n, f, a);
+    if (agreement)
+        describe_agreement(c, n, f, a);
     return f;
 }

@@ -44,6 +44,7 @@ struct rerank_candidate {
     uint32_t idx;   /* of the passage in its document, from 0 */
 };
 
-/* f[i * RERANK_FEATURE_COUNT + feature] of candidate i, as the search ordered them. */
-float *rerank_features(struct str query, const struct rerank_candidate *c, size_t n,
+/* f[i * RERANK_FEATURE_COUNT + feature] of candidate i, as the search ordered them. Agreement costs
+ * as much as all others; not wanted it stays 0. */
+float *rerank_features(struct str query, const struct rerank_candidate *c, size_t n, bool agreement,
                        struct arena *a);

@@ -20,7 +20,7 @@ void rerank_table_make(struct rerank_table *t, const struct judged *j, struct ar
     for (size_t i = 0; i < j->n; i++) {
         struct arena *tmp = arena_new();
         size_t n = j->q[i].n * RERANK_FEATURE_COUNT;
-        const float *f = rerank_features(j->q[i].text, j->q[i].c, j->q[i].n, tmp);
+        const float *f = rerank_features(j->q[i].text, j->q[i].c, j->q[i].n, true, tmp);
         t->feature[i] = arena_array(a, float, n + 1);
         memcpy(t->feature[i], f, n * sizeof(*f));
         arena_free(tmp);

@@ -43,7 +43,7 @@ int main(void)
             {str_from(cases[i].more.title), str_from(cases[i].more.section),
              str_from(cases[i].more.text), 1, LANG_EN, 1},
         };
-        const float *f = rerank_features(str_from(cases[i].query), c, 2, a);
+        const float *f = rerank_features(str_from(cases[i].query), c, 2, true, a);
         float less = f[cases[i].f], more = f[RERANK_FEATURE_COUNT + cases[i].f];
         ok(more > less && more <= 1.001f && less >= 0, "%s: %.3f, %.3f",
            rerank_feature_name(cases[i].f), less, more);
@@ -53,8 +53,10 @@ int main(void)
            "what the search said");
     }
     struct rerank_candidate one = {.text = STR("x")};
-    ok(rerank_features(STR("x"), &one, 1, a)[RERANK_RETRIEVAL] == 1, "a single one is the best");
-    ok(rerank_features(STR(""), &one, 1, a) && rerank_features(STR("x"), NULL, 0, a), "nothing");
+    ok(rerank_features(STR("x"), &one, 1, true, a)[RERANK_RETRIEVAL] == 1,
+       "a single one is the best");
+    ok(rerank_features(STR(""), &one, 1, true, a) && rerank_features(STR("x"), NULL, 0, true, a),
+       "nothing");
     arena_free(a);
     return tap_done();
 }
