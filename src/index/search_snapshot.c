@@ -114,9 +114,40 @@ static void load_spaces(struct collection *c, const struct snapshot *s)
     c->due |= SEARCH_OUTSIDE;
 }
 
+struct space_loading {
+    struct collection *c;
+    const struct snapshot *s;
+};
+
+static void *load_spaces_aside(void *arg)
+{
+    const struct space_loading *l = arg;
+    load_spaces(l->c, l->s);
+    return NULL;
+}
+
+/* Words are checked while vectors and embedder are read: each takes its part of a start. */
+static bool load_parts(struct collection *c, const struct snapshot *s, struct err *e)
+{
+    struct space_loading l = {c, s};
+    pthread_t thread;
+    if (!load_attributes(c, s, e))
+        return false;
+    bool aside = pthread_create(&thread, NULL, load_spaces_aside, &l) == 0;
+    if (!aside)
+        load_spaces(c, s);
+    bool good = load_keywords(c, s, e);
+    if (aside)
+        pthread_join(thread, NULL);
+    return good;
+}
+
 static void forget(struct collection *c)
 {
     bm25_clear(c->index);
+    search_space_unref(c->learned);
+    search_space_unref(c->outside);
+    c->learned = c->outside = NULL;
     attributes_unref(c->attributes);
     c->attributes = attributes_new();
 }
@@ -128,10 +159,9 @@ void search_load(struct collection *c, int64_t newest)
     bool good = snapshot_open(&s, c->stem, str_from(c->id), &e);
     if (good && s.seq > newest)
         good = err_set(&e, ERR_CORRUPT, "the snapshot is ahead of the store");
-    good = good && load_keywords(c, &s, &e) && load_attributes(c, &s, &e);
+    good = good && load_parts(c, &s, &e);
     if (good) {
         load_numbers(c);
-        load_spaces(c, &s);
         c->seq = s.seq;
         c->saved = s;
         return;
