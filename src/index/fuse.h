@@ -37,10 +37,10 @@ struct fuse_list {
 #define FUSE_EMBEDDING 1.5f
 
 /* How far the keywords bear out the vectors, from 0 to 1: the root of the share of the ten nearest
- * that are among the fifty best by keywords; 1 when there are no keywords. By this, and without a
- * judgement, a space is known that was learned from too little or spans too much: the vectors'
- * weight times this keeps a weak one from doing harm (fuse.c has figures). Only for what is learned
- * from the words themselves: a model's vectors are right just where words fail. */
+ * that are among the FUSE_DEPTH best by keywords; 1 when there are no keywords. By this, and
+ * without a judgement, a space is known that was learned from too little or spans too much: the
+ * vectors' weight times this keeps a weak one from doing harm (fuse.c has figures). Only for what
+ * is learned from the words themselves: a model's vectors are right just where words fail. */
 float fuse_support(const struct fuse_list list[2]);
 
 struct fuse_hit {
@@ -55,9 +55,10 @@ struct fuse_hit {
 size_t fuse_lists(const struct fuse_list list[2], struct fuse_hit *out, size_t k);
 
 /* Feedback (Rocchio, "Relevance Feedback in Information Retrieval", 1971) without a judge: moves a
- * question's vector halfway to the middle of the best passages', weighted by their fused scores.
- * The caller searches once more with it and fuses again: passages of the subject then come before
- * those that share but its words. FUSE_FEEDBACK passages do best; from ten on it harms. */
+ * question's vector halfway to the middle of the best passages', best first, each weighted by the
+ * exponential of half its fused score: a passage that stands out speaks alone. The caller searches
+ * once more with it and fuses again: passages of the subject then come before those that share but
+ * its words. FUSE_FEEDBACK passages do best; from ten on it harms. */
 enum { FUSE_FEEDBACK = 3 };
 void fuse_feedback(float *question /* [dimension], in length one */, uint32_t dimension,
                    const float *const *passage, const float *score, size_t n);
