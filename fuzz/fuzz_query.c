@@ -39,7 +39,7 @@ static void type(const struct bm25_view *v, struct str text, const enum lang lan
     for (size_t i = 0; i < n; i++)
         CHECK(isfinite(hit[i].score) && hit[i].score > 0);
     CHECK(bm25_fitting(&v, 1, q.clause, q.n_held, hit, n) == n);
-    size_t spans = highlight(&span, a, &q, text, lang[0]);
+    size_t spans = highlight(&span, a, &q, 1, text, lang[0]);
     for (size_t i = 0; i < spans; i++)
         CHECK(span[i].start < span[i].end && span[i].end <= text.len &&
               (i == 0 || span[i - 1].end <= span[i].start));

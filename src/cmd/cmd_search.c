@@ -1,3 +1,4 @@
+#include "base/utf8.h"
 #include "cmd/cli.h"
 #include "cmd/local.h"
 #include "cmd/why.h"
@@ -64,6 +65,7 @@ static bool body(struct arena *a, const struct searching *q, struct str *out, st
         json_key(&w, "filters");
         json_put_raw(&w, str_from(q->filter));
     }
+    json_kv_bool(&w, "highlights", true);
     json_key(&w, "penstock");
     json_object(&w);
     json_kv_bool(&w, "explain", true);
@@ -76,32 +78,45 @@ static bool body(struct arena *a, const struct searching *q, struct str *out, st
     return true;
 }
 
-/* From a little in front of the first word that matched, white space folded. */
-static void print_snippet(struct str text, struct json_value matched, struct arena *a)
+/* A byte of the text that is highlighted; *at is the first span that does not end before it. */
+static bool is_bright(struct json_value spans, uint32_t *at, size_t byte)
 {
-    size_t from = text.len;
-    json_each(it, matched)
-    {
-        struct str word = json_text(it.value, a);
-        for (size_t i = 0; i + word.len <= text.len && i < from; i++)
-            if (str_istarts(str_from_at(text, i), word))
-                from = i;
-    }
-    from = from == text.len || from < SNIPPET / 3 ? 0 : from - SNIPPET / 3;
-    while (from > 0 && from < text.len && ((unsigned char)text.p[from] & 0xC0) == 0x80)
-        from++;
-    struct str piece = str_head(str_from_at(text, from), SNIPPET);
-    while (piece.len == SNIPPET && ((unsigned char)piece.p[piece.len - 1] & 0x80))
-        piece.len--; /* not in the middle of a character */
-    printf("            %s", from ? "... " : "");
-    bool space = false;
-    for (size_t i = 0; i < piece.len; i++) {
-        bool blank = (unsigned char)piece.p[i] <= ' ';
+    int64_t start, end;
+    while (json_int(json_get(json_at(spans, *at), "end"), &end) && (size_t)end <= byte)
+        ++*at;
+    return json_int(json_get(json_at(spans, *at), "start"), &start) && (size_t)start <= byte;
+}
+
+/* White space folded, what is highlighted in bold. */
+static void print_piece(struct str text, size_t from, size_t to, struct json_value spans)
+{
+    bool space = false, bright = false;
+    uint32_t at = 0;
+    for (size_t i = from; i < to; i++) {
+        bool blank = (unsigned char)text.p[i] <= ' ';
+        if (is_bright(spans, &at, i) != bright) {
+            bright = !bright;
+            printf("%s", bright ? cli_bold() : cli_plain());
+        }
         if (!blank || !space)
-            putchar(blank ? ' ' : piece.p[i]);
+            putchar(blank ? ' ' : text.p[i]);
         space = blank;
     }
-    printf("%s\n", from + piece.len < text.len ? " ..." : "");
+    printf("%s", bright ? cli_plain() : "");
+}
+
+/* From a little in front of the first word that matched. */
+static void print_snippet(struct str text, struct json_value spans)
+{
+    int64_t first = 0;
+    json_int(json_path(spans, "0.start"), &first);
+    size_t from = first > SNIPPET / 3 ? (size_t)first - SNIPPET / 3 : 0;
+    while (from < text.len && ((unsigned char)text.p[from] & 0xC0) == 0x80)
+        from++;
+    size_t to = from + utf8_cut(str_from_at(text, from), SNIPPET);
+    printf("            %s", from ? "... " : "");
+    print_piece(text, from, to, spans);
+    printf("%s\n", to < text.len ? " ..." : "");
 }
 
 static void print_all(const struct searching *q, const struct json *answer, struct arena *a)
@@ -117,7 +132,7 @@ static void print_all(const struct searching *q, const struct json *answer, stru
         i++;
         why_print_place(it.value, a);
         print_snippet(json_text(json_path(item, "content.0.text"), a),
-                      json_get(it.value, "matched"), a);
+                      json_get(item, "highlights"));
         if (q->explain)
             why_print_stages(why, it.value, a);
     }

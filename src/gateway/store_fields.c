@@ -1,5 +1,6 @@
 #include "gateway/store_fields.h"
 #include "base/utf8.h"
+#include "index/tuning.h"
 
 enum { PAIRS_MOST = 16, KEY_MOST = 64, TEXT_MOST = 512, DAYS_MOST = 365 };
 enum { TOKENS_LEAST = 100, TOKENS_MOST = 4096 };
@@ -133,4 +134,23 @@ bool store_fields_expiry(const struct member_reader *m, struct json_value object
         return member_wrong(&anchor, "last_active_at", m->e);
     return STORE_FIELDS_KNOWN(m, v, &at, STR("anchor"), STR("days")) &&
            need_int(m, v, &at, "days", 1, DAYS_MOST, days);
+}
+
+bool store_fields_keywords(const struct member_reader *m, struct json_value object, struct str *out)
+{
+    struct json_value v = json_get(object, "keywords");
+    struct bm25_params p;
+    struct buf b;
+    struct json_writer w;
+    if (!json_exists(v) || !tuning_read(&p, v, m->e))
+        return !json_exists(v);
+    *out = STR_NONE;
+    if (json_is(v, JSON_NULL))
+        return true;
+    buf_init(&b, 1024);
+    json_begin(&w, &b);
+    tuning_put(&w, &p);
+    *out = arena_copy(m->a, buf_str(&b));
+    buf_fini(&b);
+    return true;
 }

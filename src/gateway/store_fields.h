@@ -4,6 +4,7 @@
  *     metadata            {key: text}, at most 16
  *     chunking_strategy   {"type": "auto"} or {"type": "static", "static": {...}}
  *     expires_after       {"anchor": "last_active_at", "days": 1 to 365}
+ *     keywords            as index/tuning.h has it
  *
  * Keys have at most 64 characters, texts 512. What is not there, or null, changes nothing.
  *
@@ -32,3 +33,6 @@ bool store_fields_chunking(const struct member_reader *m, struct json_value obje
                            const struct member_at *up, uint32_t *tokens, uint32_t *overlap);
 /* null sets 0: never. */
 bool store_fields_expiry(const struct member_reader *m, struct json_value object, uint32_t *days);
+/* null sets "": as usual. */
+bool store_fields_keywords(const struct member_reader *m, struct json_value object,
+                           struct str *out);

@@ -52,6 +52,10 @@ static void put_store(struct json_writer *w, const struct doc_collection *c)
         json_end(w);
     }
     put_time(w, "expires_at", c->expires_s);
+    if (c->keywords.len) {
+        json_key(w, "keywords");
+        json_put_raw(w, c->keywords);
+    }
     json_end(w);
 }
 
@@ -104,6 +108,7 @@ static bool take_common(const struct member_reader *m, struct json_value root,
     if (!member_text(m, root, NULL, "name", &name) ||
         !member_text(m, root, NULL, "description", &description) ||
         !store_fields_metadata(m, root, &c->metadata) ||
+        !store_fields_keywords(m, root, &c->keywords) ||
         !store_fields_expiry(m, root, &c->expires_days))
         return false;
     if (body_given(json_get(root, "name")))
@@ -124,7 +129,8 @@ bool stores_create(struct request *r, struct err *e)
         return false;
     struct json_value root = json_root(&body);
     if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("name"), STR("description"), STR("file_ids"),
-                            STR("metadata"), STR("expires_after"), STR("chunking_strategy")) ||
+                            STR("metadata"), STR("expires_after"), STR("chunking_strategy"),
+                            STR("keywords")) ||
         !take_common(&m, root, &c) ||
         !store_fields_chunking(&m, root, NULL, &c.chunk_tokens, &c.chunk_overlap) ||
         !stores_take_ids(r, &c, root, "file_ids", (struct doc_document){0}, &doc, &n, e) ||
@@ -181,8 +187,9 @@ bool stores_update(struct request *r, struct err *e)
         return false;
     struct json_value root = json_root(&body);
     if (!STORE_FIELDS_KNOWN(&m, root, NULL, STR("name"), STR("description"), STR("metadata"),
-                            STR("expires_after")) ||
-        !take_common(&m, root, &c) || !doc_collection_update(r->service->db, &c, e))
+                            STR("expires_after"), STR("keywords")) ||
+        !take_common(&m, root, &c) || !doc_collection_update(r->service->db, &c, e) ||
+        !search_catch_up(r->service->search, e))
         return false;
     return stores_get(r, e);
 }

@@ -17,24 +17,29 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static uint64_t *sorted_terms(const struct query *q, struct arena *a)
+static uint64_t *sorted_terms(const struct query *q, size_t n_queries, struct arena *a, size_t *n)
 {
-    uint64_t *term = arena_array(a, uint64_t, q->n);
-    for (size_t i = 0; i < q->n; i++)
-        term[i] = q->word[i].term;
-    if (q->n)
-        qsort(term, q->n, sizeof(*term), by_number);
+    size_t total = 0;
+    for (size_t k = 0; k < n_queries; k++)
+        total += q[k].n;
+    uint64_t *term = arena_array(a, uint64_t, total);
+    *n = 0;
+    for (size_t k = 0; k < n_queries; k++)
+        for (size_t i = 0; i < q[k].n; i++)
+            term[(*n)++] = q[k].word[i].term;
+    if (*n)
+        qsort(term, *n, sizeof(*term), by_number);
     return term;
 }
 
 static size_t find_words(struct found **out, struct arena *a, const struct query *q,
-                         struct str text, enum lang lang)
+                         size_t n_queries, struct str text, enum lang lang)
 {
     struct terms t;
     struct term term;
-    const uint64_t *wanted = sorted_terms(q, a);
+    size_t n = 0, room = 0, n_wanted;
+    const uint64_t *wanted = sorted_terms(q, n_queries, a, &n_wanted);
     struct found *found = NULL;
-    size_t n = 0, room = 0;
     terms_begin(&t, text, lang, TERMS_DOCUMENT);
     t.identifiers = true;
     while (terms_next(&t, &term)) {
@@ -45,7 +50,7 @@ static size_t find_words(struct found **out, struct arena *a, const struct query
             found = more;
         }
         uint64_t hash = hash_stable(words_cut(term.text));
-        bool has = q->n && bsearch(&hash, wanted, q->n, sizeof(hash), by_number);
+        bool has = n_wanted && bsearch(&hash, wanted, n_wanted, sizeof(hash), by_number);
         found[n++] =
             (struct found){hash, (uint32_t)term.start, (uint32_t)term.end, term.place, has, false};
     }
@@ -105,11 +110,12 @@ static int by_start(const void *a, const void *b)
 }
 
 size_t highlight(struct highlight_span **out, struct arena *a, const struct query *q,
-                 struct str text, enum lang lang)
+                 size_t n_queries, struct str text, enum lang lang)
 {
     struct found *found;
-    size_t words = find_words(&found, a, q, text, lang), n = 0;
-    mark_phrases(found, words, q);
+    size_t words = find_words(&found, a, q, n_queries, text, lang), n = 0;
+    for (size_t k = 0; k < n_queries; k++)
+        mark_phrases(found, words, &q[k]);
     if (words)
         qsort(found, words, sizeof(*found), by_start);
     struct highlight_span *span = arena_array(a, struct highlight_span, words);

@@ -1,4 +1,4 @@
-/* highlight.h - which bytes of a passage answer to the words of a query.
+/* highlight.h - which bytes of a passage answer to the words of queries.
  *
  * Words match as they do in the search: whatever the inflection, in the language of the passage;
  * words with * and ~ by what they stood for. Pairs of characters of scripts without spaces that
@@ -16,6 +16,7 @@ struct highlight_span {
     bool phrase;         /* all of a phrase of the query */
 };
 
-/* Spans in order, apart from each other. Returns how many. */
+/* Spans of what any of q[n_queries] looks for, in order, apart from each other. Returns how many.
+ */
 size_t highlight(struct highlight_span **out, struct arena *a, const struct query *q,
-                 struct str text, enum lang lang);
+                 size_t n_queries, struct str text, enum lang lang);

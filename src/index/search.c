@@ -96,7 +96,8 @@ static struct collection *collection_new(const struct search_set *s, struct str 
     c->id = mem_text(arena_text(a, id));
     c->stem = mem_text(arena_printf(a, "%s/%016jx", s->dir, (uintmax_t)hash_stable(id)).p);
     arena_free(a);
-    c->index = bm25_new(BM25_DEFAULT);
+    c->tuning = BM25_DEFAULT;
+    c->index = bm25_new(c->tuning);
     c->numbers = numbers_new();
     c->attributes = attributes_new();
     return c;

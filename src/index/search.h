@@ -15,16 +15,17 @@
  * it.
  *
  * A chunk is found by the words of its text, its section and its document's title; how words are
- * made and questions read is told in index/words.h.
+ * made and questions read is told in index/words.h. How these are weighed a collection may say for
+ * itself (index/tuning.h).
  *
  * Threads: any; search_run computes and so belongs on a worker when collections are large.
  */
 #pragma once
 
 #include "index/filter.h"
+#include "index/query.h"
 #include "index/rights.h"
 #include "index/vector.h"
-#include "index/words.h"
 #include "store/db.h"
 
 struct search_set;
@@ -92,6 +93,9 @@ bool search_catch_up(struct search_set *s, struct err *e);
  * WORDS_QUERY_BYTES count, of k BM25_MAX_HITS. */
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e);
+/* The question as its collections read it, for index/highlight.h. */
+void search_question(struct search_set *s, const struct search_query *q, struct arena *a,
+                     struct query *out);
 /* Waits until what goes on in the background (learning, snapshots, merging) is done; false when it
  * is not within that time. A plain thread: for tests and measurements. */
 bool search_settle(struct search_set *s, int64_t timeout_ms);

@@ -7,6 +7,7 @@
  * documents changed, and the numbers that were taken for them are dropped as those of any older
  * version. */
 #include "index/search_part.h"
+#include "index/tuning.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,10 @@ static void note(struct search_set *s, const struct doc_change *change, int64_t 
         search_keep(s, c, SEARCH_OUTSIDE);
         return;
     }
+    if (change->kind == DB_COLLECTION_TUNED) {
+        c->tuned = false;
+        return;
+    }
     c->staged = true; /* a document that was removed is found to be gone */
     load_later(c, (struct wanted){change->document, change->kind == DB_DOCUMENT_EMBEDDED});
 }
@@ -61,6 +66,25 @@ static void sort_load(struct collection *c)
         if (n == 0 || c->load[n - 1].document != c->load[i].document)
             c->load[n++] = c->load[i];
     c->n_load = n;
+}
+
+/* Weighs keywords as the store says, if that has changed. */
+static bool tune(struct search_set *s, struct collection *c, struct err *e)
+{
+    if (c->tuned)
+        return true;
+    struct arena *a = arena_new();
+    struct bm25_params p;
+    struct str text;
+    c->tuned = doc_collection_keywords(s->db, a, str_from(c->id), &text, e) &&
+               tuning_parse(&p, a, text, e);
+    if (c->tuned && memcmp(&p, &c->tuning, sizeof(p)) != 0) {
+        bm25_configure(c->index, p);
+        c->tuning = p;
+        c->staged = true;
+    }
+    arena_free(a);
+    return c->tuned;
 }
 
 /* ---- Into the indexes ---- */
@@ -237,7 +261,7 @@ static bool load_documents(struct search_set *s, struct collection *c, struct er
 {
     struct arena *a = arena_new();
     struct gathered g = {.c = c, .a = arena_new()};
-    bool good = true;
+    bool good = tune(s, c, e);
     sort_load(c);
     for (size_t at = 0; at < c->n_load && good; at += DOCUMENTS_AT_ONCE) {
         size_t n = size_min(c->n_load - at, DOCUMENTS_AT_ONCE);

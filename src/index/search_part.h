@@ -70,6 +70,8 @@ struct collection {
     uint64_t saved_changes; /* those of the view that was saved last */
     /* the busy one's */
     struct bm25 *index;
+    struct bm25_params tuning; /* the index's */
+    bool tuned;                /* ... which are those of the store */
     struct numbers *numbers;
     struct attributes *attributes; /* as they will be published */
     struct search_space *learned, *outside;

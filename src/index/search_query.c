@@ -353,3 +353,12 @@ uint64_t search_version(struct search_set *s, struct str collection)
     search_view_unref(v);
     return version;
 }
+
+void search_question(struct search_set *s, const struct search_query *q, struct arena *a,
+                     struct query *out)
+{
+    struct candidates c;
+    take_views(&c, s, q, a);
+    *out = *parse(&c, q->text, a);
+    give_back_views(&c);
+}

@@ -372,7 +372,7 @@ bool db_change(struct db_tx *tx, enum db_change kind, struct str collection, int
     if (kind == DB_COLLECTION_REMOVED)
         good = good &&
                db_exec(tx, e, "delete from changes where collection = $1", DB_TEXT(collection));
-    else if (kind == DB_SPACE_CHANGED)
+    else if (kind == DB_SPACE_CHANGED || kind == DB_COLLECTION_TUNED)
         good = good && db_exec(tx, e, "delete from changes where collection = $1 and kind = $2",
                                DB_TEXT(collection), DB_INT(kind));
     else

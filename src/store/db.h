@@ -87,11 +87,12 @@ enum db_change {
     DB_DOCUMENT_REMOVED = 2,
     DB_COLLECTION_REMOVED = 3,
     DB_DOCUMENT_EMBEDDED = 4, /* its vectors are there (store/space.h) */
-    DB_SPACE_CHANGED = 5      /* of a collection: other vectors are in use */
+    DB_SPACE_CHANGED = 5,     /* of a collection: other vectors are in use */
+    DB_COLLECTION_TUNED = 6   /* its keywords are weighed otherwise */
 };
 /* Writes a change into the transaction; numbers rise in commit order. It takes the place of the
  * document's earlier change, and that of a collection the place of all in it, or with
- * DB_SPACE_CHANGED of its last of that kind. DB_DOCUMENT_EMBEDDED remembers the number of the
- * change whose place it takes. */
+ * DB_SPACE_CHANGED and DB_COLLECTION_TUNED of its last of that kind. DB_DOCUMENT_EMBEDDED remembers
+ * the number of the change whose place it takes. */
 bool db_change(struct db_tx *tx, enum db_change kind, struct str collection, int64_t document,
                struct err *e);

@@ -76,6 +76,7 @@ struct doc_collection {
     struct str name;   /* several may have it; see by_name */
     struct str description;
     struct str metadata;                  /* a JSON object; "" is stored as {} */
+    struct str keywords;                  /* as index/tuning.h has it; "" = as usual */
     uint32_t chunk_tokens, chunk_overlap; /* 0 = the defaults of ingest */
     uint32_t expires_days;                /* after the last use; 0 = never */
     int64_t created_s, last_active_s;     /* set by the store */
@@ -98,7 +99,8 @@ bool doc_collection_by_name(struct db *d, struct arena *a, struct str tenant, st
  */
 bool doc_collection_ensure(struct db *d, struct arena *a, struct str tenant, struct str name,
                            struct doc_collection *out, struct err *e);
-/* Writes name, description, metadata, expires_days of c->id. */
+/* Writes name, description, metadata, expires_days, keywords of c->id, and tells the indexes of the
+ * last. */
 bool doc_collection_update(struct db *d, const struct doc_collection *c, struct err *e);
 /* Removes it with all its documents, and tells the indexes. */
 bool doc_collection_delete(struct db *d, struct str tenant, struct str id, struct err *e);
@@ -108,6 +110,9 @@ bool doc_collection_list(struct db *d, struct arena *a, struct str tenant,
                          bool *more, struct err *e);
 /* The ids of all collections of all tenants. */
 bool doc_collection_ids(struct db *d, struct arena *a, struct str **out, size_t *n, struct err *e);
+/* Those of a collection; "" when there is none. */
+bool doc_collection_keywords(struct db *d, struct arena *a, struct str id, struct str *out,
+                             struct err *e);
 /* Notes a use now, which moves the expiry. Cheap to call often: writes at most once a minute. */
 bool doc_collection_touch(struct db *d, struct str id, struct err *e);
 /* Empties the collections whose time has come, and tells the indexes. */

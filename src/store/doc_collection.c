@@ -7,7 +7,7 @@ enum { DAY_S = 86400, TOUCH_S = 60 };
 
 #define COLUMNS                                                                                    \
     "id, tenant, name, metadata, chunk_tokens, chunk_overlap, expires_days, created_ms,"           \
-    " last_active_s, expires_s, description"
+    " last_active_s, expires_s, description, keywords"
 
 static bool no_collection(struct err *e, struct str id)
 {
@@ -33,6 +33,7 @@ static void read_collection(struct arena *a, struct db_rows *rows, struct doc_co
         .last_active_s = db_int(rows, 8),
         .expires_s = db_int(rows, 9),
         .description = doc_text(a, rows, 10),
+        .keywords = doc_text(a, rows, 11),
     };
     out->expired = out->expires_s > 0 && out->expires_s <= clock_wall_s();
 }
@@ -112,11 +113,11 @@ static bool create_tx(struct db_tx *tx, void *arg, struct err *e)
     return doc_tenant_ensure(tx, c->tenant, e) &&
            db_exec(tx, e,
                    "insert into collections (" COLUMNS ")"
-                   " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                   " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
                    DB_TEXT(c->id), DB_TEXT(c->tenant), DB_TEXT(c->name), DB_TEXT(c->metadata),
                    DB_INT(c->chunk_tokens), DB_INT(c->chunk_overlap), DB_INT(c->expires_days),
                    DB_INT(clock_wall_ms()), DB_INT(c->last_active_s), DB_INT(c->expires_s),
-                   DB_TEXT(c->description));
+                   DB_TEXT(c->description), DB_TEXT(c->keywords));
 }
 
 static void prepare(struct arena *a, struct doc_collection *c)
@@ -159,6 +160,15 @@ bool doc_collection_ensure(struct db *d, struct arena *a, struct str tenant, str
     return db_write(d, ensure_tx, &f, e) && doc_collection_by_name(d, a, tenant, name, out, e);
 }
 
+static bool tune(struct db_tx *tx, const struct doc_collection *c, struct err *e)
+{
+    return db_exec(tx, e,
+                   "update collections set keywords = $1"
+                   " where id = $2 and tenant = $3 and keywords <> $1",
+                   DB_TEXT(c->keywords), DB_TEXT(c->id), DB_TEXT(doc_tenant(c->tenant))) &&
+           (db_changed(tx) == 0 || db_change(tx, DB_COLLECTION_TUNED, c->id, 0, e));
+}
+
 static bool update_tx(struct db_tx *tx, void *arg, struct err *e)
 {
     const struct doc_collection *c = arg;
@@ -170,7 +180,7 @@ static bool update_tx(struct db_tx *tx, void *arg, struct err *e)
                  DB_TEXT(c->name), DB_TEXT(doc_json(c->metadata)), DB_INT(c->expires_days),
                  DB_TEXT(c->id), DB_TEXT(doc_tenant(c->tenant)), DB_TEXT(c->description)))
         return false;
-    return db_changed(tx) > 0 || no_collection(e, c->id);
+    return db_changed(tx) > 0 ? tune(tx, c, e) : no_collection(e, c->id);
 }
 
 bool doc_collection_update(struct db *d, const struct doc_collection *c, struct err *e)
@@ -287,6 +297,29 @@ bool doc_collection_ids(struct db *d, struct arena *a, struct str **out, size_t 
         return false;
     *out = q.out;
     *n = q.n;
+    return true;
+}
+
+static bool keywords_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct find *f = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "select keywords from collections where id = $1", DB_TEXT(f->key)))
+        return false;
+    int got = db_step(rows, e);
+    f->out->keywords = got > 0 ? doc_text(f->a, rows, 0) : STR_NONE;
+    db_done(rows);
+    return got >= 0;
+}
+
+bool doc_collection_keywords(struct db *d, struct arena *a, struct str id, struct str *out,
+                             struct err *e)
+{
+    struct doc_collection c;
+    struct find f = {.a = a, .key = id, .out = &c};
+    if (!db_read(d, keywords_tx, &f, e))
+        return false;
+    *out = c.keywords;
     return true;
 }
 

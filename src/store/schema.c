@@ -295,8 +295,14 @@ static const char *const step_7[] = {
     NULL,
 };
 
+/* How words are weighed in a collection: JSON, "" = as usual. */
+static const char *const step_8[] = {
+    "alter table collections add column keywords text not null default ''",
+    NULL,
+};
+
 static const char *const *const steps[SCHEMA_VERSION] = {
-    step_1, step_2, step_3, step_4, step_5, step_6, step_7,
+    step_1, step_2, step_3, step_4, step_5, step_6, step_7, step_8,
 };
 
 static bool version_of(struct db_tx *tx, int64_t *version, struct err *e)

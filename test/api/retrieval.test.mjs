@@ -1,9 +1,10 @@
 // How passages are found: levels by configuration and per request, models that help and misbehave,
 // the cache, and the reasons that are told.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, before, beforeEach, test } from "node:test";
 import { toFile } from "openai";
-import { completion, Provider, Service } from "./harness.mjs";
+import { binary, completion, Provider, Service } from "./harness.mjs";
 
 const json = (res, status, body, headers = {}) => {
   res.writeHead(status, { "content-type": "application/json", ...headers });
@@ -117,6 +118,12 @@ test("an answer tells why, streamed too, and no provider sees the question for i
   assert.equal(events.filter((x) => x.penstock).length, 1);
   const header = await s.fetch("/v1/chat/completions", { method: "POST", body: JSON.stringify({ ...body, penstock: undefined }), headers: { "content-type": "application/json", "x-penstock-explain": "true" } });
   assert.ok((await header.json()).penstock.retrieval);
+});
+
+test("on a terminal what matched is bold", { skip: spawnSync("script", ["--version"]).status !== 0 && "no script(1)" }, () => {
+  const on = (env) => spawnSync("script", ["-qec", `${binary} search 'zebra river' --collection zoo --k 1 --data ${s.state}`, "/dev/null"], { env: { ...process.env, TERM: "xterm", NO_COLOR: "", ...env }, encoding: "utf8" }).stdout;
+  assert.match(on({}), / {12}\x1b\[1mZebras\x1b\[0m drink at the \x1b\[1mriver\x1b\[0m\. The \x1b\[1mzebra\x1b\[0m is striped\./);
+  assert.ok(!on({ NO_COLOR: "1" }).includes("\x1b"));
 });
 
 test("the command line prints passages, and why", async () => {

@@ -112,6 +112,44 @@ test("search: lists of texts, ranking options, pages, where a passage stands", a
   }
 });
 
+test("how words are weighed is a store's own, at once and after a restart", async () => {
+  const keywords = { title: 30, b: 0.5 };
+  const own = await s.client.vectorStores.create({ name: "weighed", keywords });
+  assert.deepEqual(own.keywords, { k1: 1.2, b: 0.5, title: 30, section: 1, body: 1 });
+  const put = async (name, text) => (await s.client.vectorStores.files.uploadAndPoll(own.id, await toFile(Buffer.from(text), name), undefined)).id;
+  const named = await put("one.md", "# Walrus\n\nIt has long teeth, and lives where the sea is cold.\n");
+  const told = await put("two.md", "# Animals\n\nThe walrus is a walrus is a walrus.\n");
+  const search = async () => (await s.client.vectorStores.search(own.id, { query: "walrus", ranking_options: { ranker: "none", hybrid_search: { embedding_weight: 0, text_weight: 1 } } })).data;
+  const heavy = await search();
+  assert.equal(heavy[0].file_id, named);
+  const plain = await s.client.vectorStores.update(own.id, { keywords: null });
+  assert.equal(plain.keywords, undefined);
+  const usual = await search();
+  assert.equal(usual[0].file_id, told);
+  assert.equal((await s.client.vectorStores.update(own.id, { keywords })).keywords.title, 30);
+  assert.equal((await s.client.vectorStores.update(own.id, { name: "heavy" })).keywords.title, 30, "what is not said stays");
+  assert.deepEqual(await search(), heavy);
+  await s.kill();
+  await s.launch();
+  assert.deepEqual(await search(), heavy);
+  for (const [keywords, param] of [[{ k1: 1001 }, "keywords.k1"], [{ b: -1 }, "keywords.b"], [{ body: 0 }, "keywords.body"], [{ size: 1 }, "keywords.size"], [7, "keywords"]])
+    await assert.rejects(s.client.vectorStores.update(own.id, { keywords }), (e) => e.status === 400 && e.param === param, param);
+  await s.client.vectorStores.delete(own.id);
+});
+
+test("highlights say where the words of the query stand", async () => {
+  const own = await s.client.vectorStores.create({ name: "marked" });
+  await s.client.vectorStores.files.uploadAndPoll(own.id, await toFile(Buffer.from("Bär und Fuchs: bears eat fish, and the brown bear eats berries."), "bear.txt"), undefined);
+  const search = async (query, more) => (await s.client.vectorStores.search(own.id, { query, ...more })).data[0];
+  const marked = (hit) => hit.highlights.map((x) => Buffer.from(hit.content[0].text).subarray(x.start, x.end).toString());
+  assert.deepEqual(marked(await search("bear", { highlights: true })), ["bears", "bear"]);
+  assert.deepEqual(marked(await search('"brown bear" berr*', { highlights: true })), ["bears", "brown bear", "berries"]);
+  assert.deepEqual(marked(await search(["fish", "berries"], { highlights: true })), ["fish", "berries"]);
+  assert.equal((await search("bear")).highlights, undefined);
+  await assert.rejects(search("bear", { highlights: "yes" }), (e) => e.status === 400 && e.param === "highlights");
+  await s.client.vectorStores.delete(own.id);
+});
+
 test("a file that cannot be read fails with a reason, and the store goes on", async () => {
   const bad = await upload("broken.pdf", "%PDF-1.4\nnothing here");
   const r = await s.client.vectorStores.files.createAndPoll(store.id, { file_id: bad.id });

@@ -501,6 +501,7 @@ static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
         "alter table keys drop column member_of",
         "alter table keys drop column acts_for_users",
         "drop table responses",
+        "alter table collections drop column keywords",
         "delete from schema_version where version > 1",
     };
     (void)arg;

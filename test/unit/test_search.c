@@ -204,6 +204,67 @@ static bool finds_all(int64_t zebra)
            n == 10 && search_chunks(s, manual) == 41;
 }
 
+/* Keywords alone: their score of the best hit, and its document. */
+static float weighed(struct str collection, const char *text, int64_t *document)
+{
+    struct search_query q = {.collection = &collection,
+                             .n_collections = 1,
+                             .text = str_from(text),
+                             .k = 10,
+                             .engines = SEARCH_KEYWORD};
+    struct search_hit *hit;
+    size_t n;
+    bool good = search_run(s, &q, a, &hit, &n, &e) && n == 2;
+    *document = good ? hit[0].document : 0;
+    return good ? hit[0].keyword.score : -1;
+}
+
+static bool tune(struct str collection, const char *keywords)
+{
+    struct doc_collection c;
+    if (!doc_collection_find(d, a, STR_NONE, collection, &c, &e))
+        return false;
+    c.keywords = str_from(keywords);
+    return doc_collection_update(d, &c, &e) && search_catch_up(s, &e);
+}
+
+static void test_tuning(void)
+{
+    struct str tuned = make_collection("tuned");
+    int64_t title = put_one(tuned, "zebra", "Eats grass and drinks at the river.");
+    int64_t body = put_one(tuned, "animals", "A zebra and a zebra at the river.");
+    int64_t first;
+    search_catch_up(s, &e);
+    uint64_t version = search_version(s, tuned);
+    float usual = weighed(tuned, "zebra", &first);
+    ok(first == body, "the text that says it twice comes first");
+    ok(tune(tuned, "{\"title\":20,\"section\":1,\"body\":1}"), "tuned: %s", e.msg);
+    ok(search_version(s, tuned) > version, "caches are told");
+    float heavy = weighed(tuned, "zebra", &first);
+    ok(first == title, "at once it is the title that does");
+    int64_t other = put_one(tuned, "other", "Nothing of that.");
+    search_catch_up(s, &e);
+    doc_remove(d, other, &e);
+    search_catch_up(s, &e);
+    reopen();
+    ok(weighed(tuned, "zebra", &first) == heavy && first == title, "after a restart too");
+    ok(tune(tuned, "{\"k1\":0}") && weighed(tuned, "zebra", &first) < usual, "k1 alone");
+    ok(tune(tuned, "") && weighed(tuned, "zebra", &first) == usual && first == body, "as usual");
+    ok(doc_collection_delete(d, STR_NONE, tuned, &e) && search_catch_up(s, &e), "gone");
+}
+
+static void test_question(void)
+{
+    struct query q;
+    struct search_query asked = {
+        .collection = &manual, .n_collections = 1, .text = STR("zeb* \"eats grass\"")};
+    search_question(s, &asked, a, &q);
+    ok(q.n_phrases == 1 && q.n > 2, "a question is read, with words that begin so");
+    asked.collection = &STR("vs_unknown");
+    search_question(s, &asked, a, &q);
+    ok(q.n_phrases == 1, "where nothing is too");
+}
+
 static void test_snapshots(void)
 {
     int64_t zebra = best(&manual, 1, "zebra", NULL);
@@ -431,6 +492,8 @@ int main(void)
     test_following();
     test_collections();
     test_rights();
+    test_tuning();
+    test_question();
     test_snapshots();
     test_full();
     test_learned();
