@@ -33,7 +33,7 @@ static void type(const struct bm25_view *v, struct str text, const enum lang lan
     struct query q;
     struct hit hit[K];
     struct highlight_span *span;
-    query_parse(&q, a, text, lang, 2, &v, 1);
+    query_parse(&q, a, text, lang, 2, &v, 1, NULL);
     CHECK(q.n <= BM25_MAX_WORDS && q.n_clauses <= QUERY_CLAUSES && q.n_phrases <= QUERY_CLAUSES);
     size_t n = query_search(&q, &v, 1, (struct bm25_query){0}, hit, K);
     for (size_t i = 0; i < n; i++)

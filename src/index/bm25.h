@@ -136,14 +136,16 @@ size_t bm25_fitting(const struct bm25_view *const *view, size_t n_views,
                     const struct bm25_clause *clause, size_t n_clauses, struct hit *hit, size_t n);
 
 /* Words of the views that begin like `word` (distance 0), or are at most `distance` (1 or 2) edits
- * away: at most `most`, near ones first, then those in more passages. */
+ * away: at most `most`, near ones first, then those in more passages. With `allowed`, as bm25_query
+ * has it, only words of these documents, and only these count: then nothing depends on others. */
 struct bm25_like {
     uint64_t term;
     uint32_t distance;
     uint64_t df;
 };
-size_t bm25_alike(const struct bm25_view *const *view, size_t n_views, struct str word,
-                  unsigned distance, struct bm25_like *out, size_t most);
+size_t bm25_alike(const struct bm25_view *const *view, size_t n_views,
+                  const struct docset *const *allowed, struct str word, unsigned distance,
+                  struct bm25_like *out, size_t most);
 
 /* ---- On disk ---- */
 

@@ -301,6 +301,8 @@ size_t bm25_fitting(const struct bm25_view *const *view, size_t n_views,
 enum { ALIKE_ROOM = 8192 }; /* words looked at of each segment */
 
 struct alike {
+    const struct part *part;
+    const uint64_t *bits; /* of its passages that count; NULL: as the dictionary has it */
     struct bm25_like *like;
     size_t n, room;
 };
@@ -308,7 +310,10 @@ struct alike {
 static bool add_alike(void *arg, const struct dict_cursor *c, unsigned distance)
 {
     struct alike *all = arg;
-    all->like[all->n++] = (struct bm25_like){hash_stable(dict_word(c)), (uint32_t)distance, c->df};
+    uint32_t df = all->bits ? part_df_in(all->part, c, all->bits) : c->df;
+    if (df == 0)
+        return true;
+    all->like[all->n++] = (struct bm25_like){hash_stable(dict_word(c)), (uint32_t)distance, df};
     return all->n < all->room;
 }
 
@@ -328,8 +333,19 @@ static int by_nearness(const void *a, const void *b)
     return by_term(a, b);
 }
 
-size_t bm25_alike(const struct bm25_view *const *view, size_t n_views, struct str word,
-                  unsigned distance, struct bm25_like *out, size_t most)
+static void alike_in(struct alike *all, const struct part *p, struct str word, unsigned distance)
+{
+    all->part = p;
+    all->room = all->n + ALIKE_ROOM;
+    if (distance)
+        dict_fuzzy(&p->segment->dict, word, distance, add_alike, all);
+    else
+        dict_prefix(&p->segment->dict, word, add_alike, all);
+}
+
+size_t bm25_alike(const struct bm25_view *const *view, size_t n_views,
+                  const struct docset *const *allowed, struct str word, unsigned distance,
+                  struct bm25_like *out, size_t most)
 {
     struct arena *a = arena_scratch();
     struct arena_mark mark = arena_mark(a);
@@ -340,12 +356,11 @@ size_t bm25_alike(const struct bm25_view *const *view, size_t n_views, struct st
     all.like = arena_array(a, struct bm25_like, parts * ALIKE_ROOM);
     for (size_t v = 0; v < n_views; v++)
         for (uint32_t p = 0; p < view[v]->n_parts; p++) {
-            const struct dict *d = &view[v]->part[p]->segment->dict;
-            all.room = all.n + ALIKE_ROOM;
-            if (distance)
-                dict_fuzzy(d, word, distance, add_alike, &all);
-            else
-                dict_prefix(d, word, add_alike, &all);
+            struct arena_mark inner = arena_mark(a);
+            if (allowed)
+                all.bits = part_allowed(view[v]->part[p], allowed[v], a);
+            alike_in(&all, view[v]->part[p], word, distance);
+            arena_rewind(a, inner);
         }
     if (all.n)
         qsort(all.like, all.n, sizeof(*all.like), by_term);

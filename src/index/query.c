@@ -19,6 +19,7 @@ struct reader {
     size_t n_langs;
     const struct bm25_view *const *view;
     size_t n_views;
+    const struct docset *const *allowed;
     struct buf plain;
     bool question;  /* it has a question mark */
     bool negated;   /* NOT stands before */
@@ -126,7 +127,7 @@ static void add_alike(struct reader *r, struct str word, unsigned distance)
     terms_begin(&t, word, LANG_OTHER, TERMS_QUERY);
     if (!terms_next(&t, &term))
         return;
-    size_t n = bm25_alike(r->view, r->n_views, term.text, distance, like, QUERY_ALIKE);
+    size_t n = bm25_alike(r->view, r->n_views, r->allowed, term.text, distance, like, QUERY_ALIKE);
     r->groups += n > 0;
     for (size_t i = 0; i < n && r->n_alike < BM25_MAX_WORDS; i++)
         r->alike[r->n_alike++] =
@@ -275,7 +276,8 @@ static void finish_words(struct reader *r)
 }
 
 void query_parse(struct query *q, struct arena *a, struct str text, const enum lang *lang,
-                 size_t n_langs, const struct bm25_view *const *view, size_t n_views)
+                 size_t n_langs, const struct bm25_view *const *view, size_t n_views,
+                 const struct docset *const *allowed)
 {
     struct reader *r = arena_struct(a, struct reader);
     text = str_head(text, utf8_cut(text, WORDS_QUERY_BYTES));
@@ -286,6 +288,7 @@ void query_parse(struct query *q, struct arena *a, struct str text, const enum l
                          .n_langs = n_langs,
                          .view = view,
                          .n_views = n_views,
+                         .allowed = allowed,
                          .question = str_find_char(text, '?') != STR_NPOS ||
                                      str_find(text, STR("？")) != STR_NPOS};
     *q = (struct query){0};

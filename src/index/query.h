@@ -34,9 +34,11 @@ struct query {
     struct str text; /* the words of it that are wanted, without operators: for other engines */
 };
 
-/* Reads the text for the languages; words with * and ~ become those that the views have. */
+/* Reads the text for the languages; words with * and ~ become those that the views have, or the
+ * allowed documents in them (NULL: all; else a set or NULL for each view). */
 void query_parse(struct query *q, struct arena *a, struct str text, const enum lang *lang,
-                 size_t n_langs, const struct bm25_view *const *view, size_t n_views);
+                 size_t n_langs, const struct bm25_view *const *view, size_t n_views,
+                 const struct docset *const *allowed);
 
 /* bm25_search with what the query demands; `base` gives the rest. */
 size_t query_search(struct query *q, const struct bm25_view *const *view, size_t n_views,

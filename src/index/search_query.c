@@ -86,12 +86,13 @@ static void give_back_views(struct candidates *c)
     }
 }
 
+/* What words with * and ~ stand for tells nothing of what the caller may not read either. */
 static struct query *parse(const struct candidates *c, struct str text, struct arena *a)
 {
     enum lang lang[WORDS_LANGS];
     size_t n_langs = words_langs(lang, c->words, c->n);
     struct query *q = arena_struct(a, struct query);
-    query_parse(q, a, text, lang, n_langs, c->words, c->n);
+    query_parse(q, a, text, lang, n_langs, c->words, c->n, c->partly ? c->allowed : NULL);
     return q;
 }
 

@@ -40,7 +40,7 @@ int main(void)
         struct query q;
         struct highlight_span *span;
         char got[256];
-        query_parse(&q, a, str_from(cases[i].query), lang, COUNT(lang), NULL, 0);
+        query_parse(&q, a, str_from(cases[i].query), lang, COUNT(lang), NULL, 0, NULL);
         size_t n = highlight(&span, a, &q, 1, str_from(cases[i].text), cases[i].lang);
         show(got, cases[i].text, span, n);
         ok(strcmp(got, cases[i].want) == 0, "%s: %s", cases[i].query, got);
@@ -50,8 +50,8 @@ int main(void)
     struct query both[2];
     struct highlight_span *span;
     char got[64];
-    query_parse(&both[0], a, STR("ropes"), lang, COUNT(lang), NULL, 0);
-    query_parse(&both[1], a, STR("\"steel bridge\""), lang, COUNT(lang), NULL, 0);
+    query_parse(&both[0], a, STR("ropes"), lang, COUNT(lang), NULL, 0, NULL);
+    query_parse(&both[1], a, STR("\"steel bridge\""), lang, COUNT(lang), NULL, 0, NULL);
     const char *text = "ropes of a steel bridge";
     size_t n = highlight(&span, a, both, 2, str_from(text), LANG_EN);
     show(got, text, span, n);

@@ -43,7 +43,7 @@ static struct query *parse(struct arena *a, const char *text)
     enum lang lang[WORDS_LANGS];
     size_t n = words_langs(lang, &v, 1);
     struct query *q = arena_struct(a, struct query);
-    query_parse(q, a, str_from(text), lang, n, &v, 1);
+    query_parse(q, a, str_from(text), lang, n, &v, 1, NULL);
     return q;
 }
 

@@ -169,6 +169,29 @@ static void test_rights(void)
     search_catch_up(s, &e);
 }
 
+/* A word with * stands for those of it that the caller may read, however many others there are. */
+static void test_crowded(void)
+{
+    const struct rights bob = {.user = STR("bob")};
+    char many[2000] = "";
+    for (int i = 0; i < 100; i++)
+        snprintf(many + strlen(many), sizeof(many) - strlen(many), "waltz%c%c ", 'a' + i / 10,
+                 'k' + i % 10);
+    const char *twice[] = {many, many};
+    int64_t open = put_one(manual, "open.md", "One waltzky.");
+    int64_t hidden = put(a, manual, "hidden.md", "", twice, 2);
+    search_catch_up(s, &e);
+    ok(seen_by(&bob, "waltz*") == 2, "more words than are looked for crowd out one");
+    doc_set_access(d, hidden, STR("{\"users\":[\"alice\"]}"), &e);
+    search_catch_up(s, &e);
+    ok(seen_by(&bob, "waltz*") == 1 && seen_by(&bob, "waltzkz~") == 1, "not when they are hidden");
+    doc_remove(d, open, &e);
+    search_catch_up(s, &e);
+    ok(seen_by(&bob, "waltz*") == 0, "nor are they found");
+    doc_remove(d, hidden, &e);
+    search_catch_up(s, &e);
+}
+
 /* ---- Snapshots ---- */
 
 static void reopen(void)
@@ -492,6 +515,7 @@ int main(void)
     test_following();
     test_collections();
     test_rights();
+    test_crowded();
     test_tuning();
     test_question();
     test_snapshots();
