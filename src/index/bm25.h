@@ -10,7 +10,7 @@
  * formula is applied (Robertson, Zaragoza and Taylor, "Simple BM25 Extension to Multiple Weighted
  * Fields", 2004). N, n and the mean are those of the living passages, so a score does not depend on
  * what was once added and removed. Several indexes can be searched as one: the statistics are then
- * of all.
+ * of all, k1, b and the weights each one's own.
  *
  * An index is a list of immutable segments (index/segment.h), the newest small, merged as they
  * multiply (a log-structured merge). A commit makes a segment of what is new and joins it with

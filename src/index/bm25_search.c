@@ -25,12 +25,13 @@ static const float SLACK = 1.00001f;
 
 struct search_term { /* of the query, that some part has */
     uint64_t hash;
-    float weight; /* times idf and k1 + 1 */
+    float weight; /* times idf */
 };
 
 /* What may be found in a part: where `bits` says so; without them, what lives and is in `set`. */
 struct allowed {
     const struct part *part;
+    const struct bm25_params *params; /* of its view */
     uint64_t *bits;
     const struct docset *set; /* NULL: all */
     uint32_t view;
@@ -47,7 +48,7 @@ struct cursor { /* a word in the part at hand */
     struct segment_block *block;
     uint32_t n_blocks;
     uint32_t per_window; /* postings, on average */
-    float weight;        /* of its search_term */
+    float weight;        /* of its search_term, times k1 + 1 */
     float *bound;        /* [windows] the most that it adds to a score there; 0: not there */
     uint32_t *first;     /* [windows] first block that reaches in */
     struct unpacked *slot;
@@ -55,8 +56,6 @@ struct cursor { /* a word in the part at hand */
 };
 
 struct search {
-    struct bm25_params params;
-    float constant, per_length; /* the length's part of the formula */
     float mean;
     const struct bm25_query *query;
     struct search_term *term;
@@ -67,6 +66,7 @@ struct search {
     const struct segment *segment;
     const struct allowed *may;
     const uint64_t *dead;
+    float constant, per_length; /* the length's part of the formula */
     float count[SEGMENT_CODES]; /* weighted, by code */
     struct cursor *cursor;      /* rarest first */
     size_t n_cursors;
@@ -326,7 +326,7 @@ static void open_cursor(struct search *s, const struct search_term *t, float gro
     c->n_blocks = n;
     c->block = arena_array(a, struct segment_block, n);
     segment_blocks(s->segment, &word, c->block);
-    c->weight = t->weight;
+    c->weight = t->weight * (s->may->params->k1 + 1);
     c->per_window = word.df / s->n_windows;
     c->bound = arena_array(a, float, s->n_windows);
     c->first = arena_array(a, uint32_t, s->n_windows);
@@ -385,12 +385,15 @@ static void search_windows(struct search *s)
 static void search_part(struct search *s, const struct allowed *may, struct arena *a)
 {
     struct arena_mark mark = arena_mark(a);
+    const struct bm25_params *params = may->params;
     s->may = may;
+    s->constant = params->k1 * (1 - params->b);
+    s->per_length = params->k1 * params->b / s->mean;
     s->segment = may->part->segment;
     s->dead = may->part->dead;
     s->n_windows = (s->segment->n_passages + WINDOW - 1) >> WINDOW_BITS;
     for (uint32_t i = 0; i < s->segment->n_codes; i++)
-        s->count[i] = bm25_count(&s->params, &s->segment->code[i]);
+        s->count[i] = bm25_count(params, &s->segment->code[i]);
     s->cursor = arena_array(a, struct cursor, s->n_terms);
     s->n_cursors = 0;
     s->total = arena_array(a, float, s->n_windows);
@@ -422,7 +425,8 @@ static void find_allowed(struct search *s, const struct bm25_view *const *view, 
         uint32_t members = set ? docset_count(set) : 0;
         for (uint32_t p = 0; p < view[v]->n_parts; p++, to++) {
             const struct part *part = view[v]->part[p];
-            *to = (struct allowed){.part = part, .set = set, .view = (uint32_t)v};
+            *to = (struct allowed){
+                .part = part, .params = &view[v]->params, .set = set, .view = (uint32_t)v};
             if (s->query->own_statistics || s->query->n_clauses ||
                 (set && members < part->segment->n_documents / NARROW))
                 to->bits = part_allowed(part, set, a);
@@ -492,7 +496,7 @@ static bool weigh(struct search *s)
         df = df < passages ? df : passages;
         double idf = log(1 + ((double)(passages - df) + .5) / ((double)df + .5));
         for (size_t k = i; k < end && df; k++) {
-            float weight = word[k].weight * (float)idf * (s->params.k1 + 1);
+            float weight = word[k].weight * (float)idf;
             if (weight > 0)
                 s->term[s->n_terms++] = (struct search_term){word[k].term, weight};
         }
@@ -510,14 +514,11 @@ size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const st
     struct arena *a = arena_scratch();
     struct arena_mark mark = arena_mark(a);
     struct search *s = arena_struct(a, struct search);
-    s->params = view[0]->params;
     s->query = q;
     s->top = (struct top){.hit = hit, .k = size_min(k, BM25_MAX_HITS)};
     s->term = arena_array(a, struct search_term, size_min(q->n, BM25_MAX_WORDS));
     find_allowed(s, view, n_views, a);
     if (weigh(s)) {
-        s->constant = s->params.k1 * (1 - s->params.b);
-        s->per_length = s->params.k1 * s->params.b / s->mean;
         apply_clauses(s);
         for (size_t p = 0; p < s->n_parts; p++)
             search_part(s, &s->allowed[p], a);

@@ -158,9 +158,10 @@ static int model_best_first(const void *a, const void *b)
     return (x->view > y->view) - (x->view < y->view);
 }
 
-/* Every passage that has a score, best first; hit[] holds MODEL_PASSAGES per model. */
+/* Every passage that has a score, best first; params[n_models]; hit[] holds MODEL_PASSAGES per
+ * model. */
 __attribute__((unused)) static size_t model_search(const struct model *const *m, size_t n_models,
-                                                   struct bm25_params params,
+                                                   const struct bm25_params *params,
                                                    const struct bm25_query *q, struct hit *hit)
 {
     double total = 0, length = 0;
@@ -172,9 +173,10 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
             const struct model_passage *p = &m[v]->passage[i];
             bool counts = !q->own_statistics || model_allows(q, v, p->document);
             total += counts;
-            length += counts ? model_length(p, &params) : 0;
+            length += counts ? model_length(p, &params[v]) : 0;
             for (size_t t = 0; t < q->n; t++)
-                count[t * rows + v * MODEL_PASSAGES + i] = model_count(p, &params, q->word[t].term);
+                count[t * rows + v * MODEL_PASSAGES + i] =
+                    model_count(p, &params[v], q->word[t].term);
         }
     for (size_t t = 0; t < q->n; t++) {
         double df = 0;
@@ -189,10 +191,12 @@ __attribute__((unused)) static size_t model_search(const struct model *const *m,
             for (size_t i = 0; i < m[v]->n; i++) {
                 const struct model_passage *p = &m[v]->passage[i];
                 double tf = count[t * rows + v * MODEL_PASSAGES + i];
-                double norm = 1 - params.b + params.b * model_length(p, &params) / (length / total);
+                double norm =
+                    1 - params[v].b + params[v].b * model_length(p, &params[v]) / (length / total);
                 if (tf > 0)
                     score[v * MODEL_PASSAGES + i] += (double)q->word[t].weight * idf * tf *
-                                                     (params.k1 + 1) / (tf + params.k1 * norm);
+                                                     (params[v].k1 + 1) /
+                                                     (tf + params[v].k1 * norm);
             }
     }
     size_t n = 0;

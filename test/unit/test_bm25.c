@@ -19,7 +19,7 @@ static bool agrees(struct model *m, struct bm25 *ix, unsigned vocabulary)
                 return true; /* each term once */
     const struct bm25_view *v = bm25_view(ix);
     struct bm25_stats st = bm25_stats(v);
-    size_t n = model_search(&models, 1, BM25_DEFAULT, &q, want);
+    size_t n = model_search(&models, 1, &BM25_DEFAULT, &q, want);
     size_t found = bm25_search(&v, 1, &q, got, 20);
     bm25_view_free((struct bm25_view *)v);
     return st.passages == m->n && model_same(got, found, want, n, 20);
@@ -307,7 +307,7 @@ static void test_configure(void)
                 struct bm25_word word[2] = {{model_term(t * 3), 1, 0},
                                             {model_term(t * 7 + 1), 1, 1}};
                 struct bm25_query q = {.word = word, .n = 2};
-                size_t n = model_search(&models, 1, params[i], &q, want);
+                size_t n = model_search(&models, 1, &params[i], &q, want);
                 good = good && model_same(got, bm25_search(&v, 1, &q, got, 20), want, n, 20);
             }
             bm25_view_free((struct bm25_view *)v);

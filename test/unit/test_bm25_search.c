@@ -111,7 +111,7 @@ static void test_against_model(void)
             struct bm25_word word[8];
             struct bm25_query q;
             draw_query(&m, corpora[c].vocabulary, word, &q);
-            size_t k = ks[round % 4], n = model_search(&models, 1, params, &q, want);
+            size_t k = ks[round % 4], n = model_search(&models, 1, &params, &q, want);
             good = good && model_same(got, bm25_search(&v, 1, &q, got, k), want, n, k);
         }
         ok(good, "%s: the same best hits as the model's", corpora[c].name);
@@ -146,7 +146,7 @@ static void test_filters(void)
             draw_query(&m, 200, word, &q);
             q.allowed = (const struct docset *const *)&set;
             q.own_statistics = round % 2;
-            size_t expect = model_search(&models, 1, BM25_DEFAULT, &q, want);
+            size_t expect = model_search(&models, 1, &BM25_DEFAULT, &q, want);
             good = good && model_same(got, bm25_search(&v, 1, &q, got, 50), want, expect, 50);
             docset_free(set);
         }
@@ -156,16 +156,18 @@ static void test_filters(void)
     bm25_free(ix);
 }
 
-/* Several indexes rank as one: statistics of all, hits say which. */
+/* Several indexes rank as one: statistics of all, parameters of each, hits say which. */
 static void test_union(void)
 {
+    static const struct bm25_params params[3] = {
+        {1.2f, .75f, {1, 1, 1}}, {2, .3f, {1, 1, 2}}, {.5f, 1, {3, 1, .5f}}};
     static struct model m[3];
     static struct hit want[3 * MODEL_PASSAGES], got[50];
     const struct model *models[3] = {&m[0], &m[1], &m[2]};
     struct bm25 *ix[3];
     const struct bm25_view *v[3];
     for (int i = 0; i < 3; i++) {
-        ix[i] = bm25_new(BM25_DEFAULT);
+        ix[i] = bm25_new(params[i]);
         m[i].seed = (unsigned)i + 40;
         for (uint32_t document = 1; document <= 100 + 300 * (uint32_t)i; document++)
             model_add(&m[i], ix[i], document, 2, 150 + 100 * (unsigned)i);
@@ -182,7 +184,7 @@ static void test_union(void)
         struct bm25_query q;
         draw_query(&m[0], 300, word, &q);
         q.allowed = round % 2 ? allowed : NULL;
-        size_t n = model_search(models, 3, BM25_DEFAULT, &q, want);
+        size_t n = model_search(models, 3, params, &q, want);
         good = good && model_same(got, bm25_search(v, 3, &q, got, 50), want, n, 50);
     }
     ok(good, "three indexes rank as one, each with a filter of its own");
