@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum { ROOM = 64 };
-    struct str rest = {(const char *)data, size}, query, title, section;
+    struct str rest = {(const char *)data, size};
+    struct str query = STR_NONE, title = STR_NONE, section = STR_NONE;
     struct rerank_place place[ROOM];
     uint32_t length;
     if (size == 0)

@@ -129,6 +129,9 @@ test("nobody answers a question: it is searched for all the same", async () => {
   assert.equal(r.names[0], "cat.txt");
 });
 
+/** These have one vector; which of them comes first is chance. */
+const about = (r) => ["cat.txt", "again.txt", "new.txt"].includes(r.names[0]);
+
 test("another embedder fills a space of its own while the old one serves, over kill -9", async () => {
   let held = true, answered = 0;
   p.answer = (req, res, body) => {
@@ -149,14 +152,16 @@ test("another embedder fills a space of its own while the old one serves, over k
   await s.launch();
   const before = new Set(asked("emb-2").slice(0, 2).filter((b) => b.input[0] !== "dimension").flatMap((b) => b.input));
   assert.ok(before.size > 0);
-  assert.equal((await search("feline")).names[0], "cat.txt", "still the old one");
+  const still = await search("feline");
+  assert.equal(still.why.embedder, "up/emb-1/1/4", "still the old one");
+  assert.ok(about(still), "by meaning, as no word of the question stands there");
   p.requests = [];
   held = false;
   await waitFor("the switch", async () => (await status()).collections[0].space === "up/emb-2/1/6", 30000);
   assert.ok(asked("emb-2").flatMap((b) => b.input).every((t) => !before.has(t)), "nothing was sent twice");
   const r = await search("feline");
   assert.equal(r.why.embedder, "up/emb-2/1/6");
-  assert.equal(r.names[0], "cat.txt");
+  assert.ok(about(r));
 });
 
 test("it can be held up, and turned off", async () => {

@@ -153,6 +153,7 @@ static void test_random_filters(struct vector_index *ix)
     }
     ok(least > 0.85, "random filters: none lets through what it must not; recall at least %.3f",
        least);
+    docset_free(set);
 }
 
 static void test_short(void)
