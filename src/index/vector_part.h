@@ -104,8 +104,9 @@ struct curve {
 
 struct view {
     _Atomic uint32_t refs;
-    uint64_t number;    /* rises */
     struct list in_use; /* under the index's lock */
+    /* From here on nothing changes once it is published: what a copy takes. */
+    uint64_t number; /* rises */
     struct shape shape;
     uint32_t n_slots, n_live, n_used, n_slabs;
     uint32_t n_upper, n_chunks;     /* records, blocks of them */

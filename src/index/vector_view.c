@@ -129,7 +129,8 @@ uint32_t *vector_view_firsts(struct view *v, uint32_t document)
 
 struct view *vector_view_copy(const struct view *v)
 {
-    struct view *c = mem_copy(v, sizeof(*v));
+    struct view *c = mem_new(sizeof(*c));
+    memcpy(&c->number, &v->number, sizeof(*v) - offsetof(struct view, number));
     c->refs = 1;
     c->slab = mem_copy(v->slab, v->n_slabs * sizeof(*v->slab));
     c->node = mem_copy(v->node, v->n_slabs * sizeof(*v->node));
