@@ -39,7 +39,7 @@ static struct check_target target(const char *endpoint, uint16_t port, const cha
         .path = str_from(path),
         .lines = STR("X-Key: 1\r\n"),
         .interval_ms = 1,
-        .timeout_ms = 20,
+        .timeout_ms = 200,
     };
 }
 
