@@ -82,6 +82,7 @@ static struct str in_place(const struct place *at)
  * or code is quoted as a whole. */
 static void widen(struct place *at, const struct support *s)
 {
+    CHECK(at->passage);
     struct sentence_iter it = sentence_begin(at->passage->text);
     struct place run = *at, best = *at;
     bool inside = false, open = false;
@@ -145,6 +146,7 @@ static uint32_t line_breaks(struct str s)
 static struct citation citation_of(const struct place *at)
 {
     const struct passage *p = at->passage;
+    CHECK(p);
     struct citation c = {
         .passage = p,
         .char_start = p->char_start + at->start,

@@ -146,7 +146,7 @@ static bool search(struct local *l, const struct searching *q, struct err *e)
 {
     struct arena *a = local_arena(l);
     struct json answer;
-    struct str id = STR_NONE, text;
+    struct str id = STR_NONE, text = STR_NONE;
     if (!body(a, q, &text, e) || !find_store(l, q, &id, e) ||
         !local_call(l, "POST", arena_printf(a, "/v1/vector_stores/%.*s/search", STR_FMT(id)), text,
                     &answer, e))

@@ -149,7 +149,7 @@ static bool check_file(const struct verify *v, struct extract *x, const struct v
 {
     struct arena *a = arena_new();
     struct extract_document doc;
-    struct str bytes;
+    struct str bytes = STR_NONE;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool good = fd >= 0 ? file_read(&bytes, a, path, FILE_MOST, e)
                         : err_sys(e, ERR_IO, "cannot open '%s'", path);

@@ -38,10 +38,11 @@ static struct chat_message *new_message(struct responses_items *x, enum chat_rol
     if (x->n == x->room) {
         x->room = x->room ? 2 * x->room : 8;
         struct chat_message *more = arena_array(x->a, struct chat_message, x->room);
-        if (x->n > 0)
+        if (x->message)
             memcpy(more, x->message, x->n * sizeof(*more));
         x->message = more;
     }
+    CHECK(x->message);
     struct chat_message *m = &x->message[x->n++];
     *m = (struct chat_message){.role = role};
     return m;

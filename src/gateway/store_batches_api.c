@@ -89,7 +89,7 @@ bool stores_batch_create(struct request *r, struct err *e)
 {
     struct json body;
     struct doc_collection c;
-    struct doc_document like = {0}, *doc;
+    struct doc_document like = {0}, *doc = NULL;
     size_t n = 0;
     const struct member_reader m = {r->call.arena, e};
     if (!stores_find_live(r, &c, e) || !request_json(r, &body, e))

@@ -105,7 +105,7 @@ bool store_fields_chunking(const struct member_reader *m, struct json_value obje
     }
     if (!json_text_is(json_get(v, "type"), "static") || !json_is(s, JSON_OBJECT))
         return member_wrong(&at, "of type auto, or static with an object 'static'", m->e);
-    uint32_t max, over;
+    uint32_t max = 0, over = 0;
     if (!STORE_FIELDS_KNOWN(m, v, &at, STR("type"), STR("static")) ||
         !STORE_FIELDS_KNOWN(m, s, &inner, STR("max_chunk_size_tokens"),
                             STR("chunk_overlap_tokens")) ||

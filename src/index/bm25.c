@@ -331,7 +331,7 @@ static bool due(const struct bm25_view *v, bool all, uint32_t *from, uint32_t *t
         *from = i;
         *to = i + 1;
         if (v->part[i]->n_live && (v->part[i]->n_live < s->n_passages / 4 * 3 ||
-                                   memcmp(&s->params, &v->params, sizeof(s->params)) != 0))
+                                   !bm25_same_params(&s->params, &v->params)))
             return true;
     }
     return false;
@@ -430,7 +430,7 @@ void bm25_configure(struct bm25 *ix, struct bm25_params params)
 {
     flush(ix);
     lock_take(&ix->stage);
-    bool weights = memcmp(params.weight, ix->params.weight, sizeof(params.weight)) != 0;
+    bool weights = !bm25_same_weights(&params, &ix->params);
     ix->params = params;
     for (uint32_t i = 0; weights && i < ix->n_parts; i++) {
         struct part *old = ix->part[i];

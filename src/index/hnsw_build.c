@@ -165,7 +165,7 @@ static void link_back(const struct insert *in, unsigned layer, uint32_t slot, ui
         atomic_store_explicit(&l.link[l.n], to, memory_order_release);
         set_count(v, slot, layer, l.n + 1);
     } else {
-        near c[LINKS + 1];
+        near c[LINKS + 1] = {0};
         struct probe p;
         int8_t bytes[VECTOR_MAX_DIMENSION];
         uint32_t n = 0;
@@ -190,7 +190,7 @@ static void find(const struct insert *in, const struct view *v, uint32_t slot, u
                  struct walk *w, uint32_t chosen[][LINKS], uint32_t n_chosen[])
 {
     int8_t bytes[VECTOR_MAX_DIMENSION];
-    near from[BUILD_EFFORT];
+    near from[BUILD_EFFORT] = {0};
     uint32_t n_from = 1;
     struct probe p;
     vector_scale_probe(v, slot, bytes, &p);

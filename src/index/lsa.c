@@ -88,10 +88,11 @@ static bool settle(float *v, uint32_t n)
         return false;
     }
     float scale[32];
-    for (uint32_t p = parts; p-- > 0; square -= part[p]) {
+    for (uint32_t p = parts; p-- > 0;) {
         factor += 1 / fmaxf(square, 1e-20f);
         scale[p] = factor;
         total += factor * part[p];
+        square -= part[p];
     }
     for (uint32_t p = 0; p < parts; p++)
         for (uint32_t i = from[p]; i < from[p + 1]; i++)

@@ -225,6 +225,7 @@ void pack_undigits(const uint8_t *in, size_t size, size_t from, uint32_t *v, siz
     }
     unsigned per = digits_of(r);
     size_t full = bytes_of(r, per);
+    CHECK(per > 0 && full > 0);
     for (size_t i = 0; i < n;) {
         size_t group = (from + i) / per, left = (size_t)(end - in);
         unsigned skip = (unsigned)((from + i) % per);

@@ -238,7 +238,7 @@ static struct str unwanted(struct str s, struct str *rest)
         for (size_t i = 0; s.p[at] == ' ' && i < COUNT(turns); i++)
             if (str_istarts(str_from_at(s, at), turns[i])) {
                 size_t from = at + turns[i].len, end = from;
-                while (end < s.len && !memchr(",.;:?!", s.p[end], 6))
+                while (end < s.len && str_find_char(STR(",.;:?!"), s.p[end]) == STR_NPOS)
                     end++;
                 *rest = str_from_at(s, end);
                 return str_head(s, at);

@@ -78,7 +78,7 @@ static bool tune(struct search_set *s, struct collection *c, struct err *e)
     struct str text;
     c->tuned = doc_collection_keywords(s->db, a, str_from(c->id), &text, e) &&
                tuning_parse(&p, a, text, e);
-    if (c->tuned && memcmp(&p, &c->tuning, sizeof(p)) != 0) {
+    if (c->tuned && !bm25_same_params(&p, &c->tuning)) {
         bm25_configure(c->index, p);
         c->tuning = p;
         c->staged = true;

@@ -50,6 +50,7 @@ static bool load_batch(struct batch *b, struct db *db, struct arena *a, struct e
 {
     if (!doc_index_load(db, a, b->document, NULL, b->n, &b->d, e))
         return false;
+    CHECK(b->d || b->n == 0);
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++) {
         if (!b->d[i].id || b->d[i].version != b->version[i])
@@ -85,7 +86,7 @@ static struct lsa *learn(struct search_set *s, const struct attributes *v, struc
     struct docset *set = open_documents(v);
     struct arena *a = arena_new();
     struct lsa_learner *l = NULL;
-    struct batch b;
+    struct batch b = {.n = 0};
     uint32_t at = 0;
     bool good = true;
     if (attributes_chunks(v, set) >= LEARN_LEAST)
@@ -190,7 +191,7 @@ static void *fill_some(void *arg)
 {
     struct filling *f = arg;
     struct arena *a = arena_new();
-    struct batch b;
+    struct batch b = {.n = 0};
     struct err e;
     while (take_batch(f, &b)) {
         bool good = load_batch(&b, f->s->db, a, &e);

@@ -41,6 +41,19 @@ struct bm25_params {
     float weight[BM25_FIELDS]; /* how much a word counts in each field, as count and as length */
 };
 
+static inline bool bm25_same_weights(const struct bm25_params *a, const struct bm25_params *b)
+{
+    bool same = true;
+    for (int f = 0; f < BM25_FIELDS; f++)
+        same = same && a->weight[f] == b->weight[f];
+    return same;
+}
+
+static inline bool bm25_same_params(const struct bm25_params *a, const struct bm25_params *b)
+{
+    return a->k1 == b->k1 && a->b == b->b && bm25_same_weights(a, b);
+}
+
 /* A passage as a list of words, each where it stands. */
 struct bm25_token {
     uint64_t term; /* hash_stable of its text */

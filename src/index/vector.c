@@ -145,7 +145,7 @@ bool vector_add(struct vector_index *ix, uint32_t document, int64_t key, const f
                 struct err *e)
 {
     float factor = 1;
-    uint32_t slot;
+    uint32_t slot = 0;
     if (!vector_scale_factor(ix->shape.metric, v, ix->shape.dimension, &factor, e))
         return false;
     if (document >= VECTOR_MAX_DOCUMENTS)
@@ -415,7 +415,7 @@ static void rebuild(struct vector_index *ix)
     ix->next = (struct view){0};
     reset(ix);
     ix->next.number = old.number;
-    for (uint32_t from = 0, to; from < old.n_slots; from++) {
+    for (uint32_t from = 0, to = 0; from < old.n_slots; from++) {
         if (!is_live(&old, from) || !give_slot(ix, &to, NULL))
             continue;
         const struct ids *ids = ids_of(&old, from);

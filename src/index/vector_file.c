@@ -477,7 +477,7 @@ static bool same_sum(int fd, const struct section *s, struct err *e)
 static bool open_file(struct vector_index **out, int fd, struct str id, int64_t *seq, struct err *e)
 {
     struct stat st;
-    struct head h;
+    struct head h = {0};
     struct shape shape;
     if (fstat(fd, &st) < 0)
         return err_sys(e, ERR_IO, "cannot stat the vectors");

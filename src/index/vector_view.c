@@ -60,6 +60,7 @@ void vector_view_drop(struct block *b)
 /* Rows of several slabs share a block when together they fill large pages. */
 void vector_view_give_nodes(struct view *v, struct slab *s)
 {
+    CHECK(s);
     size_t size = (size_t)SLAB * v->shape.stride;
     size_t run = size < HUGE_PAGE && HUGE_PAGE % size == 0 ? HUGE_PAGE / size : 1;
     size_t at = v->n_slabs % run;

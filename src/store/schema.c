@@ -275,7 +275,7 @@ static const char *const step_6[] = {
     "create index documents_access on documents (collection) where access <> ''",
     "alter table keys add column username text not null default ''",
     "alter table keys add column member_of text not null default ''", /* separated by commas */
-    "alter table keys add column acts_for_users " INT64 " not null default 0",
+    ("alter table keys add column acts_for_users " INT64 " not null default 0"),
     NULL,
 };
 

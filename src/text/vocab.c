@@ -338,6 +338,7 @@ static void encode_merged(struct encoding *x, struct str piece, struct part *par
                           struct candidate *heap)
 {
     struct merging m = {x->v, piece, part, heap, 0};
+    CHECK(piece.len > 0);
     for (size_t i = 0; i < piece.len; i++)
         part[i] = (struct part){x->v->single[(unsigned char)piece.p[i]],
                                 (uint32_t)i,
@@ -363,7 +364,7 @@ static void encode_piece(struct encoding *x, struct str piece)
     if (whole != VOCAB_NO_TOKEN) {
         put(x, (uint32_t)whole);
     } else if (piece.len <= ON_STACK) {
-        struct part part[ON_STACK];
+        struct part part[ON_STACK] = {0};
         struct candidate heap[3 * ON_STACK];
         encode_merged(x, piece, part, heap);
     } else {
