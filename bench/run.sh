@@ -17,6 +17,12 @@ one 'counting: ns' "$build/bench_metric"
 one 'access log: ns per line' "$build/bench_log"
 one 'BM25 beside FTS5, 300,000 passages' "$build/bench_bm25"
 one 'vectors beside hnswlib, 100,000 of 384 numbers' bench/vector.sh "$build"
-[ -z "$IR" ] || one 'BM25 on the judged collections in $IR' "$build/bench_ir" "$IR"
+one 'start with 100,000 chunks' "$build/bench_start"
+one 'a whole question over 300,000 passages' "$build/bench_question"
+if [ -n "$IR" ]; then
+    one 'judged collections: keywords, vectors, both' "$build/bench_ir" "$IR"
+    one 'judged collections: ranked again' "$build/bench_rerank" "$IR"
+    one 'answers and refusals' "$build/bench_answer" "$IR"
+fi
 one 'gateway beside nginx' node bench/gateway.mjs --build "$build"
 exit $failed
