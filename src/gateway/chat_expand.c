@@ -18,24 +18,6 @@ static bool need_object(struct reader *x, struct json_value v, const struct memb
 
 /* ---- Parts of a message ---- */
 
-/* "data:image/png;base64,AAAA" in its two pieces; anything else is an address. */
-static bool take_url(struct reader *x, struct str url, const struct member_at *at,
-                     struct chat_part *p)
-{
-    static const struct str mark = STR_INIT(";base64,");
-    if (!str_istarts(url, STR("data:"))) {
-        p->url = url;
-        return true;
-    }
-    size_t comma = str_find(url, mark);
-    if (comma == STR_NPOS)
-        return member_wrong(at, "an address, or a data: URL in base64", x->m.e);
-    struct str type = str_from_at(str_head(url, comma), STR("data:").len);
-    p->media_type = str_head(type, str_find_char(type, ';'));
-    p->data = str_from_at(url, comma + mark.len);
-    return true;
-}
-
 static bool take_image(struct reader *x, struct json_value part, const struct member_at *up,
                        struct chat_part *p)
 {
@@ -44,7 +26,8 @@ static bool take_image(struct reader *x, struct json_value part, const struct me
     struct str url;
     p->kind = PART_IMAGE;
     return need_object(x, image, &at) && member_need_text(&x->m, image, &at, "url", &url) &&
-           take_url(x, url, &at_url, p) && member_text(&x->m, image, &at, "detail", &p->name) &&
+           member_source(p, url, &at_url, x->m.e) &&
+           member_text(&x->m, image, &at, "detail", &p->name) &&
            MEMBER_ONLY(&x->m, image, &at, STR("url"), STR("detail"));
 }
 
@@ -72,7 +55,7 @@ static bool take_file(struct reader *x, struct json_value part, const struct mem
         return false;
     if (!data.len && !p->id.len)
         return member_missing(&at_data, x->m.e);
-    return (!data.len || take_url(x, data, &at_data, p)) &&
+    return (!data.len || member_source(p, data, &at_data, x->m.e)) &&
            MEMBER_ONLY(&x->m, file, &at, STR("file_data"), STR("file_id"), STR("filename"));
 }
 

@@ -102,3 +102,19 @@ bool member_cache(const struct member_reader *m, struct json_value object,
     *out = json_raw(v);
     return json_is(v, JSON_OBJECT) || member_wrong(&at, "an object", m->e);
 }
+
+bool member_source(struct chat_part *p, struct str url, const struct member_at *at, struct err *e)
+{
+    static const struct str mark = STR_INIT(";base64,");
+    if (!str_istarts(url, STR("data:"))) {
+        p->url = url;
+        return true;
+    }
+    size_t comma = str_find(url, mark);
+    if (comma == STR_NPOS)
+        return member_wrong(at, "an address, or a data: URL in base64", e);
+    struct str type = str_from_at(str_head(url, comma), STR("data:").len);
+    p->media_type = str_head(type, str_find_char(type, ';'));
+    p->data = str_from_at(url, comma + mark.len);
+    return true;
+}

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "gateway/body.h"
+#include "model/chat.h"
 
 struct member_at {
     const struct member_at *up; /* NULL: a member of the body itself */
@@ -61,3 +62,6 @@ bool member_flag(const struct member_reader *m, struct json_value object,
 /* cache_control, as it is spelled. */
 bool member_cache(const struct member_reader *m, struct json_value object,
                   const struct member_at *up, struct str *out);
+/* Where an image or a file is: "data:image/png;base64,AAAA" in its two pieces; anything else is an
+ * address. */
+bool member_source(struct chat_part *p, struct str url, const struct member_at *at, struct err *e);

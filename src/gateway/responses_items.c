@@ -87,24 +87,6 @@ void responses_items_text(struct responses_items *x, enum chat_role role, struct
 
 /* ---- Parts of a content ---- */
 
-/* "data:image/png;base64,AAAA" in its two pieces; anything else is an address. */
-static bool take_url(struct responses_items *x, struct str url, const struct member_at *at,
-                     struct chat_part *p)
-{
-    static const struct str mark = STR_INIT(";base64,");
-    if (!str_istarts(url, STR("data:"))) {
-        p->url = url;
-        return true;
-    }
-    size_t comma = str_find(url, mark);
-    if (comma == STR_NPOS)
-        return member_wrong(at, "an address, or a data: URL in base64", x->e);
-    struct str type = str_from_at(str_head(url, comma), STR("data:").len);
-    p->media_type = str_head(type, size_min(str_find_char(type, ';'), type.len));
-    p->data = str_from_at(url, comma + mark.len);
-    return true;
-}
-
 static bool take_image(struct responses_items *x, struct json_value part,
                        const struct member_at *up, struct chat_part *p)
 {
@@ -117,7 +99,7 @@ static bool take_image(struct responses_items *x, struct json_value part,
         return false;
     if (url.len == 0 && p->id.len == 0)
         return member_missing(&at, x->e);
-    return url.len == 0 || take_url(x, url, &at, p);
+    return url.len == 0 || member_source(p, url, &at, x->e);
 }
 
 static bool take_file(struct responses_items *x, struct json_value part, const struct member_at *up,
@@ -131,7 +113,7 @@ static bool take_file(struct responses_items *x, struct json_value part, const s
         return false;
     if (data.len == 0 && p->url.len == 0 && p->id.len == 0)
         return member_missing(&at, x->e);
-    return data.len == 0 || take_url(x, data, &at, p);
+    return data.len == 0 || member_source(p, data, &at, x->e);
 }
 
 static bool take_audio(struct responses_items *x, struct json_value part,
