@@ -105,6 +105,9 @@ struct bm25_clause {
      * which counts from 0 and rises; where it leaps there may be anything. */
     const struct bm25_spot *spot;
     size_t n;
+    /* 0: as said. Else in any order and each at a place of its own, within the phrase's length and
+     * so many places more; the title, the section and the text lie 8 apart. The first 64 words. */
+    uint32_t further;
 };
 
 struct bm25_spot {

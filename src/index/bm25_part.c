@@ -2,6 +2,7 @@
  */
 #include "base/hash.h"
 #include "index/bm25_find.h"
+#include "index/nearness.h"
 
 #include <stdlib.h>
 
@@ -171,6 +172,7 @@ struct phrase {
     const struct bm25_clause *clause;
     struct finder *finder;           /* [n], those that the segment has */
     bool *there;                     /* [n] */
+    struct seat *seat;               /* [n * SEGMENT_PLACES] for words that are to be near */
     uint64_t start[PLACE_ROOM / 64]; /* where the phrase may begin */
     uint64_t next[PLACE_ROOM / 64];
 };
@@ -215,8 +217,58 @@ static bool holds_phrase(struct phrase *f, uint32_t passage)
     return any;
 }
 
-/* Of the passages with all of its words, those where they stand in a row. Only where bits[] asks.
- */
+/* ---- Near each other ---- */
+
+struct seat { /* a word of the clause and a place that has it */
+    uint32_t place, word;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct seat *x = a, *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+static size_t find_seats(struct phrase *f, uint32_t passage, struct seat *seat, uint32_t *words)
+{
+    const struct bm25_clause *c = f->clause;
+    size_t n = 0;
+    *words = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        uint32_t place[SEGMENT_PLACES];
+        *words += i == 0 || c->spot[i].at != c->spot[i - 1].at;
+        size_t found =
+            *words <= NEARNESS_WORDS && f->there[i] && finder_find(&f->finder[i], passage)
+                ? finder_places(&f->finder[i], place)
+                : 0;
+        for (size_t k = 0; k < found; k++)
+            seat[n++] = (struct seat){place[k], *words - 1};
+    }
+    if (n)
+        qsort(seat, n, sizeof(*seat), by_place);
+    *words = *words < NEARNESS_WORDS ? *words : NEARNESS_WORDS;
+    return n;
+}
+
+static bool holds_near(struct phrase *f, uint32_t passage)
+{
+    const struct bm25_clause *c = f->clause;
+    struct nearness near;
+    uint32_t words, first;
+    size_t n = find_seats(f, passage, f->seat, &words);
+    bool holds = false;
+    nearness_begin(&near, words, (uint64_t)c->spot[c->n - 1].at - c->spot[0].at + c->further);
+    for (size_t i = 0, end; i < n && !holds; i = end) {
+        uint64_t fits = 0;
+        for (end = i; end < n && f->seat[end].place == f->seat[i].place; end++)
+            fits |= UINT64_C(1) << f->seat[end].word;
+        holds = nearness_add(&near, f->seat[i].place, fits, &first);
+    }
+    return holds;
+}
+
+/* Of the passages with all of its words, those where they stand in a row, or near. Only where
+ * bits[] asks. */
 static void check_phrase(const struct segment *s, const struct bm25_clause *c, uint64_t *all,
                          const uint64_t *bits, struct arena *a)
 {
@@ -224,13 +276,16 @@ static void check_phrase(const struct segment *s, const struct bm25_clause *c, u
     f->clause = c;
     f->finder = arena_array(a, struct finder, c->n);
     f->there = arena_array(a, bool, c->n);
+    if (c->further)
+        f->seat = arena_array(a, struct seat, c->n * SEGMENT_PLACES);
     for (size_t i = 0; i < c->n; i++)
         f->there[i] = finder_open(&f->finder[i], s, c->spot[i].term, a);
     for (size_t w = 0; w < words_of(s->n_passages); w++) {
         all[w] &= bits[w];
         for (uint64_t left = all[w]; left; left &= left - 1) {
             uint32_t i = (uint32_t)__builtin_ctzll(left);
-            if (!holds_phrase(f, (uint32_t)w * 64 + i))
+            uint32_t passage = (uint32_t)w * 64 + i;
+            if (!(c->further ? holds_near(f, passage) : holds_phrase(f, passage)))
                 all[w] &= ~(UINT64_C(1) << i);
         }
     }

@@ -1,5 +1,6 @@
 #include "index/highlight.h"
 #include "base/hash.h"
+#include "index/nearness.h"
 #include "text/terms.h"
 
 #include <stdlib.h>
@@ -86,11 +87,51 @@ static bool phrase_from(const struct found *found, size_t n, size_t first,
     return *last > first;
 }
 
-static void mark_phrases(struct found *found, size_t n, const struct query *q)
+/* Which words of the clause this one of the text is, a bit for each; *words: how many those are. */
+static uint64_t words_it_fits(const struct found *word, const struct bm25_clause *c, size_t *words)
+{
+    uint64_t fits = 0;
+    *words = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        *words += i == 0 || c->spot[i].at != c->spot[i - 1].at;
+        if (*words > NEARNESS_WORDS)
+            break;
+        if (c->spot[i].term == word->term)
+            fits |= UINT64_C(1) << (*words - 1);
+    }
+    *words = size_min(*words, NEARNESS_WORDS);
+    return fits;
+}
+
+/* Marks the words of the clause where all of them stand near each other. */
+static void mark_near(struct found *found, size_t n, const struct bm25_clause *c, struct arena *a)
+{
+    struct nearness near;
+    uint64_t *fits = arena_array(a, uint64_t, n);
+    size_t words = 0;
+    for (size_t i = 0; i < n; i++)
+        fits[i] = words_it_fits(&found[i], c, &words);
+    nearness_begin(&near, words, (uint64_t)c->spot[c->n - 1].at - c->spot[0].at + c->further);
+    for (size_t i = 0, end; i < n; i = end) {
+        uint64_t here = 0;
+        uint32_t first;
+        for (end = i; end < n && found[end].place == found[i].place; end++)
+            here |= fits[end];
+        if (!nearness_add(&near, found[i].place, here, &first))
+            continue;
+        for (size_t k = end; k-- > 0 && found[k].place >= first;)
+            if (fits[k])
+                found[k].wanted = found[k].in_phrase = true;
+    }
+}
+
+static void mark_phrases(struct found *found, size_t n, const struct query *q, struct arena *a)
 {
     for (size_t i = 0; i < q->n_clauses + q->n_phrases; i++) {
         const struct bm25_clause *c = &q->clause[i];
-        for (size_t first = 0; c->demand == BM25_MUST && first < n; first++) {
+        if (c->further && c->demand == BM25_MUST && n)
+            mark_near(found, n, c, a);
+        for (size_t first = 0; !c->further && c->demand == BM25_MUST && first < n; first++) {
             size_t last;
             if (!phrase_from(found, n, first, c, &last))
                 continue;
@@ -115,7 +156,7 @@ size_t highlight(struct highlight_span **out, struct arena *a, const struct quer
     struct found *found;
     size_t words = find_words(&found, a, q, n_queries, text, lang), n = 0;
     for (size_t k = 0; k < n_queries; k++)
-        mark_phrases(found, words, &q[k]);
+        mark_phrases(found, words, &q[k], a);
     if (words)
         qsort(found, words, sizeof(*found), by_start);
     struct highlight_span *span = arena_array(a, struct highlight_span, words);

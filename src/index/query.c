@@ -83,11 +83,12 @@ static void add_plain(struct reader *r, struct str s)
 }
 
 /* Returns the words: places of the text that have one. */
-static size_t make_clause(struct reader *r, struct str s, enum bm25_demand demand,
+static size_t make_clause(struct reader *r, struct str s, uint32_t further, enum bm25_demand demand,
                           struct bm25_clause *out)
 {
     struct bm25_spot *spot = arena_array(r->a, struct bm25_spot, QUERY_SPOTS);
     *out = (struct bm25_clause){.demand = demand,
+                                .further = further,
                                 .spot = spot,
                                 .n = words_spots(spot, QUERY_SPOTS, s, r->lang, r->n_langs)};
     size_t words = 0;
@@ -96,23 +97,23 @@ static size_t make_clause(struct reader *r, struct str s, enum bm25_demand deman
     return words;
 }
 
-static void demand(struct reader *r, struct str s, enum bm25_demand what)
+static void demand(struct reader *r, struct str s, uint32_t further, enum bm25_demand what)
 {
     struct bm25_clause c;
-    if (r->n_hard < QUERY_CLAUSES && make_clause(r, s, what, &c))
+    if (r->n_hard < QUERY_CLAUSES && make_clause(r, s, further, what, &c))
         r->hard[r->n_hard++] = c;
     if (what == BM25_MUST)
         add_plain(r, s);
 }
 
-static void quoted(struct reader *r, struct str s, enum sign sign)
+static void quoted(struct reader *r, struct str s, uint32_t further, enum sign sign)
 {
     struct bm25_clause c;
     if (sign != PLAIN) {
-        demand(r, s, sign == MUST ? BM25_MUST : BM25_MUST_NOT);
+        demand(r, s, further, sign == MUST ? BM25_MUST : BM25_MUST_NOT);
         return;
     }
-    if (r->n_phrases < QUERY_CLAUSES && make_clause(r, s, BM25_MUST, &c) > 1)
+    if (r->n_phrases < QUERY_CLAUSES && make_clause(r, s, further, BM25_MUST, &c) > 1)
         r->phrase[r->n_phrases++] = c;
     add_plain(r, s);
 }
@@ -199,7 +200,23 @@ static void word_token(struct reader *r, struct str token, enum sign sign)
     else if (sign == PLAIN)
         add_plain(r, token);
     else
-        demand(r, token, sign == MUST ? BM25_MUST : BM25_MUST_NOT);
+        demand(r, token, 0, sign == MUST ? BM25_MUST : BM25_MUST_NOT);
+}
+
+/* Takes what may follow a quote, "~5", and returns the number; 0 when there is none that counts. */
+static uint32_t take_further(struct reader *r)
+{
+    struct str s = r->text;
+    size_t at = r->at + 1;
+    uint32_t n = 0;
+    if (r->at >= s.len || s.p[r->at] != '~')
+        return 0;
+    for (; at < s.len && s.p[at] >= '0' && s.p[at] <= '9'; at++)
+        n = n > QUERY_FURTHER ? n : n * 10 + (uint32_t)(s.p[at] - '0');
+    if (is_word_at(s, at))
+        return 0;
+    r->at = at;
+    return n <= QUERY_FURTHER ? n : 0;
 }
 
 static void take_token(struct reader *r)
@@ -208,8 +225,9 @@ static void take_token(struct reader *r)
     enum sign sign = take_sign(r);
     size_t close, close_len, open = quote_at(s, r->at, &close, &close_len);
     if (open) {
-        quoted(r, str_span(s.p + r->at + open, s.p + close), sign);
+        struct str inside = str_span(s.p + r->at + open, s.p + close);
         r->at = close + close_len;
+        quoted(r, inside, take_further(r), sign);
         return;
     }
     size_t start = r->at;

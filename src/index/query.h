@@ -2,8 +2,10 @@
  *
  *     suspension bridges       words: passages with more and rarer ones rank higher
  *     "suspension bridge"      a phrase: in this order, side by side, in one field
+ *     "bridge steel rope"~5    its words, in any order, in a stretch that has at most 5 words more;
+ *                              1 to 100, else as without ~
  *     +steel  +"cable stayed"  must be in the passage
- *     -rope  NOT rope          must not be; also -"a phrase"
+ *     -rope  NOT rope          must not be; also -"a phrase", -"two words"~3
  *     conf*                    words that begin so
  *     colour~  colour~2        words one edit away, or two
  *     bridges but not ropes    what is not wanted earns nothing (English, German, French, Spanish)
@@ -23,7 +25,12 @@
 
 #include "index/words.h"
 
-enum { QUERY_CLAUSES = 32, QUERY_SPOTS = 64, QUERY_ALIKE = 64 /* words for one with * or ~ */ };
+enum {
+    QUERY_CLAUSES = 32,
+    QUERY_SPOTS = 64,
+    QUERY_ALIKE = 64,   /* words for one with * or ~ */
+    QUERY_FURTHER = 100 /* the highest number behind "a b"~ */
+};
 
 struct query {
     struct bm25_word *word; /* as bm25_query has them */

@@ -11,6 +11,8 @@ static const struct {
     {"", "Bridges.", "Bridges.", LANG_EN},
     {"\"steel ropes\"", "ropes of steel, steel ropes", "[ropes] of [steel], <steel ropes>",
      LANG_EN},
+    {"\"rope steel\"~1", "steel, steel or rope, old rope", "[steel], <steel> or <rope>, old [rope]",
+     LANG_EN},
     {"\"state of the art\"", "The state of the art.", "The <state of the art>.", LANG_EN},
     {"bridge -steel", "steel bridge", "steel [bridge]", LANG_EN},
     {"brücken", "Die Brücke über den Fluß", "Die [Brücke] über den Fluß", LANG_DE},

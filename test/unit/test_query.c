@@ -58,6 +58,24 @@ static const struct {
     {"+\"bridge suspension\"", ""},
     {"\"bridge suspension\"", "01249"},
     {"\"state of the art\"", "9"},
+    {"\"bridge suspension\"~1", "0"},
+    {"\"bridge suspension\"~3", "0"},
+    {"\"bridge suspension\"~4", "02"},
+    {"\"suspension bridge\"~0", "0"},
+    {"\"suspension bridge\"~", "0"},
+    {"\"suspension bridge\"~101", "0"},
+    {"\"suspension bridge\"~5x", "0"},
+    {"+\"bridge suspension\"~", ""},
+    {"+\"suspension bridge bridge\"~100", ""},
+    {"+\"ropes bridge\"~2", ""},
+    {"\"ropes bridge\"~2", "01249"}, /* nowhere: as words */
+    {"“ropes bridge”~3", "0"},
+    {"+\"bridges art\"~1", "9"},
+    {"bridge -\"steel suspension\"~2", "0149"},
+    {"bridge -\"steel suspension\"~3", "149"},
+    {"\"art state\"~2", "9"},
+    {"+\"寺 京都\"~4", "7"},
+    {"+\"寺 京都\"~2", ""},
     {"bridge +steel", "02"},
     {"bridge -steel", "149"},
     {"bridge -\"suspension bridge\"", "1249"},
@@ -131,6 +149,9 @@ static void test_fitting(void)
     struct arena *a = arena_new();
     const struct bm25_view *v = view;
     struct query *q = parse(a, "bridge -steel +suspension");
+    struct query *near = parse(a, "+\"bridge suspension\"~1");
+    struct hit both[] = {{2, 2, 1, 0}, {0, 0, 1, 0}};
+    ok(bm25_fitting(&v, 1, near->clause, 1, both, 2) == 1 && both[0].key == 0, "near it");
     struct hit hit[] = {{4, 4, 1, 0}, {2, 2, 1, 0}, {77, 2, 1, 0}, {0, 99, 1, 0}};
     ok(bm25_fitting(&v, 1, q->clause, 1, hit, 2) == 1 && hit[0].key == 4, "no steel");
     ok(bm25_fitting(&v, 1, q->clause, 2, hit, 1) == 0, "and suspension");
