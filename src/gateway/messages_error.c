@@ -19,7 +19,7 @@ static const char *type_of(int status)
     }
 }
 
-void messages_error_json(struct json_writer *w, const struct request *r, const struct err *why)
+void messages_error_json(struct json_writer *w, const char *id, const struct err *why)
 {
     json_object(w);
     json_kv_text(w, "type", "error");
@@ -28,6 +28,6 @@ void messages_error_json(struct json_writer *w, const struct request *r, const s
     json_kv_text(w, "type", type_of(messages_error_status(why->code)));
     json_kv_text(w, "message", why->msg);
     json_end(w);
-    json_kv_text(w, "request_id", r->call.id);
+    json_kv_text(w, "request_id", id);
     json_end(w);
 }

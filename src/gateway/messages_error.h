@@ -11,4 +11,5 @@
 #include "gateway/request.h"
 
 int messages_error_status(enum err_code code); /* 529 where others say 503 */
-void messages_error_json(struct json_writer *w, const struct request *r, const struct err *why);
+/* `id`: of the request. */
+void messages_error_json(struct json_writer *w, const char *id, const struct err *why);

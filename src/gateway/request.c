@@ -143,7 +143,7 @@ static void put_error(struct json_writer *w, const struct request *r, bool anthr
                       const struct err *shown)
 {
     if (anthropic)
-        messages_error_json(w, r, shown);
+        messages_error_json(w, r->call.id, shown);
     else
         reply_error_json(w, shown);
 }

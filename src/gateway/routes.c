@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "gateway/embedders.h"
+#include "gateway/messages_error.h"
 #include "gateway/stages.h"
 #include "run/fiber.h"
 
@@ -315,4 +316,13 @@ void routes_handle(struct http_request *http, void *ctx)
         end_trace(r, good ? NULL : &why, now);
     if (!good)
         tell_failure(r, &why);
+}
+
+bool routes_refuse(struct json_writer *w, const struct http_request *http, const char *id,
+                   const struct err *why)
+{
+    if (!str_starts(http->head.target, STR("/v1/messages")))
+        return false;
+    messages_error_json(w, id, why);
+    return true;
 }

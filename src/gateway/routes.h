@@ -9,6 +9,10 @@
 void routes_init(void); /* before the first request */
 /* The handler of every server; ctx is the struct service_loop. */
 void routes_handle(struct http_request *http, void *ctx);
+/* What the HTTP server refuses by itself, in the protocol of the path; false where it is the usual
+ * one. */
+bool routes_refuse(struct json_writer *w, const struct http_request *http, const char *id,
+                   const struct err *why);
 
 /* ---- What the surfaces offer; each in the file of its name. ---- */
 

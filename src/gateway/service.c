@@ -126,6 +126,7 @@ static bool listen_on(struct service_loop *l, struct str address, bool local, st
         .max_connections = (uint32_t)lim->connections,
         .tls = local ? NULL : s->tls,
         .handler = routes_handle,
+        .refusal = routes_refuse,
         .ctx = l,
     };
     CHECK(l->n_servers < SERVICE_LISTEN_MAX);

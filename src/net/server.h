@@ -31,8 +31,14 @@
 
 struct http_server;
 struct http_request;
+struct json_writer;
 
 typedef void http_handler(struct http_request *r, void *ctx);
+/* Writes the body of the answer to what the server refuses by itself: malformed, too large, too
+ * slow. Of the head, `r` has what came before the fault. `id` is the answer's X-Request-Id. False:
+ * it wrote nothing, and the errors of the OpenAI API are to be used. */
+typedef bool http_refusal(struct json_writer *w, const struct http_request *r, const char *id,
+                          const struct err *why);
 
 /* Zero takes the default. */
 struct http_server_options {
@@ -46,6 +52,7 @@ struct http_server_options {
                                  refused with 503; as many streams of HTTP/2; default 20000 */
     struct tls_server *tls;   /* NULL = plain */
     http_handler *handler;
+    http_refusal *refusal; /* NULL: always false */
     void *ctx;
 };
 

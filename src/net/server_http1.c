@@ -57,7 +57,9 @@ static ssize_t take_head(struct server_request *r, struct str in, struct err *e)
     if (used < 0)
         note_http2(r, in);
     if (used <= 0) {
-        *h = (struct http_head){0}; /* it points into a buffer that goes */
+        /* It points into a buffer that goes; a refusal looks at the target. */
+        struct str target = used < 0 ? arena_copy(r->pub.early, h->target) : STR_NONE;
+        *h = (struct http_head){.target = target};
         return used;
     }
     const char *kept = arena_copy(r->pub.early, in).p;

@@ -135,28 +135,39 @@ void http_reply_abort(struct http_request *pub)
 
 /* ---- What the server answers itself ---- */
 
+/* As clients of the OpenAI API read errors. */
+static void refuse_plainly(struct json_writer *w, const struct err *why)
+{
+    bool slow = why->code == ERR_TIMEOUT;
+    json_object(w);
+    json_key(w, "error");
+    json_object(w);
+    json_kv_text(w, "message", why->msg);
+    json_kv_text(w, "type", slow ? "invalid_request_error" : err_api_type(why->code));
+    json_kv_text(w, "param", NULL);
+    json_kv_text(w, "code", slow ? "request_timeout" : err_api_code(why->code));
+    json_end(w);
+    json_end(w);
+}
+
 void server_refuse(struct server_request *r, const struct err *e)
 {
     char id[RANDOM_ID_SIZE];
     bool slow = e->code == ERR_TIMEOUT;
+    http_refusal *refusal = r->pub.conn->server->opt.refusal;
+    struct err why = *e;
     struct buf b;
     struct json_writer w;
+    if (slow)
+        err_set(&why, ERR_TIMEOUT, "the request did not come in time");
+    random_id(id, "req_");
     buf_init(&b, 4096);
     json_begin(&w, &b);
-    json_object(&w);
-    json_key(&w, "error");
-    json_object(&w);
-    json_kv_text(&w, "message", slow ? "the request did not come in time" : e->msg);
-    json_kv_text(&w, "type", slow ? "invalid_request_error" : err_api_type(e->code));
-    json_key(&w, "param");
-    json_put_null(&w);
-    json_kv_text(&w, "code", slow ? "request_timeout" : err_api_code(e->code));
-    json_end(&w);
-    json_end(&w);
+    if (!refusal || !refusal(&w, &r->pub, id, &why))
+        refuse_plainly(&w, &why);
     struct str body = arena_copy(r->pub.early, buf_str(&b));
     buf_fini(&b); /* nothing on the heap across a wait */
 
-    random_id(id, "req_");
     const struct http_header h[] = {{STR("Content-Type"), STR("application/json")},
                                     {STR("X-Request-Id"), str_from(id)}};
     r->close = true;

@@ -364,6 +364,9 @@ describe("errors and models", () => {
     const r = await raw(x.s.port, `POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: ${x.s.key}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n`, { until: /}}?$/ });
     assert.match(r, /^HTTP\/1\.1 413 /);
     assert.match(r, /"type":"error","error":\{"type":"request_too_large"/);
+    const large = await raw(x.s.port, `POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n`, { until: /}}?$/ });
+    assert.match(large, /^HTTP\/1\.1 413 /);
+    assert.match(large, /"type":"error","error":\{"type":"request_too_large".*"request_id":"req_/);
   });
 
   test("models are listed and found by Anthropic's client too", async () => {
