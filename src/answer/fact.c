@@ -8,12 +8,6 @@
 
 enum { WORD_MOST = 32, QUOTE_LEAST = 12, YEAR_LEAST = 1000, YEAR_MOST = 2999 };
 
-const char *fact_kind_name(enum fact_kind kind)
-{
-    static const char *const names[] = {"number", "date", "name", "quotation"};
-    return names[kind];
-}
-
 /* ---- Characters ---- */
 
 static bool is_digit(char c)

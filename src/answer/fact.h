@@ -15,7 +15,6 @@
 #include "text/lang.h"
 
 enum fact_kind { FACT_NUMBER, FACT_DATE, FACT_NAME, FACT_QUOTE };
-const char *fact_kind_name(enum fact_kind kind); /* "number", ... */
 
 enum fact_dimension {
     FACT_NO_UNIT,

@@ -192,11 +192,6 @@ const struct attribute_block *attributes_block(const struct attributes *v, uint3
     return v->block[i];
 }
 
-const uint64_t *attribute_live(const struct attribute_block *b)
-{
-    return b->head->live;
-}
-
 const uint64_t *attribute_restricted(const struct attribute_block *b)
 {
     return b->head->restricted;

@@ -88,7 +88,6 @@ struct attribute_column {
 
 uint32_t attributes_blocks(const struct attributes *v);
 const struct attribute_block *attributes_block(const struct attributes *v, uint32_t i);
-const uint64_t *attribute_live(const struct attribute_block *b); /* [ATTRIBUTE_WORDS] */
 /* Rows whose document has an access list; [ATTRIBUTE_WORDS]. */
 const uint64_t *attribute_restricted(const struct attribute_block *b);
 /* False when no row of the block has a value of that key and kind. */

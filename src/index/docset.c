@@ -44,25 +44,11 @@ void docset_fill(struct docset *s)
     trim(s);
 }
 
-void docset_and(struct docset *s, const struct docset *with)
-{
-    size_t n = words_of(with->room);
-    for (size_t i = 0; i < words_of(s->room); i++)
-        s->bits[i] &= i < n ? with->bits[i] : 0;
-}
-
 void docset_or(struct docset *s, const struct docset *with)
 {
     size_t n = size_min(words_of(s->room), words_of(with->room));
     for (size_t i = 0; i < n; i++)
         s->bits[i] |= with->bits[i];
-    trim(s);
-}
-
-void docset_not(struct docset *s)
-{
-    for (size_t i = 0; i < words_of(s->room); i++)
-        s->bits[i] = ~s->bits[i];
     trim(s);
 }
 

@@ -29,10 +29,8 @@ static inline bool docset_has(const struct docset *s, uint32_t doc)
 
 void docset_add(struct docset *s, uint32_t doc); /* below room */
 void docset_drop(struct docset *s, uint32_t doc);
-void docset_fill(struct docset *s);                           /* all below room */
-void docset_and(struct docset *s, const struct docset *with); /* numbers in both */
-void docset_or(struct docset *s, const struct docset *with);  /* of `with` those below s->room */
-void docset_not(struct docset *s);                            /* those that were not in it */
+void docset_fill(struct docset *s);                          /* all below room */
+void docset_or(struct docset *s, const struct docset *with); /* of `with` those below s->room */
 uint32_t docset_count(const struct docset *s);
 
 /* The first number in the set from `doc` on; s->room when there is none. */
