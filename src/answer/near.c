@@ -1,8 +1,9 @@
 #include "answer/near.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 enum { SPAN = 24 /* bytes of a run: four or five words */ };
+#define NONE UINT32_MAX /* of this group the text has no run */
 /* By trial: copies with another title, date line or a typing error lie above, passages of one page
  * that quote the same paragraph below. */
 #define SAME 0.8
@@ -38,49 +39,11 @@ static bool is_wide_mark(struct str text, size_t i)
             (c[2] < 0x90 || c[2] == 0x9A || c[2] == 0x9B || c[2] == 0x9F));
 }
 
-/* The lowest hashes so far: a heap whose top is the highest of them. */
-static void sift(uint32_t *heap, uint32_t n, uint32_t at)
+/* The group of a run is told by the lower bits of its hash, its place in it by the upper half. */
+static void keep(struct near *s, uint64_t hash)
 {
-    for (uint32_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && heap[child + 1] > heap[child])
-            child++;
-        if (heap[at] >= heap[child])
-            return;
-        uint32_t swap = heap[at];
-        heap[at] = heap[child];
-        heap[child] = swap;
-    }
-}
-
-/* Repeats of a run are dropped in the end: they are rare, and cost a place until then. */
-static void keep(struct near *s, uint32_t hash)
-{
-    if (s->n < NEAR_KEPT) {
-        s->hash[s->n++] = hash;
-        if (s->n == NEAR_KEPT)
-            for (uint32_t i = NEAR_KEPT / 2; i-- > 0;)
-                sift(s->hash, s->n, i);
-    } else if (hash < s->hash[0]) {
-        s->hash[0] = hash;
-        sift(s->hash, s->n, 0);
-    }
-}
-
-static int rising(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void finish(struct near *s)
-{
-    uint32_t n = 0;
-    if (s->n)
-        qsort(s->hash, s->n, sizeof(s->hash[0]), rising);
-    for (uint32_t i = 0; i < s->n; i++)
-        if (n == 0 || s->hash[n - 1] != s->hash[i])
-            s->hash[n++] = s->hash[i];
-    s->n = n;
+    uint32_t *lowest = &s->lowest[hash % NEAR_KEPT], place = (uint32_t)(hash >> 32);
+    *lowest = place < *lowest ? place : *lowest;
 }
 
 void near_sketch(struct near *s, struct str text)
@@ -89,7 +52,8 @@ void near_sketch(struct near *s, struct str text)
     uint64_t rolling = 0, out = 1, number = 0;
     size_t n = 0;
     unsigned char last = ' ';
-    *s = (struct near){.n = 0};
+    *s = (struct near){.whole = 0};
+    memset(s->lowest, 0xFF, sizeof(s->lowest)); /* NONE */
     for (int i = 0; i < SPAN; i++)
         out *= MULTIPLIER; /* the weight of the byte that leaves the run */
     for (size_t i = 0; i <= text.len; i++) {
@@ -112,25 +76,20 @@ void near_sketch(struct near *s, struct str text)
         run[n % SPAN] = c;
         s->whole = s->whole * MULTIPLIER + c;
         if (++n >= SPAN)
-            keep(s, (uint32_t)(mix(rolling) >> 32));
+            keep(s, mix(rolling));
     }
     if (n < SPAN) /* one run, shorter than others */
-        keep(s, (uint32_t)(mix(rolling) >> 32));
-    finish(s);
+        keep(s, mix(rolling));
 }
 
 double near_likeness(const struct near *a, const struct near *b)
 {
-    uint32_t i = 0, k = 0, both = 0, any = 0;
-    while (any < NEAR_KEPT && (i < a->n || k < b->n)) { /* the lowest of the union */
-        bool in_a = k == b->n || (i < a->n && a->hash[i] <= b->hash[k]);
-        bool in_b = i == a->n || (k < b->n && b->hash[k] <= a->hash[i]);
-        both += in_a && in_b;
-        i += in_a;
-        k += in_b;
-        any++;
+    uint32_t both = 0, neither = 0;
+    for (int i = 0; i < NEAR_KEPT; i++) {
+        both += a->lowest[i] == b->lowest[i];
+        neither += (a->lowest[i] & b->lowest[i]) == NONE;
     }
-    return any ? (double)both / any : 0;
+    return (double)(both - neither) / (NEAR_KEPT - neither); /* each text has a run */
 }
 
 bool near_same(const struct near *a, const struct near *b)
