@@ -73,7 +73,7 @@ static void find(void *arg)
     size_t most = 0;
     for (size_t i = 0; i < r->n_passages; i++)
         from[i] = (struct source){&r->passage[i], evidence_new(&r->passage[i], 1, f->a),
-                                  lang_detect(r->passage[i].text)};
+                                  lang_unless(r->passage[i].lang, r->passage[i].text)};
     struct sentence_iter it = sentence_begin(f->text);
     for (struct sentence s; sentence_next(&it, &s);)
         most++;

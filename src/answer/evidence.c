@@ -268,7 +268,7 @@ struct evidence *evidence_new(const struct passage *p, size_t n, struct arena *a
             words += count_words(text[k]);
         }
     }
-    v->lang = n ? lang_detect(p[0].text) : LANG_OTHER;
+    v->lang = n ? lang_unless(p[0].lang, p[0].text) : LANG_OTHER;
     set_init(&v->words, 2 * words, a);
     set_init(&v->prefixes, PREFIX_CUT * words, a);
     set_init(&v->pairs, words, a);

@@ -69,6 +69,7 @@ static struct draft draft_of(const struct call *call, const struct doc_passage *
               .section = c->section,
               .attributes = from->attributes,
               .text = c->text,
+              .lang = lang_from_code(from->language),
               .page = c->page,
               .line_start = c->line_start,
               .line_end = c->line_end,

@@ -117,7 +117,7 @@ static void find_support(struct finding *v, struct str statement)
             continue;
         if (!v->place.passage) {
             v->place = (struct place){p, 0, p->text.len};
-            support_init(s, statement, lang_detect(p->text), false, v->a);
+            support_init(s, statement, lang_unless(p->lang, p->text), false, v->a);
         }
         struct sentence_iter it = sentence_begin(p->text);
         for (struct sentence x; sentence_next(&it, &x);) {

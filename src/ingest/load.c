@@ -108,8 +108,7 @@ static struct str title_of(const struct extract_document *x)
 
 static struct str language_of(const struct extract_document *x)
 {
-    enum lang said = lang_from_code(x->language);
-    return str_from(lang_code(said != LANG_OTHER ? said : lang_detect(x->text)));
+    return str_from(lang_code(lang_unless(lang_from_code(x->language), x->text)));
 }
 
 /* Front matter has `access: user:alice, group:hr`, or the same as a list. It does not undo what was

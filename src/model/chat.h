@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/span.h"
+#include "text/lang.h"
 
 enum chat_dialect {
     CHAT_NO_DIALECT, /* of engines inside, which take and give canonical calls alone */
@@ -99,6 +100,7 @@ struct passage {
     struct str uri, section; /* section: "Install > From source", "" when none */
     struct str attributes;   /* of the document, JSON object; "" = none */
     struct str text;
+    enum lang lang;                /* as its document says; LANG_OTHER: not known */
     uint32_t page;                 /* from 1, 0 = none */
     uint32_t line_start, line_end; /* from 1, 0 = none */
     uint64_t char_start;           /* of text in the document's text, bytes */

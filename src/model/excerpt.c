@@ -524,7 +524,7 @@ static struct selection *read_all(struct str question, struct str asked,
     s->question = question;
     s->kind = question_kind(question);
     s->c = arena_array(a, struct candidate, SENTENCES_MOST);
-    support_init(&s->want, question, lang_detect(passage[0].text), true, a);
+    support_init(&s->want, question, lang_unless(passage[0].lang, passage[0].text), true, a);
     if (s->want.n == 0)
         return NULL;
     for (size_t i = 0; i < n; i++)

@@ -104,6 +104,11 @@ static enum lang classify_locked(struct str s)
     return lang_from_code(str_span(answer.p + 1, answer.p + str_find_char(answer, ']')));
 }
 
+enum lang lang_unless(enum lang said, struct str text)
+{
+    return said != LANG_OTHER ? said : lang_detect(text);
+}
+
 enum lang lang_detect(struct str text)
 {
     static bool loaded; /* under lock */

@@ -61,6 +61,8 @@ enum lang { LANGS(X) LANG_COUNT };
 enum { LANG_MIN_LETTERS = 24 };
 
 enum lang lang_detect(struct str text);
+/* `said`, or when that is LANG_OTHER what is detected: cheaper where a text's origin tells. */
+enum lang lang_unless(enum lang said, struct str text);
 const char *lang_code(enum lang l); /* ISO 639-1, "und" for LANG_OTHER */
 /* "en", "EN", "en-US", "de_AT.UTF-8"; LANG_OTHER for what is not in the list. */
 enum lang lang_from_code(struct str code);

@@ -58,6 +58,8 @@ int main(void)
         ok(lang_detect(str_from(shorts[i].text)) == shorts[i].want, "short: %s", shorts[i].name);
     for (size_t i = 0; i < COUNT(codes); i++)
         ok(lang_from_code(str_from(codes[i].code)) == codes[i].want, "code '%s'", codes[i].code);
+    ok(lang_unless(LANG_DE, STR("hello")) == LANG_DE, "what is said holds");
+    ok(lang_unless(LANG_OTHER, STR("hello")) == LANG_EN, "what is not said is detected");
     for (int l = 0; l < LANG_COUNT; l++)
         ok(lang_from_code(str_from(lang_code((enum lang)l))) == (enum lang)l, "code of %s",
            lang_code((enum lang)l));
