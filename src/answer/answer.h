@@ -16,9 +16,22 @@ struct answer_options {
 /* The ground stage: takes the question from the conversation, retrieves passages for it (`query`
  * says from where and how; its text and k are set here), fits the best into the context budget
  * (neighbours merged, duplicates dropped) and sets req.passage, req.question, req.asked,
- * req.grounded. No hit is not a failure: the model is then told that it has no context. */
+ * req.grounded. No hit is not a failure: the model is then told that it has no context. Where the
+ * model is to look itself (SEARCH_CALLED) there is no search. */
 bool answer_ground(const struct retriever *from, const struct retrieve_query *query,
                    const struct answer_options *opt, struct call *c, struct err *e);
+
+struct answer_found {
+    const struct passage *passage; /* best first */
+    size_t n;
+    bool full; /* nothing was looked for, as the model's window has no room for it */
+};
+
+/* A search that the model called, by one or several texts: what is found is added behind
+ * req.passage. The call is grounded. */
+bool answer_search(const struct retriever *from, const struct retrieve_query *query,
+                   const struct answer_options *opt, struct call *c, const struct str *text,
+                   size_t n, struct answer_found *out, struct err *e);
 
 /* What becomes of a sentence that the passages do not support. */
 #define ANSWER_POLICIES(X)                                                                         \

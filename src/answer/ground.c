@@ -11,7 +11,8 @@ enum {
     PASSAGES = 5,
     HITS_PER_PASSAGE = 4, /* asked for, as some are duplicates, neighbours or too long */
     CONTEXT_TOKENS = 8192,
-    MARK_TOKENS = 20, /* what the marks around a passage cost, beside its name and section */
+    PASSAGE_LEAST = 64, /* tokens: room for less is none */
+    MARK_TOKENS = 20,   /* what the marks around a passage cost, beside its name and section */
 };
 
 static struct answer_options with_defaults(const struct answer_options *opt)
@@ -205,6 +206,8 @@ struct choosing {
     struct budget budget;
     struct err *e;
     bool good;
+    struct passage *chosen; /* best first */
+    size_t n_chosen;
 };
 
 static void choose(void *arg)
@@ -221,11 +224,26 @@ static void choose(void *arg)
         add(&all, d, x->opt->passages);
     }
     qsort(all.d, all.n, sizeof(all.d[0]), by_rank);
-    struct passage *p = arena_array(c->arena, struct passage, all.n + 1);
+    x->chosen = arena_array(c->arena, struct passage, all.n + 1);
     for (size_t i = 0; i < all.n; i++)
-        p[i] = all.d[i].p;
-    c->req.passage = p;
-    c->req.n_passages = all.n;
+        x->chosen[i] = all.d[i].p;
+    x->n_chosen = all.n;
+}
+
+/* The best passages for the texts, that fit. */
+static bool look(const struct retriever *from, const struct retrieve_query *query,
+                 const struct str *text, size_t n, struct choosing *x)
+{
+    struct retrieve_query q = *query;
+    struct retrieval found;
+    q.text = text;
+    q.n_texts = n;
+    q.k = x->opt->passages * HITS_PER_PASSAGE;
+    if (!retrieve(from, &q, x->c->arena, &found, x->e))
+        return false;
+    x->found = &found;
+    work_run(choose, x);
+    return true;
 }
 
 /* ---- Grounding ---- */
@@ -248,15 +266,68 @@ bool answer_ground(const struct retriever *from, const struct retrieve_query *qu
     if (!x.good)
         return false;
     r->n_left_out = x.budget.left_out;
-
-    struct retrieve_query q = *query;
-    struct retrieval found;
-    q.text = &r->question;
-    q.n_texts = 1;
-    q.k = o.passages * HITS_PER_PASSAGE;
-    if (!retrieve(from, &q, c->arena, &found, e))
+    if (r->searching == SEARCH_CALLED)
+        return true;
+    if (!look(from, query, &r->question, 1, &x))
         return false;
-    x.found = &found;
-    work_run(choose, &x);
+    r->passage = x.chosen;
+    r->n_passages = x.n_chosen;
+    return true;
+}
+
+/* ---- Searches that the model calls ---- */
+
+/* What the window has left, beside the answer; not more than passages may have in all. */
+static uint32_t room_for_more(const struct call *c, const struct answer_options *o)
+{
+    int64_t window = o->context_tokens, answer = window / 4;
+    int64_t share = (int64_t)((double)window * (double)o->context_share);
+    if (c->req.max_tokens > 0 && c->req.max_tokens < answer)
+        answer = c->req.max_tokens;
+    int64_t room = window - answer - call_prompt_tokens(c);
+    return (uint32_t)(room < 0 ? 0 : room < share ? room : share);
+}
+
+static bool is_same(const struct passage *a, const struct passage *b)
+{
+    return a->document == b->document && a->char_start == b->char_start &&
+           a->text.len == b->text.len;
+}
+
+/* Behind those that are there: what is cited and checked from here on. */
+static void add_passages(struct call *c, const struct passage *found, size_t n)
+{
+    struct chat_request *r = &c->req;
+    struct passage *all = arena_array(c->arena, struct passage, r->n_passages + n);
+    size_t m = r->n_passages;
+    if (m > 0)
+        memcpy(all, r->passage, m * sizeof(*all));
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < m && !is_same(&all[k], &found[i]))
+            k++;
+        if (k == m)
+            all[m++] = found[i];
+    }
+    r->n_beside += (uint32_t)(m - r->n_passages);
+    r->passage = all;
+    r->n_passages = m;
+}
+
+bool answer_search(const struct retriever *from, const struct retrieve_query *query,
+                   const struct answer_options *opt, struct call *c, const struct str *text,
+                   size_t n, struct answer_found *out, struct err *e)
+{
+    struct answer_options o = with_defaults(opt);
+    struct choosing x = {.c = c, .opt = &o, .e = e};
+    x.budget.passages = room_for_more(c, &o);
+    *out = (struct answer_found){.full = x.budget.passages < PASSAGE_LEAST};
+    if (out->full)
+        return true;
+    if (!look(from, query, text, n, &x))
+        return false;
+    add_passages(c, x.chosen, x.n_chosen);
+    out->passage = x.chosen;
+    out->n = x.n_chosen;
     return true;
 }

@@ -21,6 +21,7 @@ struct vet {
     enum answer_policy policy;
     struct arena *own;         /* a sink keeps nothing in the call's */
     struct evidence *evidence; /* in `own`; NULL until there is a sentence to check */
+    size_t n_sources;          /* passages and messages that it was made of */
     struct buf held;           /* not yet complete */
     struct buf kept;           /* of an answer that may still be refused as a whole */
     bool dropped;              /* the last sentence: its citations go too */
@@ -87,8 +88,10 @@ static void check(void *arg)
     struct check *k = arg;
     const struct chat_request *r = &k->v->c->req;
     size_t n;
-    if (!k->v->evidence) {
+    if (!k->v->evidence || k->v->n_sources != r->n_passages + r->n_messages) {
+        arena_free(k->v->own); /* a search that the model called has found more */
         k->v->own = arena_new();
+        k->v->n_sources = r->n_passages + r->n_messages;
         const struct passage *p = sources(r, k->v->own, &n);
         k->v->evidence = evidence_new(p, n, k->v->own);
     }
@@ -122,10 +125,17 @@ static size_t count_words(struct str s)
     return n;
 }
 
-/* Nothing in it needs support: the answer that there is none, "Yes.", "These are the steps:". */
-static bool needs_none(struct str sentence, enum evidence_reason reason)
+/* A model that need not look for anything may talk of anything, where that only is marked. */
+static bool is_open(const struct vet *v)
 {
-    if (str_eq(sentence, STR(CHAT_NO_INFORMATION)))
+    const struct chat_request *r = &v->c->req;
+    return v->policy == ANSWER_FLAG && r->searching == SEARCH_CALLED && r->n_passages == 0;
+}
+
+/* Nothing in it needs support: the answer that there is none, "Yes.", "These are the steps:". */
+static bool needs_none(const struct vet *v, struct str sentence, enum evidence_reason reason)
+{
+    if (str_eq(sentence, STR(CHAT_NO_INFORMATION)) || is_open(v))
         return true;
     return reason == EVIDENCE_SUPPORT &&
            (count_words(sentence) <= SAYS_LITTLE || str_ends(sentence, STR(":")));
@@ -167,7 +177,7 @@ static bool take_sentence(struct vet *v, struct str gap, struct str sentence, st
     buf_init(&b, sentence.len + 1);
     struct check k = {.v = v, .sentence = without_markers(sentence, &b)};
     work_run(check, &k);
-    bool bad = k.verdict.reason != EVIDENCE_NONE && !needs_none(k.sentence, k.verdict.reason);
+    bool bad = k.verdict.reason != EVIDENCE_NONE && !needs_none(v, k.sentence, k.verdict.reason);
     bool good = true, first = !v->spoke;
     v->dropped = bad && v->policy != ANSWER_FLAG;
     v->refused = bad && v->policy == ANSWER_REFUSE;

@@ -347,6 +347,7 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
     case CHAT_UNSUPPORTED:
         return send_item(w, "unsupported", k ? &k->unsupported : NULL, put_unsupported, ev, e);
     case CHAT_FINISH: w->finish = ev->finish; break;
+    case CHAT_SEARCH: break; /* of the Responses alone */
     }
     return true;
 }

@@ -115,6 +115,7 @@ static const struct field model_field[] = {
     {"hedge", FIELD_DURATION, AT(config_model, hedge_ms), "0s", "When the first attempt has been silent for so long a second one starts beside it, at the next target if there is one; whoever speaks first answers, and the other costs nothing. 0 is never.", .least = 0, .most = 600000},
     {"coalesce", FIELD_BOOL, AT(config_model, coalesce), "false", "Requests of a tenant with the same body that are in flight at the same time share one call and its answer."},
     {"prefill", FIELD_TEXT, AT(config_model, prefill), "auto", "Can the model continue an answer that the request has begun? Such a one takes up streams that break off. `auto`: where it is known."},
+    {"file_search", FIELD_TEXT, AT(config_model, file_search), "auto", "When the tool `file_search` looks for passages. `first`: before the model is asked, always. `more`: so, and the model may call it to find more. `called`: only when the model calls it; it may answer without. `auto`: `more` where the models behind are known to call functions or the request has some of its own, else `first`."},
     {"price_input", FIELD_REAL, AT(config_model, price_input), "0", "Dollars for a million tokens in.", .least = 0, .most = 1000000},
     {"price_cached", FIELD_REAL, AT(config_model, price_cached), "-1", "Dollars for a million tokens in that the provider had cached; -1 is the same as `price_input`.", .least = -1, .most = 1000000},
     {"price_cache_write", FIELD_REAL, AT(config_model, price_cache_write), "-1", "Dollars for a million tokens in that the provider put into its cache; -1 is the same as `price_input`.", .least = -1, .most = 1000000},
@@ -332,6 +333,20 @@ static void build_tracing(struct config *c)
         t->service_name = STR("penstock");
 }
 
+static bool read_searching(struct config_model *m, struct err *e)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        CONFIG_SEARCHINGS(X)
+#undef X
+    };
+    while (m->searching < CONFIG_SEARCHING_COUNT &&
+           !str_eq(m->file_search, str_from(names[m->searching])))
+        m->searching++;
+    return m->searching < CONFIG_SEARCHING_COUNT ||
+           err_set(e, ERR_INVALID, "'file_search' must be auto, first, more or called");
+}
+
 /* A file is loaded once, however many models name it. */
 static bool load_vocabulary(const struct config *c, struct config_model *m, struct err *e)
 {
@@ -380,7 +395,7 @@ static bool make_model(struct config *c, struct config_model *m, struct err *e)
     for (size_t i = 0; i < to->n_targets; i++)
         if (!make_target(c, m, &from[i], &to->target[i], e))
             return false;
-    return load_vocabulary(c, m, e) && model_places(to, c->arena, e);
+    return read_searching(m, e) && load_vocabulary(c, m, e) && model_places(to, c->arena, e);
 }
 
 /* A model's own fallbacks are not asked on behalf of another. */

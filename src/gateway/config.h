@@ -76,6 +76,12 @@ struct config_target {
     int64_t weight;
 };
 
+/* When the tool file_search looks for passages. */
+#define CONFIG_SEARCHINGS(X) X(AUTO, "auto") X(FIRST, "first") X(MORE, "more") X(CALLED, "called")
+#define X(name, text) CONFIG_SEARCH_##name,
+enum config_searching { CONFIG_SEARCHINGS(X) CONFIG_SEARCHING_COUNT };
+#undef X
+
 struct config_model {
     struct str name, provider, upstream;
     struct config_target *target; /* in place of provider and upstream */
@@ -85,9 +91,11 @@ struct config_model {
     size_t n_fallback;
     struct str *knowledge; /* names of collections that ground its answers */
     size_t n_knowledge;
-    struct str vocabulary;   /* a file */
-    struct str unsupported;  /* name of an answer_policy */
-    struct str prefill;      /* "auto", "true", "false" */
+    struct str vocabulary;  /* a file */
+    struct str unsupported; /* name of an answer_policy */
+    struct str prefill;     /* "auto", "true", "false" */
+    struct str file_search; /* name of a config_searching */
+    enum config_searching searching;
     int64_t retrieval_level; /* 0: as the collection has it */
     int64_t context_tokens, attempts, retry_budget_ms, first_token_timeout_ms, hold_back_ms,
         hedge_ms;

@@ -586,10 +586,12 @@ bool messages_create(struct request *r, struct err *e)
 
 /* ---- Counting ---- */
 
-/* No provider of the model's counts: our own estimate, of all that the request holds. */
-static bool count_here(struct request *r, struct err *e)
+/* Where no provider of the model's counts: our own estimate, of all that the request holds. */
+static bool count(struct request *r, struct err *e)
 {
     struct chat_request *req = &r->call.req;
+    if (dispatch_can(r->model, OP_COUNT_TOKENS))
+        return stages_invoke(r, e);
     if (!req->expand(req, r->call.early, e))
         return false;
     struct chat_event answer = {
@@ -600,11 +602,8 @@ static bool count_here(struct request *r, struct err *e)
     return r->sink->event(r->sink, &answer, e);
 }
 
-static const struct codec counting = {.name = "count_tokens",
-                                      .read = read_count,
-                                      .stand_in = count_here,
-                                      .sink = make_sink,
-                                      .end = end};
+static const struct codec counting = {
+    .name = "count_tokens", .read = read_count, .invoke = count, .sink = make_sink, .end = end};
 
 bool messages_count(struct request *r, struct err *e)
 {

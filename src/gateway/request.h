@@ -16,8 +16,8 @@ struct codec {
     const char *name;
     /* Reads and checks the body; fills call.req. */
     bool (*read)(struct request *r, struct err *e);
-    /* Answers, through the sink, what nobody behind the model can; NULL = that is an error. */
-    bool (*stand_in)(struct request *r, struct err *e);
+    /* Answers, through the sink, otherwise than by one call; NULL = by stages_invoke. */
+    bool (*invoke)(struct request *r, struct err *e);
     /* The last sink of the chain: turns events into the protocol's answer. */
     struct chat_sink *(*sink)(struct request *r);
     /* The answer is whole: what is still held goes out, and the reply ends. */

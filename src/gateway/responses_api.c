@@ -8,6 +8,7 @@
 #include "gateway/responses_search.h"
 #include "gateway/responses_write.h"
 #include "gateway/routes.h"
+#include "gateway/search_calls.h"
 #include "gateway/stages.h"
 #include "run/work_json.h"
 #include "store/response.h"
@@ -166,8 +167,18 @@ static void broken(struct request *r, const struct err *why)
     responses_writer_fail(r->answer, why);
 }
 
-static const struct codec codec = {
-    .name = "responses", .read = read_body, .sink = make_sink, .end = end, .broken = broken};
+static bool invoke(struct request *r, struct err *e)
+{
+    return r->call.req.searching == SEARCH_FIRST ? stages_invoke(r, e)
+                                                 : search_calls_answer(r, &state(r)->search, e);
+}
+
+static const struct codec codec = {.name = "responses",
+                                   .read = read_body,
+                                   .invoke = invoke,
+                                   .sink = make_sink,
+                                   .end = end,
+                                   .broken = broken};
 
 bool responses_create(struct request *r, struct err *e)
 {
@@ -202,9 +213,10 @@ static bool take_count(struct chat_sink *sink, const struct chat_event *ev, stru
     return good || err_set(e, ERR_UPSTREAM, "the provider did not count the tokens");
 }
 
-static bool count_here(struct request *r, struct err *e)
+static bool count(struct request *r, struct err *e)
 {
-    (void)e;
+    if (dispatch_can(r->model, OP_COUNT_TOKENS))
+        return stages_invoke(r, e);
     CONTAINER_OF(r->answer, struct count, sink)->tokens = call_prompt_tokens(&r->call);
     return true;
 }
@@ -231,7 +243,7 @@ static bool end_count(struct request *r, struct err *e)
 
 static const struct codec counting = {.name = "input_tokens",
                                       .read = read_count,
-                                      .stand_in = count_here,
+                                      .invoke = count,
                                       .sink = make_count,
                                       .end = end_count};
 

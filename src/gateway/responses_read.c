@@ -153,7 +153,8 @@ static bool take_tool_choice(struct reader *x, struct json_value v, const struct
     } else if (json_text_is(v, "auto")) {
         o->tool_choice = CHOICE_AUTO;
     } else if (json_text_is(v, "required")) {
-        /* The search is a call already. */
+        /* A search before the model is asked is a call already. */
+        x->q->search.choice = CHOSEN_TOOLS;
         o->tool_choice = x->q->search.n_stores > 0 ? CHOICE_AUTO : CHOICE_REQUIRED;
     } else if (json_text_is(type, "function")) {
         o->tool_choice = CHOICE_NAMED;
@@ -162,6 +163,7 @@ static bool take_tool_choice(struct reader *x, struct json_value v, const struct
                 member_wrong(&at_name, "the name of one of 'tools'", x->m.e)) &&
                MEMBER_ONLY(&x->m, v, at, STR("type"), STR("name"));
     } else if (json_text_is(type, "file_search")) {
+        x->q->search.choice = CHOSEN_SEARCH;
         o->tool_choice = o->n_tools > 0 ? CHOICE_NONE : CHOICE_DEFAULT;
         return x->q->search.n_stores > 0 ||
                member_wrong(&at_type, "the type of one of 'tools'", x->m.e);
@@ -347,6 +349,13 @@ static bool take_limit(struct reader *x, struct json_value v, const struct membe
     return json_int(v, &x->r->max_tokens);
 }
 
+/* Of tools that are called here: searches. */
+static bool take_calls(struct reader *x, struct json_value v, const struct member_at *at)
+{
+    (void)at;
+    return json_int(v, &x->q->search.calls_most);
+}
+
 static bool take_parallel(struct reader *x, struct json_value v, const struct member_at *at)
 {
     (void)at;
@@ -414,7 +423,7 @@ static const struct {
     {STR_INIT("tools"), take_tools},
     {STR_INIT("tool_choice"), take_tool_choice},
     {STR_INIT("parallel_tool_calls"), take_parallel},
-    {STR_INIT("max_tool_calls"), known_already}, /* a search is one call */
+    {STR_INIT("max_tool_calls"), take_calls},
     {STR_INIT("text"), take_text},
     {STR_INIT("max_output_tokens"), take_limit},
     {STR_INIT("temperature"), take_temperature},

@@ -17,6 +17,13 @@
 
 /* The tool file_search; no stores: it was not given, or is not to be used. */
 struct responses_search {
+    enum responses_choice {
+        CHOSEN_FREELY,
+        CHOSEN_TOOLS,
+        CHOSEN_SEARCH
+    } choice;           /* tool_choice: a
+call is wanted; this one is */
+    int64_t calls_most; /* max_tool_calls, 0 = not given */
     struct str store[KNOWLEDGE_MOST];
     size_t n_stores, index;      /* index: among the tools */
     int64_t most;                /* results, 0 = as configured */

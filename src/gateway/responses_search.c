@@ -1,5 +1,6 @@
 #include "gateway/responses_search.h"
 #include "gateway/knowledge.h"
+
 static bool find_stores(struct request *r, const struct responses_search *s, struct err *e)
 {
     for (size_t i = 0; i < s->n_stores; i++) {
@@ -10,6 +11,52 @@ static bool find_stores(struct request *r, const struct responses_search *s, str
     return true;
 }
 
+/* ---- Who searches ---- */
+
+/* At another address than its own a vendor's name says little. */
+static bool has_tools(const struct provider *p)
+{
+    const struct vendor *v = p->vendor;
+    for (size_t i = 0; v->url && i < p->n_endpoints; i++)
+        if (!str_eq(p->endpoint[i].url, str_from(v->url)))
+            return false;
+    return v->traits & VENDOR_TOOLS;
+}
+
+struct places {
+    bool remote; /* a model that could call */
+    bool known;  /* ... and all of them are known to be able to */
+};
+
+/* Engines inside call nothing, and mind nothing. */
+static struct places look_at(const struct model *m)
+{
+    struct places all = {.known = true};
+    for (size_t stage = 0; stage <= m->n_fallback; stage++) {
+        const struct model *s = stage == 0 ? m : m->fallback[stage - 1];
+        for (size_t i = 0; i < s->n_targets; i++) {
+            const struct provider *p = s->target[i].provider;
+            if (provider_is_local(p))
+                continue;
+            all.remote = true;
+            all.known = all.known && has_tools(p);
+        }
+    }
+    return all;
+}
+
+static enum chat_searching searching_of(const struct request *r, const struct responses_search *s)
+{
+    const struct config_model *m = config_model_find(r->config, r->call.req.model);
+    struct places all = m ? look_at(&m->model) : (struct places){0};
+    if (!all.remote || m->searching == CONFIG_SEARCH_FIRST)
+        return SEARCH_FIRST;
+    if (m->searching == CONFIG_SEARCH_CALLED)
+        return SEARCH_CALLED;
+    bool able = m->searching == CONFIG_SEARCH_MORE || all.known || r->call.req.options->n_tools > 0;
+    return able && s->choice != CHOSEN_SEARCH && s->calls_most != 1 ? SEARCH_MORE : SEARCH_FIRST;
+}
+
 bool responses_search_prepare(struct request *r, const struct responses_search *s, struct err *e)
 {
     if (s->n_stores == 0)
@@ -18,9 +65,12 @@ bool responses_search_prepare(struct request *r, const struct responses_search *
     *r->retrieve = s->query;
     r->retrieve->filter_text = json_raw(s->filters);
     r->passages = (size_t)s->most;
+    r->call.req.searching = searching_of(r, s);
     return find_stores(r, s, e) &&
            filter_parse(&r->retrieve->search.filter, r->call.arena, s->filters, e);
 }
+
+/* ---- What is shown ---- */
 
 static void put_result(struct json_writer *j, const struct passage *p)
 {
@@ -34,13 +84,22 @@ static void put_result(struct json_writer *j, const struct passage *p)
     json_end(j);
 }
 
-void responses_search_put(const struct request *r, struct json_writer *j, bool results)
+struct chat_search responses_search_first(const struct request *r)
 {
     const struct chat_request *c = &r->call.req;
+    return (struct chat_search){.query = &c->question,
+                                .n_queries = c->question.len > 0,
+                                .passage = c->passage,
+                                .n_passages = c->n_passages,
+                                .done = true};
+}
+
+void responses_search_put(struct json_writer *j, const struct chat_search *s, bool results)
+{
     json_key(j, "queries");
     json_array(j);
-    if (c->question.len > 0)
-        json_put_str(j, c->question);
+    for (size_t i = 0; i < s->n_queries; i++)
+        json_put_str(j, s->query[i]);
     json_end(j);
     json_key(j, "results");
     if (!results) {
@@ -48,7 +107,7 @@ void responses_search_put(const struct request *r, struct json_writer *j, bool r
         return;
     }
     json_array(j);
-    for (size_t i = 0; i < c->n_passages; i++)
-        put_result(j, &c->passage[i]);
+    for (size_t i = 0; i < s->n_passages; i++)
+        put_result(j, &s->passage[i]);
     json_end(j);
 }

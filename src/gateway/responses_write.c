@@ -8,7 +8,7 @@
 
 enum { ANSWER_MAX = 64 << 20, ITEM_ID_SIZE = 64 };
 
-enum item { NO_ITEM, MESSAGE_ITEM, REASONING_ITEM, CALL_ITEM };
+enum item { NO_ITEM, MESSAGE_ITEM, REASONING_ITEM, CALL_ITEM, SEARCH_ITEM };
 enum part { NO_PART, TEXT_PART, REFUSAL_PART, SUMMARY_PART };
 
 struct responses_writer {
@@ -22,6 +22,7 @@ struct responses_writer {
     size_t n_items; /* closed: the index of the open one, or of the next */
     enum item item; /* the open one, and what it has so far */
     struct str call_id, name;
+    const struct chat_search *search;
     struct buf sealed; /* its encrypted_content */
     size_t n_parts;    /* closed */
     enum part part;    /* the open one of the item */
@@ -65,7 +66,7 @@ static void item_id(const struct responses_writer *w, const char *prefix, char o
 static void put_item_id(const struct responses_writer *w, struct json_writer *j, const char *name)
 {
     static const char *const prefixes[] = {
-        [NO_ITEM] = "fs", [MESSAGE_ITEM] = "msg", [REASONING_ITEM] = "rs", [CALL_ITEM] = "fc"};
+        [MESSAGE_ITEM] = "msg", [REASONING_ITEM] = "rs", [CALL_ITEM] = "fc", [SEARCH_ITEM] = "fs"};
     char id[ITEM_ID_SIZE];
     item_id(w, prefixes[w->item], id);
     json_kv_text(j, name, id);
@@ -299,6 +300,10 @@ static void put_item(const struct responses_writer *w, struct json_writer *j, co
         json_kv_str(j, "call_id", w->call_id);
         json_kv_str(j, "name", w->name);
         json_kv_str(j, "arguments", buf_str(&w->text));
+    } else if (w->item == SEARCH_ITEM) {
+        json_kv_text(j, "type", "file_search_call");
+        json_kv_text(j, "status", status);
+        responses_search_put(j, w->search, w->q->results && w->search->done);
     } else {
         json_kv_text(j, "type", "reasoning");
         put_list(j, "summary", &w->parts);
@@ -411,49 +416,41 @@ static void open_item(struct responses_writer *w, enum item item)
         put_item_event(w, "response.output_item.added", "in_progress");
 }
 
-/* ---- The search that was made before ---- */
+/* ---- Searches ---- */
 
-static void put_search(const struct responses_writer *w, struct json_writer *j, const char *status)
-{
-    json_object(j);
-    put_item_id(w, j, "id");
-    json_kv_text(j, "type", "file_search_call");
-    json_kv_text(j, "status", status);
-    responses_search_put(w->r, j, w->q->results && str_eq(str_from(status), STR("completed")));
-    json_end(j);
-}
-
-static void put_search_event(struct responses_writer *w, const char *type, const char *status)
+static void tell_step(struct responses_writer *w, const char *type)
 {
     struct json_writer j;
-    event_begin(w, &j, type);
-    json_kv_int(&j, "output_index", (int64_t)w->n_items);
-    json_key(&j, "item");
-    put_search(w, &j, status);
+    if (!is_streamed(w))
+        return;
+    item_event_begin(w, &j, type);
     event_end(&j);
 }
 
-static void tell_search(struct responses_writer *w)
+/* Twice for each: `s` stays until it is done. */
+static void take_search(struct responses_writer *w, const struct chat_search *s)
 {
-    static const char *const steps[] = {
-        "response.file_search_call.in_progress",
-        "response.file_search_call.searching",
-        "response.file_search_call.completed",
-    };
-    struct json_writer j;
-    if (w->q->search.n_stores == 0)
-        return;
-    if (is_streamed(w)) {
-        put_search_event(w, "response.output_item.added", "in_progress");
-        for (size_t i = 0; i < COUNT(steps); i++) {
-            item_event_begin(w, &j, steps[i]);
-            event_end(&j);
-        }
-        put_search_event(w, "response.output_item.done", "completed");
+    w->search = s;
+    if (!s->done) {
+        open_item(w, SEARCH_ITEM);
+        tell_step(w, "response.file_search_call.in_progress");
+        tell_step(w, "response.file_search_call.searching");
+    } else {
+        tell_step(w, "response.file_search_call.completed");
+        close_item(w, "completed");
     }
-    list_next(&w->items, &j);
-    put_search(w, &j, "completed");
-    w->n_items++;
+}
+
+/* It was made before the model was asked. */
+static void tell_first_search(struct responses_writer *w)
+{
+    struct chat_search s = responses_search_first(w->r), begun = s;
+    if (w->q->search.n_stores == 0 || w->r->call.req.searching == SEARCH_CALLED)
+        return;
+    begun.done = false;
+    take_search(w, &begun);
+    take_search(w, &s);
+    w->search = NULL;
 }
 
 static void begin(struct responses_writer *w)
@@ -465,7 +462,7 @@ static void begin(struct responses_writer *w)
         put_response_event(w, "response.created");
         put_response_event(w, "response.in_progress");
     }
-    tell_search(w);
+    tell_first_search(w);
 }
 
 /* ---- What the model says ---- */
@@ -554,6 +551,7 @@ static void take(struct responses_writer *w, const struct chat_event *ev)
     case CHAT_ARGUMENTS: take_arguments(w, ev->text); break;
     case CHAT_CITATION: take_citation(w, ev->citation); break;
     case CHAT_UNSUPPORTED: take_unsupported(w, ev->unsupported); break;
+    case CHAT_SEARCH: take_search(w, ev->search); break;
     case CHAT_FINISH: w->finish = ev->finish; break;
     case CHAT_RAW: CHECK(false); /* no provider speaks this dialect */
     }

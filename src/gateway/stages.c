@@ -202,17 +202,22 @@ static bool ground(struct request *r, struct err *e)
         return false;
     if (r->retrieve && r->retrieve->ranker != RANKER_AUTO)
         query.ranker = r->retrieve->ranker;
+    if (r->retrieve)
+        *r->retrieve = query; /* for what the model looks for later */
     return answer_ground(&r->service->retriever, &query, &opt, &r->call, e);
 }
 
 /* ---- invoke, and the way back ---- */
 
-static bool invoke(struct request *r, struct err *e)
+bool stages_invoke(struct request *r, struct err *e)
 {
-    if (r->codec->stand_in && !dispatch_can(r->model, r->call.req.op))
-        return r->codec->stand_in(r, e);
     return r->model->coalesce && !r->n_collections ? flight_answer(r, e)
                                                    : dispatch(r->model, &r->call, r->sink, e);
+}
+
+static bool invoke(struct request *r, struct err *e)
+{
+    return r->codec->invoke ? r->codec->invoke(r, e) : stages_invoke(r, e);
 }
 
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)

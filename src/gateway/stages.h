@@ -25,5 +25,8 @@ bool stages_enter(struct request *r, struct err *e);
  * yet (the caller sends the error), or the codec has told the client inside the stream (*e is then
  * only for the log, and http->status is set). */
 bool stages_call(struct request *r, const struct codec *codec, struct err *e);
+/* One call to the request's model, through r->sink: what the stage invoke does unless the codec
+ * knows better. */
+bool stages_invoke(struct request *r, struct err *e);
 /* Gives back what was taken at the door. Always called, once. */
 void stages_leave(struct request *r);

@@ -270,9 +270,10 @@ static bool put_messages(struct writing *t)
         const struct chat_message *m = &r->message[t->at];
         if (prompt_is_system(m))
             continue;
-        if (t->at == question) {
+        struct str before = t->at == question ? prompt_passages(r, t->a->call->early) : STR_NONE;
+        if (before.len > 0) {
             enter_turn(t, CHAT_USER);
-            put_text(t, prompt_passages(r, t->a->call->early), STR_NONE);
+            put_text(t, before, STR_NONE);
         }
         if (!put_message(t, m))
             return false;

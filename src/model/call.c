@@ -13,7 +13,7 @@ int64_t call_prompt_tokens(const struct call *c)
     int64_t n = r->prompt_tokens, each = r->op == OP_CHAT ? MESSAGE_TOKENS : 0;
     for (size_t i = r->n_left_out; i < r->n_messages; i++)
         n += (int64_t)call_tokens(c, r->message[i].text) + each;
-    for (size_t i = 0; i < r->n_passages; i++)
+    for (size_t i = 0; i + r->n_beside < r->n_passages; i++)
         n += r->passage[i].tokens;
     return n;
 }

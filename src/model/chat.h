@@ -111,6 +111,13 @@ struct passage {
     float keyword; /* what the keyword search gave it; 0 = it was not found by keywords */
 };
 
+/* How an answer from documents comes to its passages. */
+enum chat_searching {
+    SEARCH_FIRST, /* they are looked for before the model is asked */
+    SEARCH_MORE,  /* so, and the model may call for more */
+    SEARCH_CALLED /* the model calls for them, or does not */
+};
+
 struct chat_request {
     enum chat_op op;
     enum chat_dialect dialect;
@@ -136,6 +143,9 @@ struct chat_request {
     const struct passage *passage;
     size_t n_passages;
     bool grounded, tools;  /* tools: and from what the functions that it may call return */
+    uint8_t searching;     /* enum chat_searching */
+    uint32_t n_beside;     /* of the passages: the last ones, which searches returned that the model
+                              called; the others stand with the question */
     struct str question;   /* the standalone question that was searched for */
     struct str asked;      /* its own words, without what was borrowed to make it standalone */
     int64_t prompt_tokens; /* of released messages (model/call.h), of tools and images, and what
@@ -184,6 +194,15 @@ struct unsupported {
                            it `start` is those of white space in front */
 };
 
+/* A search that the model has called for. */
+struct chat_search {
+    const struct str *query;
+    size_t n_queries;
+    const struct passage *passage; /* what was found, once it is done */
+    size_t n_passages;
+    bool done;
+};
+
 struct chat_event {
     enum chat_event_kind {
         CHAT_TEXT,        /* text: the next piece of the answer */
@@ -199,11 +218,15 @@ struct chat_event {
                              the stream ends it when the answer was good and is accounted for */
         CHAT_CITATION,    /* citation */
         CHAT_UNSUPPORTED, /* unsupported */
+        CHAT_SEARCH,      /* search: twice for each, before it is made and when it is done */
         CHAT_FINISH,      /* finish, stop: exactly one ends a good answer that is not raw */
     } kind;
     struct str text, raw, id, name;
-    const struct citation *citation;
-    const struct unsupported *unsupported;
+    union { /* by kind */
+        const struct citation *citation;
+        const struct unsupported *unsupported;
+        const struct chat_search *search;
+    };
     enum chat_finish finish;
     struct str stop; /* the stop sequence that ended it, "" = none */
 };

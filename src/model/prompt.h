@@ -33,8 +33,10 @@ bool prompt_is_system(const struct chat_message *m);
  * n_messages when there is none. In some protocols what tools return is a message of the user's. */
 size_t prompt_question(const struct chat_request *r);
 /* What stands in front of the question, in the same message, in `a`: the passages, best at both
- * ends. */
+ * ends. "" when the model is to look for them itself. */
 struct str prompt_passages(const struct chat_request *r, struct arena *a);
+/* What a search returns that the model called, in `a`: passages in the same marks, best first. */
+struct str prompt_found(const struct passage *passage, size_t n, struct arena *a);
 
 /* The messages as the JSON array of OpenAI's protocol, in `a`. The request is grounded. */
 struct str prompt_messages(const struct call *c, struct arena *a);

@@ -21,6 +21,7 @@ enum vendor_trait {
     VENDOR_NO_CACHE_MARKERS = 64,  /* caches by itself and refuses cache_control */
     VENDOR_NO_THINKING = 128,      /* refuses past reasoning in messages */
     VENDOR_NO_USER = 256,          /* refuses `user` */
+    VENDOR_TOOLS = 512,            /* all its models can call functions */
 };
 
 struct vendor {

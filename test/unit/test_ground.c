@@ -109,6 +109,42 @@ static void test_passages(void)
     ok(c.req.n_passages == 2, "at most as many as asked for");
 }
 
+/* Searches that the model calls add to what stands with the question. */
+static void test_called(void)
+{
+    static const struct answer_options none = {0};
+    const struct retriever from = {.db = d, .search = s};
+    const struct retrieve_query q = {.search = {.collection = &collection, .n_collections = 1}};
+    const struct str text[] = {STR("giraffe food"), STR("What do giraffes eat?")};
+    struct answer_found found;
+    struct call c = ask_one("How many hours do lions sleep?", &none);
+    size_t before = c.req.n_passages;
+    const struct passage first = c.req.passage[0];
+    ok(answer_search(&from, &q, &none, &c, text, 2, &found, &e) && found.n > 0 && !found.full,
+       "a search by two texts");
+    ok(c.req.n_passages == before + c.req.n_beside && c.req.n_beside > 0 &&
+           str_eq(c.req.passage[0].text, first.text),
+       "what it found is behind what was there");
+    size_t now = c.req.n_passages;
+    ok(answer_search(&from, &q, &none, &c, text, 1, &found, &e) && found.n > 0 &&
+           c.req.n_passages == now,
+       "found again it is there once");
+    ok(answer_search(&from, &q, &none, &c, &STR("quantum chromodynamics"), 1, &found, &e) &&
+           found.n == 0 && !found.full && c.req.n_passages == now,
+       "nothing found is no failure");
+    c.req.prompt_tokens = 8000;
+    ok(answer_search(&from, &q, &none, &c, text, 1, &found, &e) && found.full &&
+           c.req.n_passages == now,
+       "a full window has no room for more");
+
+    struct chat_message m = {CHAT_USER, STR("What do giraffes eat?")};
+    struct call own = {.arena = a, .req = {.message = &m, .n_messages = 1}};
+    own.req.searching = SEARCH_CALLED;
+    ok(answer_ground(&from, &q, &none, &own, &e) && own.req.grounded && own.req.n_passages == 0 &&
+           str_eq(own.req.question, m.text),
+       "where the model is to look itself nothing is looked for");
+}
+
 static void test_budget(void)
 {
     static const struct answer_options small = {.context_tokens = 400,
@@ -166,6 +202,7 @@ int main(void)
         collection = c.id;
         fill();
         test_passages();
+        test_called();
         test_budget();
         test_conversation();
         search_close(s);

@@ -113,6 +113,33 @@ static void test_parts(struct arena *a)
        "no passage is said so");
 }
 
+static bool says(struct str text, const char *part)
+{
+    return str_find(text, str_from(part)) != STR_NPOS;
+}
+
+/* A model that searches itself, alone or behind a first search. */
+static void test_searching(struct arena *a)
+{
+    struct chat_request r = {.passage = passages, .n_passages = 2, .n_beside = 1, .grounded = true};
+    ok(!says(prompt_rules(&r, a), "search function"), "there is no search function to speak of");
+    r.searching = SEARCH_MORE;
+    ok(says(prompt_rules(&r, a), CHAT_NO_INFORMATION) &&
+           says(prompt_rules(&r, a), "search function"),
+       "it may look for more");
+    ok(says(prompt_passages(&r, a), "make demo") && !says(prompt_passages(&r, a), "obey"),
+       "what was found later does not stand with the question");
+    r.searching = SEARCH_CALLED;
+    ok(prompt_passages(&r, a).len == 0, "nothing was looked for");
+    ok(!says(prompt_rules(&r, a), "nothing else") && says(prompt_rules(&r, a), "[Source: name]"),
+       "it may answer without, and cites what it finds");
+    struct str found = prompt_found(passages, 2, a);
+    ok(str_starts(found, STR("<passage source=\"guide.md\"")) && says(found, "(/passage>") == 0 &&
+           says(found, "(Source: guide.md)"),
+       "results are in the same marks, best first, and defused");
+    ok(says(prompt_found(NULL, 0, a), "No passage"), "none is said so");
+}
+
 int main(void)
 {
     struct arena *a = arena_new();
@@ -124,6 +151,7 @@ int main(void)
            texts[i].name);
     test_messages(a);
     test_parts(a);
+    test_searching(a);
     arena_free(a);
     return tap_done();
 }

@@ -128,7 +128,8 @@ static void test_options(void)
                     "\"include\":[\"file_search_call.results\"],\"parallel_tool_calls\":false")),
        "options are read");
     ok(r.options->n_tools == 1 && q.search.n_stores == 2 && q.results && q.keep, "tools by kind");
-    ok(r.options->tool_choice == CHOICE_AUTO, "the search is the call that is required");
+    ok(r.options->tool_choice == CHOICE_AUTO && q.search.choice == CHOSEN_TOOLS,
+       "the search is the call that is required");
     ok(r.max_tokens == 7 && r.rigid && r.options->format == FORMAT_JSON &&
            r.options->one_tool_at_a_time,
        "limit, form and calls in turn");

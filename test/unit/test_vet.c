@@ -189,6 +189,38 @@ static void test_refused_whole(void)
     arena_free(a);
 }
 
+static int say(struct call *c, struct chat_sink *sink, const char *text)
+{
+    struct err e;
+    int before = c->unsupported;
+    sink->event(sink, &(struct chat_event){CHAT_TEXT, .text = str_from(text)}, &e);
+    sink->event(sink, &(struct chat_event){CHAT_SEARCH}, &e);
+    return c->unsupported - before;
+}
+
+/* What a model has found by itself supports what it says from then on. */
+static void test_searched(void)
+{
+    struct arena *a = arena_new();
+    struct call c = {.arena = a, .req = {.passage = passages, .n_passages = 1, .stream = true}};
+    struct gather g = {.sink = {take}};
+    buf_init(&g.text, 1 << 20);
+    buf_init(&g.flagged, 1 << 20);
+    struct chat_sink *sink = answer_vet(&c, ANSWER_FLAG, answer_cite(&c, &g.sink));
+    ok(say(&c, sink, "Zanzibar has 4711 giraffes.") == 1, "no passage says that");
+    const struct passage more[] = {passages[0], {.text = STR("Zanzibar has 4711 giraffes.")}};
+    c.req.passage = more;
+    c.req.n_passages = 2;
+    ok(say(&c, sink, "Zanzibar has 4711 giraffes.") == 0, "one that was found does");
+    c.req.n_passages = 0;
+    c.req.searching = SEARCH_CALLED;
+    ok(say(&c, sink, "Zanzibar has 4711 giraffes.") == 0, "who has not searched may say anything");
+    sink = answer_vet(&c, ANSWER_DROP, answer_cite(&c, &g.sink));
+    ok(say(&c, sink, "Zanzibar has 4711 giraffes.") == 1, "but where that is dropped");
+    done(&g);
+    arena_free(a);
+}
+
 /* A sentence leaves as soon as the next one has begun. */
 static void test_no_delay(void)
 {
@@ -222,5 +254,6 @@ int main(void)
             test_case(i, (enum answer_policy)policy);
     test_refused_whole();
     test_no_delay();
+    test_searched();
     return tap_done();
 }
