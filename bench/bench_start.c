@@ -4,18 +4,34 @@
  *
  * Made once (documents of 10 passages of 80 words, drawn as words of a language are, by Zipf's
  * law), learned and saved; then opened five times: the database, and the indexes caught up with it.
+ * At last the program itself, the `penstock` beside this one, is started five times, each until
+ * /readyz says 200 on the socket in its data directory.
  */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "index/search.h"
 #include "store/doc.h"
 
+#include <fcntl.h>
+#include <libgen.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum { PASSAGES = 10, WORDS = 80, VOCABULARY = 60000, OPENINGS = 5, SETTLE_MS = 900000 };
+enum {
+    PASSAGES = 10,
+    WORDS = 80,
+    VOCABULARY = 60000,
+    OPENINGS = 5,
+    SETTLE_MS = 900000,
+    READY_MS = 30000
+};
 
 static struct db *d;
 static struct search_set *s;
@@ -84,6 +100,53 @@ static void fill(size_t chunks)
     arena_free(a);
 }
 
+/* ---- The program ---- */
+
+static bool ready(const char *dir)
+{
+    static const char ask[] = "GET /readyz HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n";
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/penstock.sock", dir);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char answer[13] = "";
+    bool yes = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+               write(fd, ask, sizeof(ask) - 1) == sizeof(ask) - 1 &&
+               recv(fd, answer, 12, MSG_WAITALL) == 12 && strcmp(answer, "HTTP/1.1 200") == 0;
+    close(fd);
+    return yes;
+}
+
+static pid_t start_program(const char *program, const char *dir)
+{
+    pid_t pid = fork();
+    if (pid)
+        return pid;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    dup2(null, STDOUT_FILENO);
+    execl(program, program, "serve", "--data", dir, "--listen", "127.0.0.1:0", (char *)NULL);
+    fprintf(stderr, "bench_start: %s does not start\n", program);
+    _exit(127);
+}
+
+static void serve_once(const char *program, const char *dir)
+{
+    int64_t start = clock_now();
+    pid_t pid = start_program(program, dir);
+    bool up = false;
+    while (!up && clock_now() - start < READY_MS * NS_PER_MS && waitpid(pid, NULL, WNOHANG) == 0) {
+        up = ready(dir);
+        usleep(200);
+    }
+    double took = (double)(clock_now() - start) / 1e6;
+    kill(pid, SIGTERM);
+    waitpid(pid, NULL, 0);
+    if (!up) {
+        fprintf(stderr, "bench_start: %s was not ready in %d s\n", program, READY_MS / 1000);
+        exit(1);
+    }
+    printf("served             %8.1f ms until /readyz says 200\n", took);
+}
+
 int main(int argc, char **argv)
 {
     size_t chunks = argc > 1 ? (size_t)atoll(argv[1]) : 100000;
@@ -115,5 +178,10 @@ int main(int argc, char **argv)
         search_settle(s, SETTLE_MS);
         close_all();
     }
+    char self[4096], program[4200];
+    snprintf(self, sizeof(self), "%s", argv[0]);
+    snprintf(program, sizeof(program), "%s/penstock", dirname(self));
+    for (int i = 0; i < OPENINGS; i++)
+        serve_once(program, dir);
     return 0;
 }
