@@ -7,9 +7,9 @@
  *
  * To all others, and to stages that work on text, the answer goes as canonical events.
  */
-#include "base/hash.h"
 #include "base/log.h"
 #include "model/openai_body.h"
+#include "model/openai_calls.h"
 #include "model/openai_ops.h"
 #include "model/refusal.h"
 #include "model/relay.h"
@@ -18,15 +18,14 @@
 #include "model/traced.h"
 #include "run/work_json.h"
 
-enum { CHOICES_MOST = 128 /* of the protocol's `n` */, NO_TOOL = -1 };
+enum { CHOICES_MOST = 128 /* of the protocol's `n` */ };
 
 /* One answer while it is read. */
 struct reading {
     struct relay relay;
     uint64_t begun[CHOICES_MOST / 64]; /* a bit for each choice that has been seen ... */
     uint64_t ended[CHOICES_MOST / 64]; /* ... and for each with a finish_reason */
-    int64_t tool;                      /* index of the tool call that is being written ... */
-    uint64_t tool_id;                  /* ... and a hash of its id */
+    struct openai_calls *calls;        /* of tools, when decoded; NULL: none yet */
 };
 
 static const struct chat_request *request(const struct reading *r)
@@ -179,47 +178,24 @@ static struct str joined_text(struct json_value content, struct arena *tmp)
 
 static void put_text(struct reading *r, enum chat_event_kind kind, struct str text)
 {
-    if (text.len > 0)
-        relay_put(&r->relay, &(struct chat_event){.kind = kind, .text = text});
-}
-
-/* A call begins with its name, under an index or an id of its own: some servers give all calls the
- * same index, others say name and id again with each piece. */
-static bool begins_call(const struct reading *r, struct json_value call, int64_t index)
-{
-    struct json_value id = json_get(call, "id");
-    return is_text(json_path(call, "function.name")) &&
-           (index != r->tool || (is_text(id) && hash64(json_raw(id)) != r->tool_id));
-}
-
-/* Whoever answers to a call must be able to name it. */
-static struct str call_id(struct json_value call, struct arena *tmp)
-{
-    char made[RANDOM_ID_SIZE];
-    struct str id = json_text(json_get(call, "id"), tmp);
-    if (id.len > 0)
-        return id;
-    random_id(made, "call_");
-    return arena_copy(tmp, str_from(made));
+    if (text.len == 0)
+        return;
+    openai_calls_interrupt(r->calls);
+    relay_put(&r->relay, &(struct chat_event){.kind = kind, .text = text});
 }
 
 static bool put_call(struct reading *r, struct json_value call, int64_t index, struct arena *tmp,
                      struct err *e)
 {
     struct json_value function = json_get(call, "function");
-    json_int(json_get(call, "index"), &index);
-    if (begins_call(r, call, index)) {
-        r->tool = index;
-        r->tool_id = hash64(json_raw(json_get(call, "id")));
-        relay_put(&r->relay,
-                  &(struct chat_event){.kind = CHAT_TOOL_CALL,
-                                       .id = call_id(call, tmp),
-                                       .name = json_text(json_get(function, "name"), tmp)});
-    } else if (index != r->tool) {
-        return relay_malformed(r->relay.a, "mixed the arguments of two tool calls", e);
-    }
-    put_text(r, CHAT_ARGUMENTS, json_text(json_get(function, "arguments"), tmp));
-    return true;
+    struct openai_call_piece p = {
+        .index = index,
+        .id = json_text(json_get(call, "id"), tmp),
+        .name = json_text(json_get(function, "name"), tmp),
+        .arguments = json_text(json_get(function, "arguments"), tmp),
+    };
+    json_int(json_get(call, "index"), &p.index);
+    return openai_calls_take(&r->calls, &r->relay, &p, e);
 }
 
 /* The same reasoning may come as a text and as blocks, which carry what their maker wants back. */
@@ -310,7 +286,7 @@ static bool send_raw(struct reading *r, const struct json *doc, struct err *e)
 static struct chat_event finish_event(const struct reading *r)
 {
     enum chat_finish finish = r->relay.a->finish;
-    if (finish == CHAT_FINISH_STOP && r->tool != NO_TOOL)
+    if (finish == CHAT_FINISH_STOP && r->calls)
         finish = CHAT_FINISH_TOOLS;
     return (struct chat_event){.kind = CHAT_FINISH, .finish = finish};
 }
@@ -319,6 +295,7 @@ static bool send_decoded(struct reading *r, struct json_value choices, struct er
 {
     r->relay.a->finish = finish_of(json_path(choices, "0.finish_reason"));
     struct chat_event end = finish_event(r);
+    openai_calls_end(r->calls, &r->relay);
     relay_put(&r->relay, &end);
     return relay_flush(&r->relay, e);
 }
@@ -525,9 +502,13 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
 
 __attribute__((noinline)) static bool finish_stream(struct reading *r, struct err *e)
 {
-    struct attempt *a = r->relay.a;
     struct chat_event end = finish_event(r);
-    return !r->relay.decode || relay_send(a, &end, e);
+    if (!r->relay.decode)
+        return true;
+    relay_begin(&r->relay);
+    openai_calls_end(r->calls, &r->relay);
+    relay_put(&r->relay, &end);
+    return relay_flush(&r->relay, e);
 }
 
 static bool read_stream(struct reading *r, struct http_exchange *x, struct err *e)
@@ -550,7 +531,7 @@ static bool exchange(struct attempt *a, struct http_exchange **x, struct err *e)
 static bool answer(struct attempt *a, struct err *e)
 {
     const struct chat_request *request = &a->call->req;
-    struct reading r = {.relay = {.a = a, .look = look}, .tool = NO_TOOL};
+    struct reading r = {.relay = {.a = a, .look = look}};
     struct http_exchange *x;
     r.relay.decode = a->decode || request->grounded || request->dialect != CHAT_OPENAI ||
                      provider_op(a->target->provider, request->op) != request->op;

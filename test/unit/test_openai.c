@@ -428,7 +428,11 @@ static const struct {
      "call:c1 f|args:{}|finish:tools"},
     {"mixed arguments", true,
      TOOLS(CALL("0", NAMED("c1", "f", ""))) TOOLS(CALL("1", NAMED("c2", "g", "")))
-         TOOLS(CALL("0", MORE("{}"))) ENDED("tool_calls"),
+         TOOLS(CALL("1", MORE("{\\\"b"))) TOOLS(CALL("0", MORE("{}")))
+             TOOLS(CALL("1", MORE("\\\":1}"))) ENDED("tool_calls"),
+     "call:c1 f|args:{}|call:c2 g|args:{\"b\":1}|finish:tools"},
+    {"arguments of a call that is not there", true,
+     TOOLS(CALL("0", NAMED("c1", "f", "{}"))) TOOLS(CALL("1", MORE("{}"))) ENDED("tool_calls"),
      NULL},
     {"a stream of reasoning", true,
      PIECE("\"reasoning_content\":\"a\"") PIECE("\"reasoning_content\":\"b\"") PIECE(
