@@ -30,6 +30,16 @@ int64_t clock_wall_s(void)
     return read_clock(CLOCK_REALTIME_COARSE) / NS_PER_S; /* a fifth of the cost */
 }
 
+int64_t clock_wall_ms_at(int64_t now_ns)
+{
+    static _Thread_local int64_t apart_ns, until_ns;
+    if (now_ns >= until_ns) {
+        apart_ns = clock_wall_ns() - clock_now();
+        until_ns = now_ns + 100 * NS_PER_MS;
+    }
+    return (now_ns + apart_ns) / NS_PER_MS;
+}
+
 int64_t clock_thread_cpu(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);

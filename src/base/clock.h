@@ -14,10 +14,13 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 
-int64_t clock_now(void);        /* monotonic ns */
-int64_t clock_wall_ns(void);    /* Unix time in nanoseconds */
-int64_t clock_wall_ms(void);    /* Unix time in milliseconds */
-int64_t clock_wall_s(void);     /* Unix time in seconds */
+int64_t clock_now(void);     /* monotonic ns */
+int64_t clock_wall_ns(void); /* Unix time in nanoseconds */
+int64_t clock_wall_ms(void); /* Unix time in milliseconds */
+int64_t clock_wall_s(void);  /* Unix time in seconds */
+/* Unix time in milliseconds at a monotonic time of the last moments, without reading a clock: how
+ * far the two lie apart is looked up ten times a second. */
+int64_t clock_wall_ms_at(int64_t now_ns);
 int64_t clock_thread_cpu(void); /* ns of CPU that this thread has used */
 
 /* `now + ms`, CLOCK_NEVER for ms <= 0 or on overflow. */

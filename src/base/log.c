@@ -2,10 +2,11 @@
  * empty ones and writes. So a line costs its formatting and a lock that nobody else wants, and a
  * disk that stands still fills buffers, never stops a thread.
  *
- * The background thread sleeps until the first line comes, then gathers for FLUSH_MS unless a line
- * is urgent. `pending` is set behind the append and cleared in front of the swap, each time with
- * the buffer's lock between them: a line that the swap has missed finds it cleared and sets it
- * again. */
+ * The background thread looks every FLUSH_MS, or at once when a line is urgent. After QUIET_LOOKS
+ * in vain it lets itself be woken by the next line: to be woken costs a system call of the thread
+ * that logs and often a switch of threads on its core, which is not to come with each request.
+ * `looks` is cleared in front of a last look, and read behind the append, each time with the
+ * buffer's lock between them: a line that the last look has missed finds it cleared. */
 #include "base/log.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -26,6 +27,7 @@
 
 enum {
     FLUSH_MS = 50,
+    QUIET_LOOKS = 20,     /* a second */
     CLOSE_MS = 2000,      /* how long log_close waits for a sink that does not take more */
     BUFFER = 256 << 10,   /* per thread, twice; pages that are never used cost nothing */
     LINE_MAX_SIZE = 8192, /* what does not fit into a line is left out and marked */
@@ -33,6 +35,10 @@ enum {
 };
 
 static const char *const level_name[] = {"debug", "info", "warn", "error"};
+#define LEVEL(name) STR_INIT("\",\"level\":\"" name "\",\"event\":")
+static const struct str level_text[] = {LEVEL("debug"), LEVEL("info"), LEVEL("warn"),
+                                        LEVEL("error")};
+#undef LEVEL
 
 struct thread_log {
     struct list node; /* under `state.lock` */
@@ -49,7 +55,7 @@ struct thread_log {
 static struct {
     atomic_int least;
     atomic_bool people, open;
-    atomic_bool pending;          /* something waits in a buffer */
+    atomic_bool looks;            /* the flusher does, within FLUSH_MS */
     atomic_uint_fast64_t dropped; /* lines, ever */
 
     struct lock lock;
@@ -198,16 +204,44 @@ static char *put_broken(char *to, struct str s)
     return to;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Does any of these bytes need a second look: an escape, or one that is not ASCII? */
+static bool is_special(uint64_t x)
+{
+    uint64_t quote = x ^ EACH('"'), slash = x ^ EACH('\\');
+    uint64_t low = (quote - EACH(1)) | (slash - EACH(1)) | (x - EACH(0x20));
+    return (low | x) & EACH(0x80);
+}
+
+/* Text of printable ASCII, as nearly all is: looked at and copied in one pass, eight bytes at a
+ * time and the rest as one word, of which what lies behind the text is written over later. NULL:
+ * it is something else. */
+static char *put_plain(char *to, const char *p, size_t n)
+{
+    uint64_t x;
+    for (; n >= sizeof(x); p += sizeof(x), to += sizeof(x), n -= sizeof(x)) {
+        memcpy(&x, p, sizeof(x));
+        if (is_special(x))
+            return NULL;
+        memcpy(to, &x, sizeof(x));
+    }
+    x = EACH(' ');
+    put((char *)&x, p, n);
+    memcpy(to, &x, sizeof(x));
+    return is_special(x) ? NULL : to + n;
+}
+
 static char *put_text(char *to, struct str s)
 {
     bool cut = s.len > VALUE_MAX;
-    s = str_head(s, utf8_cut(s, size_min(s.len, VALUE_MAX)));
     *to++ = '"';
-    bool high = false;
-    if (json_plain(s.p, s.p + s.len, &high) == s.p + s.len && !high) /* as most are */
-        to = put(to, s.p, s.len);
-    else
-        to = utf8_valid(s) ? put_escaped(to, s) : put_broken(to, s);
+    char *behind = cut ? NULL : put_plain(to, s.p, s.len);
+    if (!behind) {
+        s = str_head(s, utf8_cut(s, size_min(s.len, VALUE_MAX)));
+        behind = utf8_valid(s) ? put_escaped(to, s) : put_broken(to, s);
+    }
+    to = behind;
     if (cut)
         to = PUT(to, "...");
     *to++ = '"';
@@ -239,26 +273,23 @@ static char *put_value(char *to, const struct log_field *f, bool people)
 /* NULL when the field may not fit in front of `end`. */
 static char *put_field(char *to, const char *end, const struct log_field *f, bool people)
 {
-    size_t key = strlen(f->key);
-    size_t value = f->kind == LOG_FIELD_STR ? 6 * size_min(f->s.len, VALUE_MAX) + 8 : 32;
-    if ((size_t)(end - to) < key + value + 8)
+    size_t value = f->kind == LOG_FIELD_STR ? 6 * size_min(f->s.len, VALUE_MAX) + 16 : 32;
+    if ((size_t)(end - to) < f->key_len + value)
         return NULL;
     if (people) {
         *to++ = ' ';
-        to = put(to, f->key, key);
+        to = put(to, f->key + strlen(",\""), f->key_len - strlen(",\"\":"));
         *to++ = '=';
     } else {
-        to = PUT(to, ",\"");
-        to = put(to, f->key, key);
-        to = PUT(to, "\":");
+        to = put(to, f->key, f->key_len);
     }
     return put_value(to, f, people);
 }
 
 /* "2026-11-21T07:00:00.123Z"; all but the milliseconds is made once in a second. */
-static char *put_time(char *to, struct thread_log *t)
+static char *put_time(char *to, struct thread_log *t, int64_t now_ns)
 {
-    int64_t ms = clock_wall_ms(), second = ms / 1000;
+    int64_t ms = clock_wall_ms_at(now_ns), second = ms / 1000;
     int part = (int)(ms % 1000);
     if (second != t->second) {
         clock_rfc3339(t->stamp, ms);
@@ -272,8 +303,8 @@ static char *put_time(char *to, struct thread_log *t)
     return to;
 }
 
-static size_t put_line(struct thread_log *t, char *line, enum log_level level, const char *event,
-                       const struct log_field *field, size_t n)
+static size_t put_line(struct thread_log *t, char *line, int64_t now_ns, enum log_level level,
+                       const char *event, const struct log_field *field, size_t n)
 {
     bool people = atomic_load_explicit(&state.people, memory_order_relaxed);
     const char *end = line + LINE_MAX_SIZE - 32; /* what closes the line fits behind */
@@ -285,10 +316,8 @@ static size_t put_line(struct thread_log *t, char *line, enum log_level level, c
         to = put_plainly(to, str_from(event));
     } else {
         to = PUT(to, "{\"ts\":\"");
-        to = put_time(to, t);
-        to = PUT(to, "\",\"level\":\"");
-        to = put(to, level_name[level], strlen(level_name[level]));
-        to = PUT(to, "\",\"event\":");
+        to = put_time(to, t, now_ns);
+        to = put(to, level_text[level].p, level_text[level].len);
         to = put_text(to, str_from(event));
     }
     bool cut = false;
@@ -346,14 +375,14 @@ static void tell_drops(struct thread_log *self)
     uint64_t dropped = atomic_load(&state.dropped);
     if (dropped == state.told || (state.torn && write_out("\n", 1) == 0))
         return;
-    const struct log_field f = log_kv_int("lines", (int64_t)(dropped - state.told));
-    size_t n = put_line(self, line, LOG_WARN, "log_dropped", &f, 1);
+    const struct log_field f = kv("lines", dropped - state.told);
+    size_t n = put_line(self, line, clock_now(), LOG_WARN, "log_dropped", &f, 1);
     if (write_out(line, n) == n)
         state.told = dropped;
 }
 
-/* Takes what a thread has and writes it. */
-static void flush_one(struct thread_log *t, struct thread_log *self)
+/* Takes what a thread has and writes it. True: it had something. */
+static bool flush_one(struct thread_log *t, struct thread_log *self)
 {
     lock_take(&state.sink_lock);
     lock_take(&t->lock);
@@ -372,6 +401,7 @@ static void flush_one(struct thread_log *t, struct thread_log *self)
         atomic_fetch_add(&state.dropped, lost);
     }
     lock_drop(&state.sink_lock);
+    return len > 0;
 }
 
 /* Under state.lock: the threads of this moment. Only flush() frees one, and only one runs it. */
@@ -405,28 +435,51 @@ static void free_gone(struct thread_log *self)
     }
 }
 
+/* Looks into all buffers. True: there was something. */
+static bool flush_all(struct thread_log *self)
+{
+    bool any = false;
+    size_t n;
+    lock_take(&state.lock);
+    struct thread_log **all = threads_locked(&n);
+    lock_drop(&state.lock);
+    for (size_t i = 0; i < n; i++)
+        any |= flush_one(all[i], self);
+    mem_free(all);
+    free_gone(self);
+    return any;
+}
+
+/* Until the next look is due; when nobody `looks`, until somebody wants one. True: the last. */
+static bool rest(void)
+{
+    lock_take(&state.lock);
+    while (!state.stop && !atomic_load(&state.looks))
+        cond_wait(&state.wake, &state.lock, CLOCK_NEVER);
+    int64_t until = clock_after(clock_now(), FLUSH_MS);
+    while (!state.stop && !state.urgent && cond_wait(&state.wake, &state.lock, until))
+        ;
+    state.urgent = false;
+    bool stop = state.stop;
+    lock_drop(&state.lock);
+    return stop;
+}
+
 static void *flusher(void *arg)
 {
     (void)arg;
     struct thread_log *self = thread_log(); /* for its clock text */
     bool stop;
+    int quiet = 0;
     do {
-        lock_take(&state.lock);
-        while (!state.stop && !atomic_load(&state.pending))
-            cond_wait(&state.wake, &state.lock, CLOCK_NEVER);
-        int64_t until = clock_after(clock_now(), FLUSH_MS);
-        while (!state.stop && !state.urgent && cond_wait(&state.wake, &state.lock, until))
-            ;
-        stop = state.stop;
-        state.urgent = false;
-        atomic_store(&state.pending, false);
-        size_t n;
-        struct thread_log **all = threads_locked(&n);
-        lock_drop(&state.lock);
-        for (size_t i = 0; i < n; i++)
-            flush_one(all[i], self);
-        mem_free(all);
-        free_gone(self);
+        stop = rest();
+        quiet = flush_all(self) ? 0 : quiet + 1;
+        if (quiet >= QUIET_LOOKS) {
+            atomic_store(&state.looks, false);
+            if (flush_all(self))
+                atomic_store(&state.looks, true);
+            quiet = 0;
+        }
     } while (!stop);
     lock_take(&state.sink_lock);
     tell_drops(self);
@@ -438,7 +491,7 @@ static void wake_flusher(bool urgent)
 {
     lock_take(&state.lock);
     state.urgent |= urgent;
-    atomic_store(&state.pending, true);
+    atomic_store(&state.looks, true);
     cond_wake_one(&state.wake);
     lock_drop(&state.lock);
 }
@@ -523,6 +576,12 @@ uint64_t log_dropped(void)
 
 void log_write(enum log_level level, const char *event, const struct log_field *field, size_t n)
 {
+    log_write_at(clock_now(), level, event, field, n);
+}
+
+void log_write_at(int64_t now_ns, enum log_level level, const char *event,
+                  const struct log_field *field, size_t n)
+{
     if (!log_wants(level))
         return;
     struct thread_log *t = thread_log();
@@ -530,7 +589,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     lock_take(&t->lock);
     bool fits = BUFFER - t->len >= LINE_MAX_SIZE;
     if (fits)
-        t->len += put_line(t, t->text + t->len, level, event, field, n);
+        t->len += put_line(t, t->text + t->len, now_ns, level, event, field, n);
     else
         atomic_fetch_add(&state.dropped, 1);
     bool urgent = level >= LOG_WARN || t->len > BUFFER / 2;
@@ -539,6 +598,6 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         flush_one(t, t); /* nobody else does */
         return;
     }
-    if (urgent || !atomic_load_explicit(&state.pending, memory_order_relaxed))
+    if (urgent || !atomic_load_explicit(&state.looks, memory_order_relaxed))
         wake_flusher(urgent);
 }

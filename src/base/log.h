@@ -23,7 +23,8 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
-    const char *key;
+    const char *key; /* as it stands in the line: ,"key": */
+    uint32_t key_len;
     enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_REAL, LOG_FIELD_BOOL } kind;
     union {
         struct str s;
@@ -42,32 +43,36 @@ bool log_level_parse(struct str name, enum log_level *out);
 uint64_t log_dropped(void);
 
 void log_write(enum log_level level, const char *event, const struct log_field *field, size_t n);
+/* The same for whoever has read the clock (monotonic ns). */
+void log_write_at(int64_t now_ns, enum log_level level, const char *event,
+                  const struct log_field *field, size_t n);
 
-static inline struct log_field log_kv_text(const char *key, const char *v)
+static inline struct log_field log_kv_text(const char *key, uint32_t len, const char *v)
 {
-    return (struct log_field){key, LOG_FIELD_STR, {.s = str_from(v)}};
+    return (struct log_field){key, len, LOG_FIELD_STR, {.s = str_from(v)}};
 }
-static inline struct log_field log_kv_str(const char *key, struct str v)
+static inline struct log_field log_kv_str(const char *key, uint32_t len, struct str v)
 {
-    return (struct log_field){key, LOG_FIELD_STR, {.s = v}};
+    return (struct log_field){key, len, LOG_FIELD_STR, {.s = v}};
 }
-static inline struct log_field log_kv_int(const char *key, int64_t v)
+static inline struct log_field log_kv_int(const char *key, uint32_t len, int64_t v)
 {
-    return (struct log_field){key, LOG_FIELD_INT, {.i = v}};
+    return (struct log_field){key, len, LOG_FIELD_INT, {.i = v}};
 }
-static inline struct log_field log_kv_real(const char *key, double v)
+static inline struct log_field log_kv_real(const char *key, uint32_t len, double v)
 {
-    return (struct log_field){key, LOG_FIELD_REAL, {.d = v}};
+    return (struct log_field){key, len, LOG_FIELD_REAL, {.d = v}};
 }
-static inline struct log_field log_kv_bool(const char *key, bool v)
+static inline struct log_field log_kv_bool(const char *key, uint32_t len, bool v)
 {
-    return (struct log_field){key, LOG_FIELD_BOOL, {.i = v}};
+    return (struct log_field){key, len, LOG_FIELD_BOOL, {.i = v}};
 }
 
-/* A field of whatever type `v` has. */
+/* A field of whatever type `v` has. The key is a literal, which becomes a piece of the line. */
 #define kv(key, v)                                                                                 \
     _Generic((v), struct str: log_kv_str, char *: log_kv_text, const char *: log_kv_text,          \
-        bool: log_kv_bool, float: log_kv_real, double: log_kv_real, default: log_kv_int)(key, v)
+        bool: log_kv_bool, float: log_kv_real, double: log_kv_real, default: log_kv_int)(          \
+        ",\"" key "\":", sizeof(",\"" key "\":") - 1, v)
 
 #define LOG_AT(level, event, ...)                                                                  \
     do {                                                                                           \

@@ -31,6 +31,11 @@ int main(void)
     }
     ok(back == 0, "the clock never goes back");
     ok(clock_wall_s() > 1700000000 && clock_wall_ms() / 1000 - clock_wall_s() <= 1, "wall time");
+    int64_t off = clock_wall_ms() - clock_wall_ms_at(clock_now());
+    ok(off >= -2 && off < 1000, "wall time of a moment ago");
+    int64_t past = clock_now();
+    int64_t wall_ms = clock_wall_ms_at(past);
+    ok(wall_ms - clock_wall_ms_at(past - 3 * NS_PER_S) == 3000, "and of some time ago");
     int64_t cpu = clock_thread_cpu();
     volatile int work = 0;
     while (clock_thread_cpu() == cpu)

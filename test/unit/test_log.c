@@ -88,6 +88,38 @@ static void test_values(void)
     ok(rest.len == 0, "nothing else");
 }
 
+/* Texts of each length up to three words, with a byte that is not plain at each place of them. */
+static void test_places(void)
+{
+    static const char odd[] = {'"', '\\', '\n', 1, 0x1f, 0x7f, (char)0x80, (char)0xff};
+    enum { MOST = 24 };
+    int wrong = 0;
+    open_log(LOG_INFO);
+    for (size_t len = 0; len <= MOST; len++)
+        for (size_t at = 0; at < size_max(len, 1); at++)
+            for (size_t i = 0; i < sizeof(odd); i++) {
+                char text[MOST];
+                memset(text, '~', sizeof(text));
+                text[at] = odd[i];
+                log_info("place", kv("text", ((struct str){text, len})), kv("i", i));
+            }
+    log_close();
+    struct str rest = written(), line;
+    for (size_t len = 0; len <= MOST; len++)
+        for (size_t at = 0; at < size_max(len, 1); at++)
+            for (size_t i = 0; i < sizeof(odd); i++) {
+                struct json doc;
+                struct err e;
+                str_split(&rest, '\n', &line);
+                bool good = json_parse(&doc, a, line, 0, &e);
+                struct str got = json_text(json_get(json_root(&doc), "text"), a);
+                bool ascii = odd[i] > 0;
+                wrong += !good || got.len != len + (len && !ascii ? 2 : 0) ||
+                         (len && ascii && got.p[at] != odd[i]);
+            }
+    ok(wrong == 0 && rest.len == 0, "all texts come out as they went in");
+}
+
 static void *chatter(void *arg)
 {
     for (int i = 0; i < LINES; i++)
@@ -220,6 +252,7 @@ int main(void)
        "levels by name");
     ok(log_wants(LOG_WARN) && !log_wants(LOG_INFO), "unopened: only what is wrong");
     test_values();
+    test_places();
     test_threads();
     test_slow_sink();
     test_full_disk();
