@@ -45,24 +45,25 @@ uint64_t random_u64(void)
     return result;
 }
 
+/* Five bits for a letter, so that all are equally likely: 120 bits in all. */
 void random_id(char out[RANDOM_ID_SIZE], const char *prefix)
 {
-    enum { LETTERS = 24, POOL = 1024 }; /* one system call for some 40 names */
-    static const char digit[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    static _Thread_local uint8_t pool[POOL];
+    enum { WORDS = 2, LETTERS = 12, POOL = 128 }; /* one system call for 64 names */
+    static const char digit[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    static _Thread_local uint64_t pool[POOL];
     static _Thread_local size_t left;
 
     size_t len = strlen(prefix);
-    CHECK(len + LETTERS < RANDOM_ID_SIZE);
+    CHECK(len + WORDS * LETTERS < RANDOM_ID_SIZE);
     memcpy(out, prefix, len);
-    for (size_t end = len + LETTERS; len < end;) {
-        if (left == 0) {
-            random_bytes(pool, POOL);
-            left = POOL;
-        }
-        uint8_t six = pool[--left] & 63;
-        if (six < 62) /* the other two would make some letters likelier */
-            out[len++] = digit[six];
+    if (left == 0) {
+        random_bytes(pool, sizeof(pool));
+        left = POOL;
+    }
+    for (int w = 0; w < WORDS; w++) {
+        uint64_t bits = pool[--left];
+        for (int i = 0; i < LETTERS; i++, bits >>= 5)
+            out[len++] = digit[bits & 31];
     }
     out[len] = 0;
 }
