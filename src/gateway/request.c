@@ -39,10 +39,13 @@ static struct str server_timing(const struct request *r)
 {
     static const char total[] = "total;dur=", provider[] = ", provider;dur=";
     const struct spans *s = &r->call.spans;
-    int64_t now = clock_now(), provider_ns = 0;
+    const struct span *invoke = NULL;
     for (int i = 1; i < s->n; i++)
         if (s->span[i].name == stage_invoke)
-            provider_ns = (s->span[i].end_ns ? s->span[i].end_ns : now) - s->span[i].start_ns;
+            invoke = &s->span[i];
+    /* What lies behind the provider's answer is too little to show, if that has ended. */
+    int64_t now = invoke && invoke->end_ns ? invoke->end_ns : clock_now();
+    int64_t provider_ns = invoke ? now - invoke->start_ns : 0;
     char *from = arena_bytes(r->http->early, sizeof(total) + sizeof(provider) + 2 * 24), *p = from;
     memcpy(p, total, sizeof(total) - 1);
     p = put_ms(p + sizeof(total) - 1, now - r->call.start_ns);

@@ -46,6 +46,7 @@ struct request {
     struct call call;
     const struct rights *rights; /* whose documents it may read; NULL: a caller without name */
     struct limit_slot *limit;    /* taken at the door, NULL = none */
+    int64_t stage_ns;            /* when its last stage began or ended */
     int64_t poll_after_ms;       /* when to ask again for work in progress, 0 = not said */
 
     /* Model calls. */

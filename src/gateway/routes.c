@@ -74,21 +74,24 @@ static const struct route routes[] = {
 /* clang-format on */
 
 /* Does the path have this pattern's shape? Sets the segments that stand for {}. */
-static bool match(struct str pattern, struct str path, struct str param[REQUEST_PARAMS])
+static bool match(const char *pattern, struct str path, struct str param[REQUEST_PARAMS])
 {
-    struct str want, have;
-    size_t n = 0;
-    for (;;) {
-        bool more = str_split(&pattern, '/', &want);
-        if (more != str_split(&path, '/', &have))
+    const char *at = path.p, *end = path.p + path.len;
+    for (; *pattern; pattern++) {
+        if (*pattern != '{') {
+            if (at == end || *at++ != *pattern)
+                return false;
+            continue;
+        }
+        const char *segment = at;
+        while (at < end && *at != '/')
+            at++;
+        if (at == segment)
             return false;
-        if (!more)
-            return true;
-        if (str_eq(want, STR("{}")) && have.len)
-            param[n++] = have;
-        else if (!str_eq(want, have))
-            return false;
+        *param++ = str_span(segment, at);
+        pattern++; /* the closing brace */
     }
+    return at == end;
 }
 
 static bool method_is(const struct route *t, struct str method)
@@ -103,7 +106,7 @@ __attribute__((noinline)) static const struct route *find(struct request *r, str
     struct buf allow;
     buf_init(&allow, sizeof(e->param) - 1);
     for (size_t i = 0; i < COUNT(routes); i++) {
-        if (!match(str_from(routes[i].path), path, r->param))
+        if (!match(routes[i].path, path, r->param))
             continue;
         if (method_is(&routes[i], method)) {
             buf_fini(&allow);
@@ -210,7 +213,7 @@ __attribute__((noinline)) static void access_line(const struct request *r, const
         n += call_fields(f + n, c);
     if (why)
         f[n++] = kv("error", err_name(why->code));
-    log_write(LOG_INFO, "request", f, n);
+    log_write_at(now, LOG_INFO, "request", f, n);
 }
 
 __attribute__((noinline)) static void tell_failure(const struct request *r, const struct err *why)
@@ -308,7 +311,7 @@ void routes_handle(struct http_request *http, void *ctx)
         reply_error(r, &why);
     stages_leave(r);
 
-    int64_t now = clock_now();
+    int64_t now = good && r->codec ? r->stage_ns : clock_now(); /* the last stage was the end */
     metric_add(in_flight, -1);
     count(r, now);
     access_line(r, good ? NULL : &why, now);

@@ -61,11 +61,14 @@ static bool identify(struct request *r, struct err *e)
 
 /* ---- admit ---- */
 
+static bool is_unlimited(const struct request *r)
+{
+    return !r->config->limits.requests_per_minute && !r->config->limits.concurrent_requests;
+}
+
 static bool admit(struct request *r, struct err *e)
 {
     const struct config_limits *lim = &r->config->limits;
-    if (!lim->requests_per_minute && !lim->concurrent_requests)
-        return true;
     struct limit_slot *slot = limit_slot(r->service->limits, str_from(r->call.key->id));
     if (!limit_enter(slot, lim->concurrent_requests, e))
         return false;
@@ -178,12 +181,17 @@ static struct str collection_name(const struct request *r)
     return m && m->n_knowledge ? m->knowledge[0] : r->call.req.model;
 }
 
+static bool is_ungrounded(const struct request *r)
+{
+    return !r->n_collections;
+}
+
 static bool ground(struct request *r, struct err *e)
 {
-    if (r->call.req.op == OP_COUNT_TOKENS) /* of what was sent, not of what it would lead to */
+    if (r->call.req.op == OP_COUNT_TOKENS) { /* of what was sent, not of what it would lead to */
         r->n_collections = 0;
-    if (!r->n_collections)
         return true;
+    }
     if (!can_cite(r, e))
         return false;
     note_use(r);
@@ -249,16 +257,18 @@ static struct stage {
     bool (*in)(struct request *r, struct err *e);
     /* Puts itself in front of `next` on the answer's way back; NULL = does not look at answers. */
     struct chat_sink *(*out)(struct request *r, struct chat_sink *next);
+    /* It has nothing to do and takes no time, which need not be measured; NULL = never. */
+    bool (*idle)(const struct request *r);
     struct metric *took; /* set once, by stages_init */
 } door[] =
     {
-        {"identify", identify, NULL},
-        {"admit", admit, NULL},
+        {"identify", identify},
+        {"admit", admit, .idle = is_unlimited},
 },
   call[] = {
-      {"validate", validate, NULL}, {"route", route, NULL}, {"ground", ground, NULL},
-      {stage_invoke, invoke, NULL}, {"cite", NULL, cite},   {"transcript", NULL, transcript},
-      {"settle", settle, NULL},
+      {"validate", validate}, {"route", route},      {"ground", ground, .idle = is_ungrounded},
+      {stage_invoke, invoke}, {"cite", .out = cite}, {"transcript", .out = transcript},
+      {"settle", settle},
 };
 
 static void add_series(struct stage *stage, size_t n)
@@ -278,9 +288,21 @@ void stages_init(void)
     add_series(call, COUNT(call));
 }
 
+/* Runs a stage. Its end is the start of the next. */
+static bool run(struct request *r, const struct stage *stage, struct err *e)
+{
+    int64_t start = r->stage_ns;
+    int span = span_open(&r->call.spans, stage->name, start);
+    bool idle = stage->idle && stage->idle(r), passed = idle || stage->in(r, e);
+    if (!idle)
+        r->stage_ns = clock_now();
+    span_close(&r->call.spans, span, r->stage_ns);
+    metric_observe(stage->took, r->stage_ns - start);
+    return passed;
+}
+
 static bool pass(struct request *r, const struct stage *stage, size_t n, struct err *e)
 {
-    int64_t now = clock_now(); /* the end of one stage is the start of the next */
     for (size_t i = 0; i < n; i++) {
         if (stage[i].in == invoke) { /* all that look at the answer stand ready now */
             r->sink = r->answer = r->codec->sink(r);
@@ -288,15 +310,7 @@ static bool pass(struct request *r, const struct stage *stage, size_t n, struct 
                 if (stage[j].out)
                     r->sink = stage[j].out(r, r->sink);
         }
-        if (!stage[i].in)
-            continue;
-        int span = span_open(&r->call.spans, stage[i].name, now);
-        int64_t start = now;
-        bool passed = stage[i].in(r, e);
-        now = clock_now();
-        span_close(&r->call.spans, span, now);
-        metric_observe(stage[i].took, now - start);
-        if (!passed)
+        if (stage[i].in && !run(r, &stage[i], e))
             return false;
     }
     return true;
@@ -304,6 +318,7 @@ static bool pass(struct request *r, const struct stage *stage, size_t n, struct 
 
 bool stages_enter(struct request *r, struct err *e)
 {
+    r->stage_ns = clock_now();
     return pass(r, door, COUNT(door), e);
 }
 

@@ -301,7 +301,7 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
     if (pass == HEALTH_REFUSED) {
         tell_refused(d, a, entered, e);
     } else {
-        d->retry.begun_ns[d->retry.attempts++] = entered;
+        a->start_ns = d->retry.begun_ns[d->retry.attempts++] = entered;
         d->retry.tries++;
         good = m->hold_back_ms > 0 && d->call->req.stream && !d->call->said.begun
                    ? run_held(d, a, m->hold_back_ms, e)

@@ -105,9 +105,11 @@ static bool is_used(const struct attempt *a, bool good, const struct err *e)
     return good || (a->said->begun && e->code == ERR_CANCELLED);
 }
 
-static struct usage_row row_of(const struct call *c, struct str provider, struct str upstream)
+static struct usage_row row_of(const struct call *c, struct str provider, struct str upstream,
+                               int64_t end_ns)
 {
-    struct usage_row row = {.at_ms = clock_wall_ms(), .status = 200, .streamed = c->req.stream};
+    struct usage_row row = {
+        .at_ms = clock_wall_ms_at(end_ns), .status = 200, .streamed = c->req.stream};
     PUT(row.request, str_from(c->id));
     if (c->key) {
         PUT(row.key, str_from(c->key->id));
@@ -138,7 +140,7 @@ static void put_usage(struct usage_row *row, const struct attempt *a)
 __attribute__((noinline)) static bool record(const struct attempt *a, bool good, struct err *e)
 {
     struct call *c = a->call;
-    struct usage_row row = row_of(c, a->target->provider->name, a->target->upstream);
+    struct usage_row row = row_of(c, a->target->provider->name, a->target->upstream, a->end_ns);
     row.attempt = a->number;
     row.latency_us = (a->end_ns - a->start_ns) / NS_PER_US;
     if (!good) {
@@ -155,7 +157,7 @@ __attribute__((noinline)) static bool record(const struct attempt *a, bool good,
 
 bool provider_record_shared(const struct call *c, struct err *e)
 {
-    struct usage_row row = row_of(c, c->provider, c->upstream_model);
+    struct usage_row row = row_of(c, c->provider, c->upstream_model, clock_now());
     return !c->journal || journal_add(c->journal, &row, e);
 }
 
@@ -238,7 +240,8 @@ static bool translate(const struct attempt *a, struct err *e)
 bool provider_try(struct attempt *a, struct err *e)
 {
     const struct provider *p = a->target->provider;
-    a->start_ns = clock_now();
+    if (!a->start_ns) /* whoever lets calls in at a provider has looked just now */
+        a->start_ns = clock_now();
     a->traced = traced_begin(a);
     bool good = translate(a, e) && p->vendor->kind->answer(a, e);
     a->end_ns = clock_now();

@@ -82,8 +82,8 @@ struct attempt {
     enum chat_finish finish;
     int status; /* of the provider, 0 = none */
     bool stale; /* it failed because a kept connection had been closed: nobody's fault */
-    int64_t start_ns, end_ns;
-    int64_t first_token_ns; /* of a stream; 0 = none yet */
+    int64_t start_ns, end_ns; /* 0: it was not let in */
+    int64_t first_token_ns;   /* of a stream; 0 = none yet */
 };
 
 struct provider_kind {
