@@ -206,30 +206,37 @@ static char *put_broken(char *to, struct str s)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Does any of these bytes need a second look: an escape, or one that is not ASCII? */
-static bool is_special(uint64_t x)
+/* Not 0 when one of these bytes needs a second look: an escape, or one that is not ASCII. */
+static uint64_t special(uint64_t x)
 {
     uint64_t quote = x ^ EACH('"'), slash = x ^ EACH('\\');
     uint64_t low = (quote - EACH(1)) | (slash - EACH(1)) | (x - EACH(0x20));
     return (low | x) & EACH(0x80);
 }
 
-/* Text of printable ASCII, as nearly all is: looked at and copied in one pass, eight bytes at a
- * time and the rest as one word, of which what lies behind the text is written over later. NULL:
- * it is something else. */
-static char *put_plain(char *to, const char *p, size_t n)
+static uint64_t put_word(char *to, const char *p)
 {
     uint64_t x;
-    for (; n >= sizeof(x); p += sizeof(x), to += sizeof(x), n -= sizeof(x)) {
-        memcpy(&x, p, sizeof(x));
-        if (is_special(x))
-            return NULL;
-        memcpy(to, &x, sizeof(x));
-    }
-    x = EACH(' ');
-    put((char *)&x, p, n);
+    memcpy(&x, p, sizeof(x));
     memcpy(to, &x, sizeof(x));
-    return is_special(x) ? NULL : to + n;
+    return special(x);
+}
+
+/* Text of printable ASCII, as nearly all is, looked at and copied in one pass: words of eight
+ * bytes, the last of which may overlap. NULL: it is something else. May write eight bytes where
+ * there are fewer. */
+static char *put_plain(char *to, const char *p, size_t n)
+{
+    uint64_t found = 0, x = EACH(' ');
+    if (n < sizeof(x)) {
+        put((char *)&x, p, n);
+        found = put_word(to, (const char *)&x);
+    } else {
+        for (size_t i = 0; i + sizeof(x) < n; i += sizeof(x))
+            found |= put_word(to + i, p + i);
+        found |= put_word(to + n - sizeof(x), p + n - sizeof(x));
+    }
+    return found ? NULL : to + n;
 }
 
 static char *put_text(char *to, struct str s)
@@ -587,12 +594,13 @@ void log_write_at(int64_t now_ns, enum log_level level, const char *event,
     struct thread_log *t = thread_log();
     bool open = atomic_load_explicit(&state.open, memory_order_relaxed);
     lock_take(&t->lock);
-    bool fits = BUFFER - t->len >= LINE_MAX_SIZE;
+    size_t before = t->len;
+    bool fits = BUFFER - before >= LINE_MAX_SIZE;
     if (fits)
         t->len += put_line(t, t->text + t->len, now_ns, level, event, field, n);
     else
         atomic_fetch_add(&state.dropped, 1);
-    bool urgent = level >= LOG_WARN || t->len > BUFFER / 2;
+    bool urgent = level >= LOG_WARN || (t->len > BUFFER / 2 && before <= BUFFER / 2);
     lock_drop(&t->lock);
     if (!open) {
         flush_one(t, t); /* nobody else does */
