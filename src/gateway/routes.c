@@ -287,17 +287,17 @@ void routes_handle(struct http_request *http, void *ctx)
 {
     struct service_loop *l = ctx;
     struct request *r = arena_struct(http->arena, struct request);
-    *r = (struct request){.http = http, .loop = l, .service = l->service};
+    r->http = http;
+    r->loop = l;
+    r->service = l->service;
     r->config = config_ref(l->config);
     arena_defer(http->arena, unref_config, l->config);
-    r->call = (struct call){
-        .arena = http->arena,
-        .early = http->early,
-        .start_ns = http->accepted_ns,
-        .deadline_ns = clock_after(http->accepted_ns, r->config->limits.request_timeout_ms),
-        .journal = l->journal,
-        .http = l->http,
-    };
+    r->call.arena = http->arena;
+    r->call.early = http->early;
+    r->call.start_ns = http->accepted_ns;
+    r->call.deadline_ns = clock_after(http->accepted_ns, r->config->limits.request_timeout_ms);
+    r->call.journal = l->journal;
+    r->call.http = l->http;
     random_id(r->call.id, "req_");
     note_client_id(r);
     begin_spans(r, r->call.early);

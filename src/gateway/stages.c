@@ -61,14 +61,11 @@ static bool identify(struct request *r, struct err *e)
 
 /* ---- admit ---- */
 
-static bool is_unlimited(const struct request *r)
-{
-    return !r->config->limits.requests_per_minute && !r->config->limits.concurrent_requests;
-}
-
 static bool admit(struct request *r, struct err *e)
 {
     const struct config_limits *lim = &r->config->limits;
+    if (!lim->requests_per_minute && !lim->concurrent_requests)
+        return true;
     struct limit_slot *slot = limit_slot(r->service->limits, str_from(r->call.key->id));
     if (!limit_enter(slot, lim->concurrent_requests, e))
         return false;
@@ -181,17 +178,12 @@ static struct str collection_name(const struct request *r)
     return m && m->n_knowledge ? m->knowledge[0] : r->call.req.model;
 }
 
-static bool is_ungrounded(const struct request *r)
-{
-    return !r->n_collections;
-}
-
 static bool ground(struct request *r, struct err *e)
 {
-    if (r->call.req.op == OP_COUNT_TOKENS) { /* of what was sent, not of what it would lead to */
+    if (r->call.req.op == OP_COUNT_TOKENS) /* of what was sent, not of what it would lead to */
         r->n_collections = 0;
+    if (!r->n_collections)
         return true;
-    }
     if (!can_cite(r, e))
         return false;
     note_use(r);
@@ -252,24 +244,32 @@ const char stage_invoke[] = "invoke";
 
 static struct metric_family *seconds; /* set once, by stages_init */
 
-static struct stage {
+struct stage {
     const char *name; /* of its span, of its series, and in the documentation */
     bool (*in)(struct request *r, struct err *e);
     /* Puts itself in front of `next` on the answer's way back; NULL = does not look at answers. */
     struct chat_sink *(*out)(struct request *r, struct chat_sink *next);
-    /* It has nothing to do and takes no time, which need not be measured; NULL = never. */
-    bool (*idle)(const struct request *r);
+    /* It waits for nothing unless the request is about documents; until then it takes hardly more
+     * time than a look at the clock, so none is taken, and the next stage has that time. */
+    bool quick;
     struct metric *took; /* set once, by stages_init */
-} door[] =
-    {
-        {"identify", identify},
-        {"admit", admit, .idle = is_unlimited},
-},
-  call[] = {
-      {"validate", validate}, {"route", route},      {"ground", ground, .idle = is_ungrounded},
-      {stage_invoke, invoke}, {"cite", .out = cite}, {"transcript", .out = transcript},
-      {"settle", settle},
 };
+
+/* clang-format off */
+static struct stage door[] = {
+    {"identify",   identify, .quick = true},
+    {"admit",      admit,    .quick = true},
+};
+static struct stage call[] = {
+    {"validate",   validate},
+    {"route",      route,    .quick = true},
+    {"ground",     ground,   .quick = true},
+    {stage_invoke, invoke},
+    {"cite",       .out = cite},
+    {"transcript", .out = transcript},
+    {"settle",     settle},
+};
+/* clang-format on */
 
 static void add_series(struct stage *stage, size_t n)
 {
@@ -293,8 +293,8 @@ static bool run(struct request *r, const struct stage *stage, struct err *e)
 {
     int64_t start = r->stage_ns;
     int span = span_open(&r->call.spans, stage->name, start);
-    bool idle = stage->idle && stage->idle(r), passed = idle || stage->in(r, e);
-    if (!idle)
+    bool passed = stage->in(r, e);
+    if (!stage->quick || r->n_collections)
         r->stage_ns = clock_now();
     span_close(&r->call.spans, span, r->stage_ns);
     metric_observe(stage->took, r->stage_ns - start);

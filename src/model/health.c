@@ -26,7 +26,8 @@ enum {
         300, /* since it was last called or found, for an endpoint to count among its peers */
     NAMES_MOST = 64 * 1024,
 };
-static const double latency_decay_s = 10.0; /* 1/e */
+static const double latency_decay_s = 10.0;        /* 1/e */
+static const int64_t latency_floor_ns = 512932944; /* by then 0.95 are left */
 static const double idle_half_s = 30.0;
 static const double outlier_z = 3.0, outlier_margin = 0.2;
 
@@ -421,12 +422,12 @@ static void note_latency(struct health *h, int64_t ns, int64_t now_ns)
 {
     int64_t old = atomic_load_explicit(&h->latency_ns, memory_order_relaxed);
     int64_t age = now_ns - atomic_load_explicit(&h->latency_at_ns, memory_order_relaxed);
-    double keep_share = exp(-(double)(age > 0 ? age : 0) / 1e9 / latency_decay_s);
+    /* At a high rate each call would count for nothing and a burst for one call: a floor. */
+    double keep_share = 0.95;
+    if (age > latency_floor_ns)
+        keep_share = exp(-(double)age / 1e9 / latency_decay_s);
     if (old == 0)
         keep_share = 0;
-    /* At a high rate each call would count for nothing and a burst for one call: a floor. */
-    if (keep_share > 0.95)
-        keep_share = 0.95;
     int64_t new = (int64_t)((double)old * keep_share + (double)ns * (1 - keep_share));
     atomic_store_explicit(&h->latency_ns, new > 0 ? new : 1, memory_order_relaxed);
     atomic_store_explicit(&h->latency_at_ns, now_ns, memory_order_relaxed);
