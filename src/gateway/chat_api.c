@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "gateway/attach.h"
 #include "gateway/chat_read.h"
 #include "gateway/doubt.h"
 #include "gateway/openai_out.h"
@@ -40,7 +41,8 @@ struct chat_writer {
 static bool read_body(struct request *r, struct err *e)
 {
     struct json body;
-    return request_json(r, &body, e) && chat_read(&r->call.req, &body, r->call.early, e);
+    return request_json(r, &body, e) && chat_read(&r->call.req, &body, r->call.early, e) &&
+           (!r->call.req.files || attach_chat(r, e));
 }
 
 /* ---- Events ---- */

@@ -44,8 +44,8 @@ static bool read_role(struct json_value msg, size_t i, enum chat_role *out, stru
 }
 
 /* A part of a message; the text of text parts is appended to `text`. */
-static bool read_part(struct json_value part, const struct member_at *at, struct arena *a,
-                      struct buf *text, struct err *e)
+static bool read_part(struct chat_request *req, struct json_value part, const struct member_at *at,
+                      struct arena *a, struct buf *text, struct err *e)
 {
     static const char *const types[] = {"text", "image_url", "input_audio", "file", "refusal"};
     struct member_at at_type = member_at(at, STR("type")), at_text = member_at(at, STR("text"));
@@ -56,8 +56,10 @@ static bool read_part(struct json_value part, const struct member_at *at, struct
         return member_missing(&at_type, e);
     if (!body_one_of(type, types, COUNT(types)))
         return member_wrong(&at_type, "text, image_url, input_audio, file or refusal", e);
-    if (!json_text_is(type, "text"))
+    if (!json_text_is(type, "text")) {
+        req->files = req->files || json_exists(json_path(part, "file.file_id"));
         return true;
+    }
     struct json_value words = json_get(part, "text");
     if (!json_is(words, JSON_STRING))
         return member_wrong(&at_text, "a string", e);
@@ -67,9 +69,10 @@ static bool read_part(struct json_value part, const struct member_at *at, struct
     return true;
 }
 
-static bool read_content(struct chat_message *m, struct json_value msg, size_t i, struct arena *a,
+static bool read_content(struct chat_request *req, struct json_value msg, size_t i, struct arena *a,
                          struct err *e)
 {
+    struct chat_message *m = &req->message[i];
     struct json_value v = json_get(msg, "content");
     if (json_is(v, JSON_STRING)) {
         m->text = json_text(v, a);
@@ -92,7 +95,7 @@ static bool read_content(struct chat_message *m, struct json_value msg, size_t i
     json_each(it, v)
     {
         struct member_at here = member_item(&at, n++);
-        good = read_part(it.value, &here, a, &text, e);
+        good = read_part(req, it.value, &here, a, &text, e);
         if (!good)
             break;
     }
@@ -123,13 +126,14 @@ static bool check_tool_calls(struct json_value msg, size_t i, struct err *e)
     return true;
 }
 
-static bool read_message(struct chat_message *m, struct json_value msg, size_t i, struct arena *a,
+static bool read_message(struct chat_request *req, struct json_value msg, size_t i, struct arena *a,
                          struct err *e)
 {
+    struct chat_message *m = &req->message[i];
     m->raw = msg;
     if (!json_is(msg, JSON_OBJECT))
         return body_wrong(body_path("messages[%zu]", i).text, "an object", e);
-    if (!read_role(msg, i, &m->role, e) || !read_content(m, msg, i, a, e) ||
+    if (!read_role(msg, i, &m->role, e) || !read_content(req, msg, i, a, e) ||
         !check_tool_calls(msg, i, e))
         return false;
     if (json_text_is(json_get(msg, "role"), "tool") &&
@@ -149,7 +153,7 @@ static bool read_messages(struct chat_request *req, struct json_value root, stru
     req->message = arena_array(a, struct chat_message, json_count(list));
     json_each(it, list)
     {
-        if (!read_message(&req->message[req->n_messages], it.value, req->n_messages, a, e))
+        if (!read_message(req, it.value, req->n_messages, a, e))
             return false;
         req->n_messages++;
     }

@@ -5,6 +5,7 @@
  *
  * What is kept is written before the client hears the end, so that who continues at once finds it.
  */
+#include "gateway/attach.h"
 #include "gateway/responses_search.h"
 #include "gateway/responses_write.h"
 #include "gateway/routes.h"
@@ -38,8 +39,9 @@ static bool add_kept(struct responses_items *x, const struct response *kept, str
     struct json_value root = json_root(doc);
     json_each(it, member ? json_get(root, member) : root)
     {
-        if (!responses_items_one(x, it.value, &at))
-            return damaged(kept, x->e);
+        if (!responses_items_one(x, it.value, &at)) /* a file of it may have been deleted */
+            return x->e->code == ERR_INVALID || x->e->code == ERR_MISSING ? damaged(kept, x->e)
+                                                                          : false;
     }
     return true;
 }
@@ -104,6 +106,11 @@ static bool find_item(void *ctx, struct str id, struct json_value *item, struct 
            err_set(e, ERR_NOT_FOUND, "there is no item '%.*s'", STR_FMT(str_head(id, 64)));
 }
 
+static bool attach(void *ctx, struct chat_part *p, const struct member_at *at, struct err *e)
+{
+    return attach_part(ctx, p, at, e);
+}
+
 /* ---- The codec ---- */
 
 /* Of the model's window, what the answer leaves. An unknown model is told of later. */
@@ -124,6 +131,7 @@ static bool read_body(struct request *r, struct err *e)
     if (!request_json(r, &body, e) || !responses_read(&r->call.req, &body, q, r->call.early, e))
         return false;
     q->items.find = find_item;
+    q->items.attach = attach;
     q->items.ctx = r;
     q->room = room_for_input(r);
     return read_chain(r, q, e) && responses_read_input(&r->call.req, q) &&

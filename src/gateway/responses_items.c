@@ -87,6 +87,20 @@ void responses_items_text(struct responses_items *x, enum chat_role role, struct
 
 /* ---- Parts of a content ---- */
 
+/* The content takes the place of the id. Of text every word counts. */
+static bool attach(struct responses_items *x, struct chat_part *p, const struct member_at *up)
+{
+    struct member_at at = member_at(up, STR("file_id"));
+    bool image = p->kind == PART_IMAGE;
+    if (!x->attach)
+        return true;
+    if (!x->attach(x->ctx, p, &at, x->e))
+        return false;
+    count(x, p->text);
+    x->tokens += !image && p->kind == PART_IMAGE ? IMAGE_TOKENS : 0;
+    return true;
+}
+
 static bool take_image(struct responses_items *x, struct json_value part,
                        const struct member_at *up, struct chat_part *p)
 {
@@ -97,9 +111,9 @@ static bool take_image(struct responses_items *x, struct json_value part,
     if (!text_at(x, part, up, "image_url", &url) || !text_at(x, part, up, "file_id", &p->id) ||
         !text_at(x, part, up, "detail", &p->name))
         return false;
-    if (url.len == 0 && p->id.len == 0)
-        return member_missing(&at, x->e);
-    return url.len == 0 || member_source(p, url, &at, x->e);
+    if (url.len == 0)
+        return p->id.len > 0 ? attach(x, p, up) : member_missing(&at, x->e);
+    return member_source(p, url, &at, x->e);
 }
 
 static bool take_file(struct responses_items *x, struct json_value part, const struct member_at *up,
@@ -111,9 +125,11 @@ static bool take_file(struct responses_items *x, struct json_value part, const s
     if (!text_at(x, part, up, "file_data", &data) || !text_at(x, part, up, "file_url", &p->url) ||
         !text_at(x, part, up, "file_id", &p->id) || !text_at(x, part, up, "filename", &p->name))
         return false;
-    if (data.len == 0 && p->url.len == 0 && p->id.len == 0)
-        return member_missing(&at, x->e);
-    return data.len == 0 || member_source(p, data, &at, x->e);
+    if (data.len > 0)
+        return member_source(p, data, &at, x->e);
+    if (p->url.len > 0)
+        return true;
+    return p->id.len > 0 ? attach(x, p, up) : member_missing(&at, x->e);
 }
 
 static bool take_audio(struct responses_items *x, struct json_value part,

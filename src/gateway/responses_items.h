@@ -35,6 +35,9 @@ struct responses_items {
     size_t n_items;
     /* Finds the item that a reference names: false with *e. */
     bool (*find)(void *ctx, struct str id, struct json_value *item, struct err *e);
+    /* Puts the content of a file in the place of its id, for parts that name one; NULL: the id
+     * stays. False with *e. */
+    bool (*attach)(void *ctx, struct chat_part *p, const struct member_at *at, struct err *e);
     void *ctx;
 };
 

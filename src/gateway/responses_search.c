@@ -1,4 +1,5 @@
 #include "gateway/responses_search.h"
+#include "gateway/ability.h"
 #include "gateway/knowledge.h"
 
 static bool find_stores(struct request *r, const struct responses_search *s, struct err *e)
@@ -13,47 +14,15 @@ static bool find_stores(struct request *r, const struct responses_search *s, str
 
 /* ---- Who searches ---- */
 
-/* At another address than its own a vendor's name says little. */
-static bool has_tools(const struct provider *p)
-{
-    const struct vendor *v = p->vendor;
-    for (size_t i = 0; v->url && i < p->n_endpoints; i++)
-        if (!str_eq(p->endpoint[i].url, str_from(v->url)))
-            return false;
-    return v->traits & VENDOR_TOOLS;
-}
-
-struct places {
-    bool remote; /* a model that could call */
-    bool known;  /* ... and all of them are known to be able to */
-};
-
-/* Engines inside call nothing, and mind nothing. */
-static struct places look_at(const struct model *m)
-{
-    struct places all = {.known = true};
-    for (size_t stage = 0; stage <= m->n_fallback; stage++) {
-        const struct model *s = stage == 0 ? m : m->fallback[stage - 1];
-        for (size_t i = 0; i < s->n_targets; i++) {
-            const struct provider *p = s->target[i].provider;
-            if (provider_is_local(p))
-                continue;
-            all.remote = true;
-            all.known = all.known && has_tools(p);
-        }
-    }
-    return all;
-}
-
 static enum chat_searching searching_of(const struct request *r, const struct responses_search *s)
 {
     const struct config_model *m = config_model_find(r->config, r->call.req.model);
-    struct places all = m ? look_at(&m->model) : (struct places){0};
-    if (!all.remote || m->searching == CONFIG_SEARCH_FIRST)
+    if (!m || !ability_remote(&m->model) || m->searching == CONFIG_SEARCH_FIRST)
         return SEARCH_FIRST;
     if (m->searching == CONFIG_SEARCH_CALLED)
         return SEARCH_CALLED;
-    bool able = m->searching == CONFIG_SEARCH_MORE || all.known || r->call.req.options->n_tools > 0;
+    bool able = m->searching == CONFIG_SEARCH_MORE || r->call.req.options->n_tools > 0 ||
+                ability_known(&m->model, VENDOR_TOOLS);
     return able && s->choice != CHOSEN_SEARCH && s->calls_most != 1 ? SEARCH_MORE : SEARCH_FIRST;
 }
 

@@ -122,6 +122,7 @@ struct chat_request {
     enum chat_op op;
     enum chat_dialect dialect;
     bool stream, include_usage; /* include_usage: the client asked for it */
+    bool files;                 /* a message names a file by an id, which may be ours */
     bool rigid; /* an answer cannot be taken up: several choices, log-probabilities, a set form */
     struct str model; /* as asked for */
     struct chat_message *message;

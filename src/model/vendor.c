@@ -17,8 +17,8 @@ static const struct vendor vendors[] = {
      OPENAI_SERVER,
      .url = "https://api.openai.com/v1",
      .path = {CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, MODERATION_PATH},
-     .traits =
-         VENDOR_COMPLETION_TOKENS | VENDOR_NO_CACHE_MARKERS | VENDOR_NO_THINKING | VENDOR_TOOLS},
+     .traits = VENDOR_COMPLETION_TOKENS | VENDOR_NO_CACHE_MARKERS | VENDOR_NO_THINKING |
+               VENDOR_TOOLS | VENDOR_PDF},
     {.name = "openai-compatible",
      OPENAI_SERVER,
      .path = {CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH, MODERATION_PATH, RERANK_PATH}},
@@ -93,7 +93,7 @@ static const struct vendor vendors[] = {
      OPENAI_SERVER,
      .url = "https://openrouter.ai/api/v1",
      .path = {CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH},
-     .traits = VENDOR_TOP_K},
+     .traits = VENDOR_TOP_K | VENDOR_PDF},
     {.name = "deepseek",
      OPENAI_SERVER,
      .url = "https://api.deepseek.com/v1",
@@ -169,7 +169,7 @@ static const struct vendor vendors[] = {
      .key_header = "x-api-key: ",
      .lines = "anthropic-version: 2023-06-01\r\n",
      .path = {[OP_CHAT] = "/v1/messages", [OP_COUNT_TOKENS] = "/v1/messages/count_tokens"},
-     .traits = VENDOR_TOP_K | VENDOR_TOOLS},
+     .traits = VENDOR_TOP_K | VENDOR_TOOLS | VENDOR_PDF},
     {.name = "static", .kind = &provider_static},
     {.name = "extractive", .kind = &provider_extractive},
 };

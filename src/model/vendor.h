@@ -22,6 +22,7 @@ enum vendor_trait {
     VENDOR_NO_THINKING = 128,      /* refuses past reasoning in messages */
     VENDOR_NO_USER = 256,          /* refuses `user` */
     VENDOR_TOOLS = 512,            /* all its models can call functions */
+    VENDOR_PDF = 1024,             /* all its models are shown PDFs */
 };
 
 struct vendor {
