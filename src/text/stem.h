@@ -1,8 +1,8 @@
 /* stem.h - cut a word down to the part that its inflected forms share.
  *
  * Source:  the Snowball algorithms, Porter, 2001, by libstemmer.
- * Memory:  the result lies in this thread's stemmer and lasts until its next call for the same
- *          language; stemmers go when the thread ends.
+ * Memory:  the result lasts until this thread's next call. Stemmers, and the stems of words that
+ *          it met last (256 KB), go when the thread ends.
  * Threads: any.
  */
 #pragma once

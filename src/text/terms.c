@@ -61,9 +61,15 @@ static const struct {
     [LANG_NL] = {stop_nl, COUNT(stop_nl)},
 };
 
+/* As memcmp has it. */
 static int by_bytes(const void *key, const void *entry)
 {
-    return memcmp(key, entry, STOP_MAX);
+    uint64_t a, b;
+    memcpy(&a, key, STOP_MAX);
+    memcpy(&b, entry, STOP_MAX);
+    a = __builtin_bswap64(a);
+    b = __builtin_bswap64(b);
+    return (a > b) - (a < b);
 }
 
 bool terms_is_stop(enum lang l, struct str word)
@@ -130,6 +136,10 @@ static size_t word_end(struct str s, size_t at)
 {
     size_t next;
     while (at < s.len) {
+        if (is_ascii_word((unsigned char)s.p[at])) { /* mostly */
+            at++;
+            continue;
+        }
         enum unicode_kind kind = look(s, at, &next);
         if (kind != UNICODE_WORD && kind != UNICODE_MARK)
             break;

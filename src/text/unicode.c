@@ -112,9 +112,25 @@ static size_t fold_piece(struct str piece, utf8proc_int32_t c[ROOM])
     return n < 0 ? 0 : (size_t)n;
 }
 
-size_t unicode_fold(struct str word, char *out, size_t size)
+/* Of ASCII that is small letters, and no table is asked. Returns how much of the word it is. */
+static size_t fold_ascii(struct str word, char *out, size_t size)
 {
     size_t len = 0;
+    for (; len < word.len && len < size; len++) {
+        unsigned char c = (unsigned char)word.p[len];
+        if (c >= 0x80)
+            break;
+        out[len] = (char)(c | ((unsigned char)(c - 'A') < 26 ? 0x20 : 0));
+    }
+    return len;
+}
+
+size_t unicode_fold(struct str word, char *out, size_t size)
+{
+    size_t len = fold_ascii(word, out, size);
+    if (len == word.len)
+        return len;
+    len = 0; /* what follows may change what stands before it */
     while (word.len) {
         utf8proc_int32_t c[ROOM];
         size_t take = size_max(utf8_cut(word, PIECE), 1);

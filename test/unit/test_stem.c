@@ -4,6 +4,7 @@
 #include "tap.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 static const struct {
     enum lang lang;
@@ -37,6 +38,18 @@ int main(void)
         ok(str_eq(got, str_from(cases[i].want)), "%s '%s' -> '%.*s'", lang_code(cases[i].lang),
            cases[i].word, STR_FMT(got));
     }
+    bool same = true;
+    for (int round = 0; round < 2; round++) /* more words than are kept */
+        for (int i = 0; i < 20000; i++) {
+            char word[32], want[32];
+            snprintf(word, sizeof(word), "w%dings", i);
+            snprintf(want, sizeof(want), "w%ding", i);
+            for (int again = 0; again < 2; again++)
+                same = same && str_eq(stem_word(LANG_EN, str_from(word)), str_from(want)) &&
+                       str_eq(stem_word(LANG_DE, str_from(word)), str_from(want)) &&
+                       str_eq(stem_word(LANG_OTHER, str_from(word)), str_from(word));
+        }
+    ok(same, "the same stem whether it is kept or not, in each language");
     pthread_t thread[4];
     bool good[4];
     for (size_t i = 0; i < COUNT(thread); i++) {
