@@ -8,14 +8,19 @@
  * words out of one passage, without the 30 most frequent, joined by OR. bench/keywords.sh makes a
  * folder of real text and runs Xapian on it as well.
  *
- * Both sides index the same texts, with the places of words, and answer the same questions one by
- * one on one thread; what is counted is CPU time of the thread, queries as text to ids and scores.
- * FTS5 keeps no content and ranks by its bm25(); its size is that of its pages in use, ours that of
- * the snapshot. How many of the ten are the same shows that both answer the same question (their
- * idf differs a little, and so do stems and stop words in real text). */
+ * Both sides index the same texts and answer the same questions one by one on one thread; what is
+ * counted is CPU time of the thread, queries as text to ids and scores. FTS5 keeps no content and
+ * ranks by its bm25(); its size is that of its pages in use, ours that of the snapshot. How many of
+ * the ten are the same shows that both answer the same question (their idf differs a little, and so
+ * do stems and stop words in real text).
+ *
+ * Then phrases of two words, as +"a b": those that stand side by side most often; pairs out of
+ * passages; and pairs of the most frequent words that never do, which is the worst case, since all
+ * passages with both are read. FTS5 keeps places for them, we read the texts from a table. */
 #include "base/clock.h"
 #include "base/file.h"
-#include "index/words.h"
+#include "base/map.h"
+#include "index/query.h"
 
 #include <math.h>
 #include <sqlite3.h>
@@ -242,18 +247,26 @@ static int64_t number_of(sqlite3 *db, const char *sql)
     return n;
 }
 
-static void build(struct corpus *c, struct bm25 *ix, sqlite3 *db)
+static void build(struct corpus *c, struct bm25 *ix, sqlite3 *db, sqlite3 *texts)
 {
     struct words w = {0};
     struct str s;
-    sqlite3_stmt *st;
+    sqlite3_stmt *st, *keep;
     int64_t ours = 0, theirs = 0, bytes = 0, n = 0;
+    run_sql(texts, "create table p(id integer primary key, t text)");
+    run_sql(texts, "begin");
+    check(sqlite3_prepare_v2(texts, "insert into p values (?, ?)", -1, &keep, NULL), SQLITE_OK,
+          texts, "prepare");
     run_sql(db, "create virtual table f using fts5(t, content='')");
     run_sql(db, "begin");
     check(sqlite3_prepare_v2(db, "insert into f(rowid, t) values (?, ?)", -1, &st, NULL), SQLITE_OK,
           db, "prepare");
     for (; next_passage(c, &s); n++) {
         bytes += (int64_t)s.len;
+        sqlite3_bind_int64(keep, 1, n);
+        sqlite3_bind_text(keep, 2, s.p, (int)s.len, SQLITE_STATIC);
+        check(sqlite3_step(keep), SQLITE_DONE, texts, "insert");
+        sqlite3_reset(keep);
         int64_t start = clock_thread_cpu();
         words_of_passage(&w, LANG_EN, STR_NONE, STR_NONE, s);
         struct bm25_passage p = words_passage(&w);
@@ -266,7 +279,9 @@ static void build(struct corpus *c, struct bm25 *ix, sqlite3 *db)
         theirs += clock_thread_cpu() - middle;
         ours += middle - start;
     }
+    sqlite3_finalize(keep);
     sqlite3_finalize(st);
+    run_sql(texts, "commit");
     int64_t start = clock_thread_cpu();
     bm25_commit(ix);
     while (bm25_merge(ix, true))
@@ -286,18 +301,232 @@ static void build(struct corpus *c, struct bm25 *ix, sqlite3 *db)
     double fts5 = (double)(pages * number_of(db, "pragma page_size")) / 1e6;
     printf("%lld passages, %.0f MB of text\n", (long long)n, (double)bytes / 1e6);
     printf("build      %.1f s, FTS5 %.1f s\n", (double)ours / 1e9, (double)theirs / 1e9);
-    printf("size       %.1f MB in %d segments (%.1f MB of it places), FTS5 %.1f MB: %.0f %%\n", mb,
-           (int)stats.segments, (double)stats.place_bytes / 1e6, fts5, 100 * mb / fts5);
+    printf("size       %.1f MB in %d segments, FTS5 %.1f MB: %.1f %%\n", mb, (int)stats.segments,
+           fts5, 100 * mb / fts5);
+}
+
+/* ---- Phrases ---- */
+
+enum { COMMON = 300, PHRASES = 100, LETTERS = 3 };
+
+/* The words of a passage: letters and digits, small ones. */
+static bool next_word(struct str *text, char word[32], size_t *len)
+{
+    size_t at = 0;
+    *len = 0;
+    for (; at < text->len; at++) {
+        char c = text->p[at];
+        bool in = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!in && *len)
+            break;
+        if (in && *len < 31)
+            word[(*len)++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    *text = str_from_at(*text, at);
+    return *len > 0;
+}
+
+struct common {
+    const char *text;
+    uint32_t times;
+};
+
+struct pair {
+    uint32_t first, second, times;
+};
+
+static int by_times(const void *a, const void *b)
+{
+    const struct common *x = a, *y = b;
+    return (x->times < y->times) - (x->times > y->times);
+}
+
+static int by_pair_times(const void *a, const void *b)
+{
+    const struct pair *x = a, *y = b;
+    return (x->times < y->times) - (x->times > y->times);
+}
+
+static bool is_plain(struct str word)
+{
+    return word.len >= LETTERS && !terms_is_stop(LANG_EN, word) && !(word.p[0] <= '9');
+}
+
+/* Goes over the table of passages. */
+static bool step_text(sqlite3_stmt *st, struct str *text)
+{
+    if (sqlite3_step(st) != SQLITE_ROW)
+        return false;
+    *text =
+        (struct str){(const char *)sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0)};
+    return true;
+}
+
+/* The words that come most often, by their number plus 1 in *number. */
+static struct common *most_common(struct arena *a, sqlite3_stmt *st, struct map *number)
+{
+    struct map words;
+    struct str text;
+    char word[32];
+    size_t len, n = 0;
+    map_init(&words);
+    while (step_text(st, &text))
+        while (next_word(&text, word, &len)) {
+            struct str w = {word, len};
+            if (is_plain(w))
+                map_set(&words, w, (void *)((uintptr_t)map_get(&words, w) + 1));
+        }
+    sqlite3_reset(st);
+    struct common *all = mem_array(words.n + 1, sizeof(*all));
+    map_each (slot, &words) {
+        all[n++] = (struct common){arena_text(a, slot->key), (uint32_t)(uintptr_t)slot->value};
+    }
+    qsort(all, n, sizeof(*all), by_times);
+    struct common *out = arena_array(a, struct common, COMMON);
+    for (uintptr_t i = 0; i < size_min(n, COMMON); i++) {
+        out[i] = all[i];
+        map_set(number, str_from(out[i].text), (void *)(i + 1));
+    }
+    map_fini(&words);
+    mem_free(all);
+    return out;
+}
+
+/* How often common words stand side by side; and pairs of any words, one out of each of some
+ * passages, to drawn[]. */
+static void count_pairs(sqlite3_stmt *st, const struct map *number, struct pair *pair,
+                        struct arena *a, struct str drawn[PHRASES], size_t every)
+{
+    struct str text;
+    char word[2][32];
+    size_t len[2] = {0}, n = 0, row = 0;
+    for (; step_text(st, &text); row++) {
+        size_t before = 0, at = 0;
+        bool plain = false, want = row % every == every / 2 && n < PHRASES;
+        for (size_t k = 0; next_word(&text, word[at], &len[at]); k++, at = 1 - at) {
+            struct str w = {word[at], len[at]};
+            size_t common = (size_t)(uintptr_t)map_get(number, w);
+            if (before && common)
+                pair[(before - 1) * COMMON + common - 1].times++;
+            if (want && k > 20 && plain && is_plain(w)) {
+                drawn[n++] = arena_printf(a, "%.*s %.*s", (int)len[1 - at], word[1 - at],
+                                          (int)len[at], word[at]);
+                want = false;
+            }
+            before = common;
+            plain = is_plain(w);
+        }
+    }
+    sqlite3_reset(st);
+}
+
+struct source {
+    sqlite3_stmt *st;
+    size_t read;
+};
+
+static bool read_texts(void *arg, const int64_t *key, size_t n, phrase_seen *seen, void *to,
+                       struct err *e)
+{
+    struct source *s = arg;
+    (void)e;
+    for (size_t i = 0; i < n; i++, s->read++) {
+        struct str text;
+        sqlite3_bind_int64(s->st, 1, key[i]);
+        if (step_text(s->st, &text))
+            seen(to, i, STR_NONE, STR_NONE, text);
+        sqlite3_reset(s->st);
+    }
+    return true;
+}
+
+static size_t search_phrase(const struct bm25_view *v, struct source *s, struct str words)
+{
+    struct arena *a = arena_new();
+    enum lang lang[WORDS_LANGS];
+    struct hit hit[K];
+    struct query q;
+    struct err e;
+    size_t n = 0, n_langs = words_langs(lang, &v, 1);
+    struct phrase_texts texts = {read_texts, s};
+    query_parse(&q, a, arena_printf(a, "+\"%.*s\"", STR_FMT(words)), lang, n_langs, &v, 1, NULL);
+    struct phrase_check *check = query_check(&q, a, &v, 1, &texts);
+    if (!query_search(&q, check, (struct bm25_query){0}, hit, K, &n, &e))
+        fprintf(stderr, "bench_bm25: %s\n", e.msg);
+    arena_free(a);
+    return n;
+}
+
+static void run_phrases(const char *what, const struct bm25_view *v, struct source *s, sqlite3 *db,
+                        sqlite3_stmt *fts5, const struct str *words, size_t n)
+{
+    int64_t ours = 0, theirs = 0, most = 0, id[K];
+    size_t hits[2] = {0};
+    s->read = 0;
+    for (size_t i = 0; i < n; i++) {
+        char match[80];
+        snprintf(match, sizeof(match), "\"%.*s\"", STR_FMT(words[i]));
+        int64_t start = clock_thread_cpu();
+        hits[0] += search_phrase(v, s, words[i]);
+        int64_t middle = clock_thread_cpu();
+        hits[1] += search_fts5(db, fts5, match, id);
+        theirs += clock_thread_cpu() - middle;
+        ours += middle - start;
+        most = middle - start > most ? middle - start : most;
+    }
+    printf("phrases    %-14s mean us %9.1f (most %9.1f), FTS5 %9.1f; %.1f hits, FTS5 %.1f; "
+           "%.0f texts read\n",
+           what, (double)ours / 1e3 / (double)n, (double)most / 1e3,
+           (double)theirs / 1e3 / (double)n, (double)hits[0] / (double)n,
+           (double)hits[1] / (double)n, (double)s->read / (double)n);
+}
+
+static void bench_phrases(struct arena *a, const struct bm25_view *v, sqlite3 *texts, sqlite3 *db,
+                          sqlite3_stmt *fts5)
+{
+    sqlite3_stmt *all;
+    struct source s = {0};
+    struct map number;
+    struct str out[PHRASES], drawn[PHRASES] = {{0}};
+    check(sqlite3_prepare_v2(texts, "select t from p", -1, &all, NULL), SQLITE_OK, texts, "all");
+    check(sqlite3_prepare_v2(texts, "select t from p where id = ?", -1, &s.st, NULL), SQLITE_OK,
+          texts, "one");
+    map_init(&number);
+    const struct common *common = most_common(a, all, &number);
+    struct pair *pair = mem_array((size_t)COMMON * COMMON, sizeof(*pair));
+    for (uint32_t i = 0; i < COMMON * COMMON; i++)
+        pair[i] = (struct pair){i / COMMON, i % COMMON, 0};
+    count_pairs(all, &number, pair, a, drawn, bm25_stats(v).passages / PHRASES);
+    size_t n = 0, absent = 0;
+    while (n < PHRASES && drawn[n].len)
+        n++;
+    for (size_t tries = 0; absent < PHRASES && tries < 100000; tries++) {
+        const struct pair *p = &pair[draw() % (COMMON * COMMON)];
+        if (p->times == 0 && p->first != p->second && common[p->first].text &&
+            common[p->second].text)
+            out[absent++] = arena_printf(a, "%s %s", common[p->first].text, common[p->second].text);
+    }
+    run_phrases("out of texts", v, &s, db, fts5, drawn, n);
+    run_phrases("that are absent", v, &s, db, fts5, out, absent);
+    qsort(pair, (size_t)COMMON * COMMON, sizeof(*pair), by_pair_times);
+    for (size_t i = 0; i < PHRASES; i++)
+        out[i] = arena_printf(a, "%s %s", common[pair[i].first].text, common[pair[i].second].text);
+    run_phrases("most frequent", v, &s, db, fts5, out, PHRASES);
+    sqlite3_finalize(all);
+    sqlite3_finalize(s.st);
+    map_fini(&number);
+    mem_free(pair);
 }
 
 int main(int argc, char **argv)
 {
     struct corpus c = open_corpus(argc, argv);
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
-    sqlite3 *db;
+    sqlite3 *db, *texts;
     sqlite3_stmt *st;
     check(sqlite3_open(":memory:", &db), SQLITE_OK, db, "open");
-    build(&c, ix, db);
+    check(sqlite3_open(":memory:", &texts), SQLITE_OK, texts, "open");
+    build(&c, ix, db, texts);
 
     const struct bm25_view *v = bm25_view(ix);
     size_t n = c.n_questions, same = 0, found = 0;
@@ -323,8 +552,10 @@ int main(int argc, char **argv)
     double mine = report("penstock", &us[0]), fts5 = report("FTS5", &us[1]);
     printf("%.0f %% of the hits are the same; %.0f times as fast as FTS5\n",
            100.0 * (double)same / (double)size_max(found, 1), fts5 / mine);
+    bench_phrases(c.arena, v, texts, db, st);
     sqlite3_finalize(st);
     sqlite3_close(db);
+    sqlite3_close(texts);
     bm25_view_free((struct bm25_view *)v);
     bm25_free(ix);
     mem_free(us[0].us);

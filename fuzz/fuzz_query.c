@@ -8,10 +8,22 @@
 
 enum { K = 20 };
 
+static const char *const others[] = {"the bridge over the river", "die Brücke über den Fluss",
+                                     "橋は川の上にある", "a b c d e f 1 2 3"};
+
+/* The text that is typed is passage 1. */
+static bool read_texts(void *arg, const int64_t *key, size_t n, phrase_seen *seen, void *to,
+                       struct err *e)
+{
+    const struct str *text = arg;
+    (void)e;
+    for (size_t i = 0; i < n; i++)
+        seen(to, i, STR_NONE, STR_NONE, key[i] == 1 ? *text : str_from(others[key[i] - 2]));
+    return true;
+}
+
 static struct bm25 *make_index(enum lang lang, struct str text)
 {
-    static const char *const others[] = {"the bridge over the river", "die Brücke über den Fluss",
-                                         "橋は川の上にある", "a b c d e f 1 2 3"};
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
     struct words w = {0};
     words_of_passage(&w, lang, STR_NONE, STR_NONE, text);
@@ -35,10 +47,15 @@ static void type(const struct bm25_view *v, struct str text, const enum lang lan
     struct highlight_span *span;
     query_parse(&q, a, text, lang, 2, &v, 1, NULL);
     CHECK(q.n <= BM25_MAX_WORDS && q.n_clauses <= QUERY_CLAUSES && q.n_phrases <= QUERY_CLAUSES);
-    size_t n = query_search(&q, &v, 1, (struct bm25_query){0}, hit, K);
+    struct err e;
+    size_t n, fitting;
+    struct phrase_texts texts = {read_texts, &text};
+    struct phrase_check *check = query_check(&q, a, &v, 1, &texts);
+    CHECK(query_search(&q, check, (struct bm25_query){0}, hit, K, &n, &e));
     for (size_t i = 0; i < n; i++)
         CHECK(isfinite(hit[i].score) && hit[i].score > 0);
-    CHECK(bm25_fitting(&v, 1, q.clause, q.n_held, hit, n) == n);
+    fitting = n;
+    CHECK(phrase_fitting(check, q.n_held, hit, &fitting, &e) && fitting == n);
     size_t spans = highlight(&span, a, &q, 1, text, lang[0]);
     for (size_t i = 0; i < spans; i++)
         CHECK(span[i].start < span[i].end && span[i].end <= text.len &&

@@ -51,10 +51,8 @@ struct bm25_stats bm25_stats(const struct bm25_view *v)
 {
     struct bm25_stats st = {.passages = v->n_live, .length = v->length, .segments = v->n_parts};
     memcpy(st.by_lang, v->by_lang, sizeof(st.by_lang));
-    for (uint32_t i = 0; i < v->n_parts; i++) {
+    for (uint32_t i = 0; i < v->n_parts; i++)
         st.bytes += v->part[i]->segment->image.len;
-        st.place_bytes += v->part[i]->segment->n_place;
-    }
     return st;
 }
 

@@ -57,9 +57,9 @@ void bm25_free(struct bm25 *ix);
 
 /* ---- Writing: staged until bm25_commit publishes it all at once. ---- */
 
-/* Adds a passage under the caller's `key`: its words, by fields in their order and by place within
- * each, repeats as often as they come. The passages of one document are in one language and added
- * one after another, after bm25_remove when it was there before. */
+/* Adds a passage under the caller's `key`: its words, repeats as often as they come. The passages
+ * of one document are in one language and added one after another, after bm25_remove when it was
+ * there before. */
 void bm25_add(struct bm25 *ix, uint32_t document, enum lang lang, int64_t key,
               const struct bm25_passage *p);
 /* Drops all passages of a document, staged ones too. False when there is none. */
@@ -82,7 +82,7 @@ void bm25_view_free(struct bm25_view *v);
 
 struct bm25_stats {
     uint64_t passages, segments;
-    uint64_t bytes, place_bytes; /* of images; of those, what phrases and nearness need */
+    uint64_t bytes; /* of images */
     double length;
     uint64_t by_lang[LANG_COUNT]; /* passages in each language */
 };
@@ -102,7 +102,10 @@ enum bm25_demand { BM25_MUST, BM25_MUST_NOT };
 struct bm25_clause {
     enum bm25_demand demand;
     /* One after another: a phrase, in one field. At each place any of the terms with that `at`,
-     * which counts from 0 and rises; where it leaps there may be anything. */
+     * which counts from 0 and rises; where it leaps there may be anything. Whether words stand so
+     * only texts tell (index/phrase.h). What is in this header goes by words: of what must be there
+     * each place needs one of its terms, anywhere; a phrase that must not be there is passed over.
+     */
     const struct bm25_spot *spot;
     size_t n;
     /* 0: as said. Else in any order and each at a place of its own, within the phrase's length and
@@ -115,6 +118,11 @@ struct bm25_spot {
     uint32_t at;
 };
 
+static inline bool bm25_clause_is_phrase(const struct bm25_clause *c)
+{
+    return c->n && c->spot[c->n - 1].at != c->spot[0].at;
+}
+
 struct bm25_query {
     const struct bm25_word *word; /* each term once */
     size_t n;
@@ -126,7 +134,7 @@ struct bm25_query {
     bool own_statistics; /* see above */
 };
 
-enum { BM25_MAX_WORDS = 256, BM25_MAX_HITS = 10000 }; /* what is over is not looked at */
+enum { BM25_MAX_WORDS = 256 }; /* what is over is not looked at */
 
 /* Fills hit[] with at most `k` hits, best first, equal scores by lower key, then view. Returns how
  * many. Clauses alone find nothing: what is to be found shares a word with the query. */
@@ -137,6 +145,9 @@ size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const st
  * those that fit the clauses, in their order. Returns how many. */
 size_t bm25_fitting(const struct bm25_view *const *view, size_t n_views,
                     const struct bm25_clause *clause, size_t n_clauses, struct hit *hit, size_t n);
+
+/* The language of a document that is in the view, as it was added; else LANG_OTHER. */
+enum lang bm25_lang(const struct bm25_view *v, uint32_t document);
 
 /* Words of the views that begin like `word` (distance 0), or are at most `distance` (1 or 2) edits
  * away: at most `most`, near ones first, then those in more passages. With `allowed`, as bm25_query

@@ -1,8 +1,7 @@
 /* Which passages of a part may be found: by their documents, and by what a query demands of them.
  */
 #include "base/hash.h"
-#include "index/bm25_find.h"
-#include "index/nearness.h"
+#include "index/bm25_part.h"
 
 #include <stdlib.h>
 
@@ -78,75 +77,22 @@ uint64_t *part_allowed(const struct part *p, const struct docset *set, struct ar
     return bits;
 }
 
-/* ---- Finding a word's posting of one passage ---- */
-
-bool finder_open(struct finder *f, const struct segment *s, uint64_t term, struct arena *a)
-{
-    struct dict_cursor c;
-    *f = (struct finder){.segment = s};
-    if (!segment_find(s, term, &c))
-        return false;
-    f->n_blocks = segment_n_blocks(s, &c);
-    f->block = arena_array(a, struct segment_block, f->n_blocks);
-    segment_blocks(s, &c, f->block);
-    f->open = f->n_blocks;
-    return true;
-}
-
-bool finder_find(struct finder *f, uint32_t passage)
-{
-    uint32_t low = 0, high = f->n_blocks;
-    while (low < high) { /* the first block that does not end before it */
-        uint32_t mid = low + (high - low) / 2;
-        if (f->block[mid].last < passage)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low >= f->n_blocks)
-        return false;
-    if (f->open != low)
-        segment_unpack(f->segment, &f->block[low], &f->postings);
-    f->open = low;
-    uint32_t at = 0, end = f->postings.n;
-    while (at < end) {
-        uint32_t mid = at + (end - at) / 2;
-        if (f->postings.passage[mid] < passage)
-            at = mid + 1;
-        else
-            end = mid;
-    }
-    f->at = at;
-    return at < f->postings.n && f->postings.passage[at] == passage;
-}
-
-size_t finder_places(struct finder *f, uint32_t out[SEGMENT_PLACES])
-{
-    return segment_places(f->segment, &f->block[f->open], &f->postings, f->at, out);
-}
-
 /* ---- By what they hold ---- */
 
 static void add_postings(const struct segment *s, uint64_t term, uint64_t *bits, struct arena *a)
 {
-    struct finder f;
-    if (!finder_open(&f, s, term, a))
+    struct dict_cursor c;
+    if (!segment_find(s, term, &c))
         return;
-    for (uint32_t k = 0; k < f.n_blocks; k++) {
-        segment_unpack(s, &f.block[k], &f.postings);
-        for (uint32_t i = 0; i < f.postings.n; i++) {
-            uint32_t p = f.postings.passage[i];
-            bits[p / 64] |= UINT64_C(1) << p % 64;
-        }
+    uint32_t n = segment_n_blocks(s, &c);
+    struct segment_block *block = arena_array(a, struct segment_block, n);
+    segment_blocks(s, &c, block);
+    for (uint32_t k = 0; k < n; k++) {
+        struct segment_postings out;
+        segment_unpack(s, &block[k], &out);
+        for (uint32_t i = 0; i < out.n; i++)
+            bits[out.passage[i] / 64] |= UINT64_C(1) << out.passage[i] % 64;
     }
-}
-
-static size_t spots_at(const struct bm25_clause *c, size_t i)
-{
-    size_t end = i;
-    while (end < c->n && c->spot[end].at == c->spot[i].at)
-        end++;
-    return end;
 }
 
 /* Passages that have a term of every spot, wherever. */
@@ -156,150 +102,22 @@ static uint64_t *with_all(const struct segment *s, const struct bm25_clause *c, 
     uint64_t *all = arena_array(a, uint64_t, words);
     uint64_t *one = arena_array(a, uint64_t, words);
     for (size_t i = 0, end; i < c->n; i = end) {
-        end = spots_at(c, i);
         memset(one, 0, words * sizeof(*one));
-        for (size_t k = i; k < end; k++)
-            add_postings(s, c->spot[k].term, one, a);
+        for (end = i; end < c->n && c->spot[end].at == c->spot[i].at; end++)
+            add_postings(s, c->spot[end].term, one, a);
         for (size_t w = 0; w < words; w++)
             all[w] = i ? all[w] & one[w] : one[w];
     }
     return all;
 }
 
-enum { PLACE_ROOM = 65536 }; /* places are below */
-
-struct phrase {
-    const struct bm25_clause *clause;
-    struct finder *finder;           /* [n], those that the segment has */
-    bool *there;                     /* [n] */
-    struct seat *seat;               /* [n * SEGMENT_PLACES] for words that are to be near */
-    uint64_t start[PLACE_ROOM / 64]; /* where the phrase may begin */
-    uint64_t next[PLACE_ROOM / 64];
-};
-
-/* Marks where the phrase would begin for the spots [from, to) to be right. */
-static bool mark(struct phrase *f, uint32_t passage, size_t from, size_t to, uint64_t *bits)
-{
-    bool any = false;
-    uint32_t shift = f->clause->spot[from].at - f->clause->spot[0].at;
-    for (size_t k = from; k < to; k++) {
-        uint32_t place[SEGMENT_PLACES];
-        size_t n = f->there[k] && finder_find(&f->finder[k], passage)
-                       ? finder_places(&f->finder[k], place)
-                       : 0;
-        for (size_t i = 0; i < n; i++)
-            if (place[i] >= shift && place[i] - shift < PLACE_ROOM) {
-                bits[(place[i] - shift) / 64] |= UINT64_C(1) << (place[i] - shift) % 64;
-                any = true;
-            }
-    }
-    return any;
-}
-
-static bool holds_phrase(struct phrase *f, uint32_t passage)
-{
-    const struct bm25_clause *c = f->clause;
-    bool any = true;
-    memset(f->start, 0, sizeof(f->start));
-    for (size_t i = 0, end; i < c->n && any; i = end) {
-        end = spots_at(c, i);
-        if (i == 0) {
-            any = mark(f, passage, i, end, f->start);
-            continue;
-        }
-        memset(f->next, 0, sizeof(f->next));
-        any = mark(f, passage, i, end, f->next);
-        uint64_t left = 0;
-        for (size_t w = 0; any && w < PLACE_ROOM / 64; w++)
-            left |= f->start[w] &= f->next[w];
-        any = any && left;
-    }
-    return any;
-}
-
-/* ---- Near each other ---- */
-
-struct seat { /* a word of the clause and a place that has it */
-    uint32_t place, word;
-};
-
-static int by_place(const void *a, const void *b)
-{
-    const struct seat *x = a, *y = b;
-    return (x->place > y->place) - (x->place < y->place);
-}
-
-static size_t find_seats(struct phrase *f, uint32_t passage, struct seat *seat, uint32_t *words)
-{
-    const struct bm25_clause *c = f->clause;
-    size_t n = 0;
-    *words = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        uint32_t place[SEGMENT_PLACES];
-        *words += i == 0 || c->spot[i].at != c->spot[i - 1].at;
-        size_t found =
-            *words <= NEARNESS_WORDS && f->there[i] && finder_find(&f->finder[i], passage)
-                ? finder_places(&f->finder[i], place)
-                : 0;
-        for (size_t k = 0; k < found; k++)
-            seat[n++] = (struct seat){place[k], *words - 1};
-    }
-    if (n)
-        qsort(seat, n, sizeof(*seat), by_place);
-    *words = *words < NEARNESS_WORDS ? *words : NEARNESS_WORDS;
-    return n;
-}
-
-static bool holds_near(struct phrase *f, uint32_t passage)
-{
-    const struct bm25_clause *c = f->clause;
-    struct nearness near;
-    uint32_t words, first;
-    size_t n = find_seats(f, passage, f->seat, &words);
-    bool holds = false;
-    nearness_begin(&near, words, (uint64_t)c->spot[c->n - 1].at - c->spot[0].at + c->further);
-    for (size_t i = 0, end; i < n && !holds; i = end) {
-        uint64_t fits = 0;
-        for (end = i; end < n && f->seat[end].place == f->seat[i].place; end++)
-            fits |= UINT64_C(1) << f->seat[end].word;
-        holds = nearness_add(&near, f->seat[i].place, fits, &first);
-    }
-    return holds;
-}
-
-/* Of the passages with all of its words, those where they stand in a row, or near. Only where
- * bits[] asks. */
-static void check_phrase(const struct segment *s, const struct bm25_clause *c, uint64_t *all,
-                         const uint64_t *bits, struct arena *a)
-{
-    struct phrase *f = arena_struct(a, struct phrase);
-    f->clause = c;
-    f->finder = arena_array(a, struct finder, c->n);
-    f->there = arena_array(a, bool, c->n);
-    if (c->further)
-        f->seat = arena_array(a, struct seat, c->n * SEGMENT_PLACES);
-    for (size_t i = 0; i < c->n; i++)
-        f->there[i] = finder_open(&f->finder[i], s, c->spot[i].term, a);
-    for (size_t w = 0; w < words_of(s->n_passages); w++) {
-        all[w] &= bits[w];
-        for (uint64_t left = all[w]; left; left &= left - 1) {
-            uint32_t i = (uint32_t)__builtin_ctzll(left);
-            uint32_t passage = (uint32_t)w * 64 + i;
-            if (!(c->further ? holds_near(f, passage) : holds_phrase(f, passage)))
-                all[w] &= ~(UINT64_C(1) << i);
-        }
-    }
-}
-
 void part_demand(const struct part *p, const struct bm25_clause *c, uint64_t *bits)
 {
-    if (c->n == 0)
+    if (c->n == 0 || (c->demand == BM25_MUST_NOT && bm25_clause_is_phrase(c)))
         return;
     struct arena *a = arena_scratch();
     struct arena_mark mark = arena_mark(a);
     uint64_t *all = with_all(p->segment, c, a);
-    if (c->spot[c->n - 1].at != c->spot[0].at)
-        check_phrase(p->segment, c, all, bits, a);
     for (size_t w = 0; w < words_of(p->segment->n_passages); w++)
         bits[w] &= c->demand == BM25_MUST ? all[w] : ~all[w];
     arena_rewind(a, mark);
@@ -320,6 +138,17 @@ static void mark_hits(const struct part *p, const struct hit *hit, size_t n, uin
         if (which[i] != UINT32_MAX)
             bits[which[i] / 64] |= UINT64_C(1) << which[i] % 64;
     }
+}
+
+enum lang bm25_lang(const struct bm25_view *v, uint32_t document)
+{
+    for (uint32_t k = 0; k < v->n_parts; k++) {
+        const struct part *p = v->part[k];
+        const struct segment_document *d = segment_find_document(p->segment, document);
+        if (d && !(p->dead && bit(p->dead, d->first)))
+            return (enum lang)d->lang;
+    }
+    return LANG_OTHER;
 }
 
 size_t bm25_fitting(const struct bm25_view *const *view, size_t n_views,

@@ -43,6 +43,6 @@ uint32_t part_df_in(const struct part *p, const struct dict_cursor *c, const uin
 
 /* A bit for every living passage of the documents in `set`; in `a`. */
 uint64_t *part_allowed(const struct part *p, const struct docset *set, struct arena *a);
-/* Takes those out of bits[] that do not fit the clause. */
+/* Takes those out of bits[] that do not fit the clause, as far as their words tell. */
 struct bm25_clause;
 void part_demand(const struct part *p, const struct bm25_clause *clause, uint64_t *bits);

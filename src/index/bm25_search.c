@@ -515,7 +515,7 @@ size_t bm25_search(const struct bm25_view *const *view, size_t n_views, const st
     struct arena_mark mark = arena_mark(a);
     struct search *s = arena_struct(a, struct search);
     s->query = q;
-    s->top = (struct top){.hit = hit, .k = size_min(k, BM25_MAX_HITS)};
+    s->top = (struct top){.hit = hit, .k = k};
     s->term = arena_array(a, struct search_term, size_min(q->n, BM25_MAX_WORDS));
     find_allowed(s, view, n_views, a);
     if (weigh(s)) {

@@ -9,7 +9,7 @@
 /* ---- Reading ----
  *
  * A word: shared and own length, four bits each when both are below 15, else 255 and two bytes; its
- * own bytes; df, n_list and n_place. The first word of a block shares nothing. */
+ * own bytes; df and n_list. The first word of a block shares nothing. */
 
 enum { LONG = 255 };
 
@@ -39,21 +39,19 @@ static bool read_word(struct dict_cursor *c)
     p += own;
     c->df = (uint32_t)pack_unvarint(&p, end);
     c->n_list = pack_unvarint(&p, end);
-    c->n_place = pack_unvarint(&p, end);
     c->next = p;
     return true;
 }
 
 static bool seek_block(struct dict_cursor *c, const struct dict *d, uint32_t block)
 {
-    const uint64_t *at = d->at + (size_t)block * 3;
+    const uint64_t *at = d->at + (size_t)block * 2;
     c->d = d;
     c->number = block * DICT_BLOCK;
     if (c->number >= d->n || at[0] >= d->text.len)
         return false;
     c->next = (const uint8_t *)d->text.p + at[0];
     c->list = at[1];
-    c->place = at[2];
     c->len = 0;
     return read_word(c);
 }
@@ -61,7 +59,6 @@ static bool seek_block(struct dict_cursor *c, const struct dict *d, uint32_t blo
 bool dict_next(struct dict_cursor *c)
 {
     c->list += c->n_list;
-    c->place += c->n_place;
     if (++c->number >= c->d->n)
         return false;
     if (c->number % DICT_BLOCK == 0)
@@ -248,17 +245,16 @@ static void room_for(struct dict_writer *w, size_t n)
 static void begin_block(struct dict_writer *w)
 {
     size_t block = w->n / DICT_BLOCK;
-    if ((block + 1) * 3 > w->room_at) {
-        w->room_at = w->room_at * 2 + 192;
+    if ((block + 1) * 2 > w->room_at) {
+        w->room_at = w->room_at * 2 + 128;
         w->at = mem_resize(w->at, w->room_at, sizeof(*w->at));
     }
-    w->at[block * 3] = w->len;
-    w->at[block * 3 + 1] = w->list;
-    w->at[block * 3 + 2] = w->place;
+    w->at[block * 2] = w->len;
+    w->at[block * 2 + 1] = w->list;
     w->last_len = 0;
 }
 
-void dict_put(struct dict_writer *w, struct str word, uint32_t df, size_t n_list, size_t n_place)
+void dict_put(struct dict_writer *w, struct str word, uint32_t df, size_t n_list)
 {
     CHECK(word.len <= DICT_WORD_MAX);
     if (w->n % DICT_BLOCK == 0)
@@ -267,7 +263,7 @@ void dict_put(struct dict_writer *w, struct str word, uint32_t df, size_t n_list
     while (shared < w->last_len && shared < word.len && w->last[shared] == word.p[shared])
         shared++;
     size_t own = word.len - shared;
-    room_for(w, word.len + 3 + 3 * PACK_VARINT_MAX);
+    room_for(w, word.len + 3 + 2 * PACK_VARINT_MAX);
     uint8_t *p = (uint8_t *)w->text + w->len;
     if (shared < 15 && own < 15) {
         *p++ = (uint8_t)(shared << 4 | own);
@@ -280,12 +276,10 @@ void dict_put(struct dict_writer *w, struct str word, uint32_t df, size_t n_list
     p += own;
     p += pack_varint(p, df);
     p += pack_varint(p, n_list);
-    p += pack_varint(p, n_place);
     w->len = (size_t)(p - (uint8_t *)w->text);
     memcpy(w->last + shared, word.p + shared, own);
     w->last_len = (uint8_t)word.len;
     w->list += n_list;
-    w->place += n_place;
     w->n++;
 }
 
@@ -315,7 +309,7 @@ static void make_table(struct dict *d)
     d->slot = mem_array((size_t)1 << bits, sizeof(*d->slot));
 }
 
-bool dict_open(struct dict *d, uint64_t *list, uint64_t *place)
+bool dict_open(struct dict *d, uint64_t *list)
 {
     struct dict_cursor c = {.d = d, .next = (const uint8_t *)d->text.p};
     char before[DICT_WORD_MAX];
@@ -325,13 +319,12 @@ bool dict_open(struct dict *d, uint64_t *list, uint64_t *place)
         return false;
     make_table(d);
     for (; c.number < d->n; c.number++) {
-        const uint64_t *at = d->at + (size_t)c.number / DICT_BLOCK * 3;
+        const uint64_t *at = d->at + (size_t)c.number / DICT_BLOCK * 2;
         bool head = c.number % DICT_BLOCK == 0;
-        if (head && (at[0] != (size_t)(c.next - (const uint8_t *)d->text.p) || at[1] != c.list ||
-                     at[2] != c.place))
+        if (head && (at[0] != (size_t)(c.next - (const uint8_t *)d->text.p) || at[1] != c.list))
             return false;
         c.len = head ? 0 : c.len;
-        if (!read_word(&c) || c.df == 0 || c.n_list > UINT32_MAX || c.n_place > UINT32_MAX)
+        if (!read_word(&c) || c.df == 0 || c.n_list > UINT32_MAX)
             return false;
         if (c.number && str_cmp((struct str){before, len}, dict_word(&c)) >= 0)
             return false;
@@ -339,10 +332,8 @@ bool dict_open(struct dict *d, uint64_t *list, uint64_t *place)
         len = c.len;
         put_slot(d, hash_stable(dict_word(&c)), c.number);
         c.list += c.n_list;
-        c.place += c.n_place;
     }
     *list = c.list;
-    *place = c.place;
     return c.next == end_of(d);
 }
 

@@ -2,9 +2,9 @@
  *
  * Words are written in blocks of DICT_BLOCK: of each only what differs from the one before
  * (front coding: Witten, Moffat and Bell, "Managing Gigabytes", 1999), then how many passages have
- * it and how many bytes its postings and its places take. Beside it in memory there is a hash
- * table, so that a word is found with two or three cache misses; the order serves words that begin
- * alike, and words that are nearly alike.
+ * it and how many bytes its postings take. Beside it in memory there is a hash table, so that a
+ * word is found with two or three cache misses; the order serves words that begin alike, and words
+ * that are nearly alike.
  *
  * Memory:  a dictionary borrows its image; dict_fini frees the table.
  * Threads: any number may read. A cursor belongs to one.
@@ -20,7 +20,7 @@ enum { DICT_BLOCK = 16, DICT_WORD_MAX = 255 };
 struct dict {
     uint32_t n;
     struct str text;     /* the blocks */
-    const uint64_t *at;  /* [blocks][3]: where a block begins in the text, in postings, in places */
+    const uint64_t *at;  /* [blocks][2]: where a block begins in the text, and in postings */
     uint64_t *slot;      /* hash table: leading half of a word's hash, number + 1 */
     unsigned slot_shift; /* the table has 2^(64 - shift) slots */
 };
@@ -33,10 +33,9 @@ static inline uint32_t dict_blocks(uint32_t n)
 /* One word; what a cursor stands on. */
 struct dict_cursor {
     const struct dict *d;
-    uint32_t number;          /* of the word, in order */
-    uint32_t df;              /* passages that have it */
-    uint64_t list, place;     /* where its postings and places begin */
-    uint64_t n_list, n_place; /* bytes of each */
+    uint32_t number;       /* of the word, in order */
+    uint32_t df;           /* passages that have it */
+    uint64_t list, n_list; /* where its postings begin, and their bytes */
     /* inside */
     const uint8_t *next;
     uint8_t len;
@@ -72,18 +71,16 @@ struct dict_writer {
     size_t len, room;
     uint64_t *at;
     size_t room_at;
-    uint64_t list, place;
+    uint64_t list;
     uint8_t last_len;
     char last[DICT_WORD_MAX];
 };
 
 /* Words come in rising order. */
-void dict_put(struct dict_writer *w, struct str word, uint32_t df, size_t n_list, size_t n_place);
+void dict_put(struct dict_writer *w, struct str word, uint32_t df, size_t n_list);
 void dict_writer_fini(struct dict_writer *w);
 
 /* Checks all of it and makes the table; n, text and at are set, and `text` is followed by bytes
- * that may be read. False: it is damaged. Where the last word's postings and places end: *list,
- * *place.
- */
-bool dict_open(struct dict *d, uint64_t *list, uint64_t *place);
+ * that may be read. False: it is damaged. Where the last word's postings end: *list. */
+bool dict_open(struct dict *d, uint64_t *list);
 void dict_fini(struct dict *d);

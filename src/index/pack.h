@@ -1,6 +1,6 @@
 /* pack.h - small numbers in few bits: what the postings of an index are stored in.
  *
- * Three forms, for three kinds of numbers:
+ * Two forms, by how many there are:
  *
  * - Blocks of 128: each number in w bits, where those that need more are listed behind as
  *   exceptions (PFOR: Zukowski et al., "Super-Scalar RAM-CPU Cache Compression", 2006). The numbers
@@ -9,9 +9,6 @@
  *   x86-64 and every aarch64 has; GCC's vector types make plain C of it.
  * - Rice codes, for lists that are shorter than a block: for random gaps within .05 bits of the
  *   least possible, one by one.
- * - Digits: numbers below R as digits to base R, as many as fit in 64 bits. For numbers that are
- *   spread evenly below R, such as places of words in a text, this is the least possible, and the
- *   n-th is found without those before it.
  *
  * Memory:  readers look at up to PACK_SLACK bytes behind what they read.
  * Threads: any.
@@ -63,15 +60,6 @@ static inline uint32_t pack_unrice(const uint8_t *in, size_t *bit, unsigned k)
     *bit += q + 1 + k;
     return q << k | (uint32_t)(w >> (q + 1) & ((UINT64_C(1) << k) - 1));
 }
-
-/* ---- Digits ---- */
-
-/* Writes n numbers; returns the bytes, at most PACK_DIGITS_HEAD + 8 n. */
-enum { PACK_DIGITS_HEAD = 5 };
-size_t pack_digits(uint8_t *out, const uint32_t *v, size_t n);
-/* v[0, n) = the numbers [from, from + n) of those in in[0, size). Never reads outside of it,
- * whatever it holds: what is not there is 0. */
-void pack_undigits(const uint8_t *in, size_t size, size_t from, uint32_t *v, size_t n);
 
 /* ---- Numbers of variable length: 7 bits to a byte, lowest first ---- */
 

@@ -326,16 +326,25 @@ void query_parse(struct query *q, struct arena *a, struct str text, const enum l
     buf_fini(&r->plain);
 }
 
-size_t query_search(struct query *q, const struct bm25_view *const *view, size_t n_views,
-                    struct bm25_query base, struct hit *hit, size_t k)
+struct phrase_check *query_check(const struct query *q, struct arena *a,
+                                 const struct bm25_view *const *view, size_t n_views,
+                                 const struct phrase_texts *texts)
+{
+    _Static_assert(2 * QUERY_CLAUSES <= PHRASE_CLAUSES, "all of a query's clauses can be checked");
+    return phrase_check_new(a, view, n_views, q->clause, q->n_clauses + q->n_phrases, texts);
+}
+
+bool query_search(struct query *q, struct phrase_check *check, struct bm25_query base,
+                  struct hit *hit, size_t k, size_t *n, struct err *e)
 {
     base.word = q->word;
     base.n = q->n;
     base.clause = q->clause;
     base.n_clauses = q->n_held = q->n_clauses + q->n_phrases;
-    size_t n = bm25_search(view, n_views, &base, hit, k);
-    if (n || q->n_phrases == 0)
-        return n;
+    if (!phrase_search(check, &base, hit, k, n, e))
+        return false;
+    if (*n || q->n_phrases == 0)
+        return true;
     base.n_clauses = q->n_held = q->n_clauses;
-    return bm25_search(view, n_views, &base, hit, k);
+    return phrase_search(check, &base, hit, k, n, e);
 }

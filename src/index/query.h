@@ -23,6 +23,7 @@
  */
 #pragma once
 
+#include "index/phrase.h"
 #include "index/words.h"
 
 enum {
@@ -47,6 +48,11 @@ void query_parse(struct query *q, struct arena *a, struct str text, const enum l
                  size_t n_langs, const struct bm25_view *const *view, size_t n_views,
                  const struct docset *const *allowed);
 
-/* bm25_search with what the query demands; `base` gives the rest. */
-size_t query_search(struct query *q, const struct bm25_view *const *view, size_t n_views,
-                    struct bm25_query base, struct hit *hit, size_t k);
+/* What holds the query's searches to its phrases, in `a`; see phrase_check_new. */
+struct phrase_check *query_check(const struct query *q, struct arena *a,
+                                 const struct bm25_view *const *view, size_t n_views,
+                                 const struct phrase_texts *texts);
+
+/* phrase_search with what the query demands, as query_check has it; `base` gives the rest. */
+bool query_search(struct query *q, struct phrase_check *check, struct bm25_query base,
+                  struct hit *hit, size_t k, size_t *n, struct err *e);

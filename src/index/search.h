@@ -30,6 +30,8 @@
 
 struct search_set;
 
+enum { SEARCH_MAX_HITS = 10000 };
+
 /* Which candidates a search takes: passages with words of the question, passages whose vectors lie
  * near it, or both, fused. */
 enum search_engines { SEARCH_KEYWORD = 1, SEARCH_VECTOR = 2, SEARCH_HYBRID = 3 };
@@ -90,7 +92,7 @@ void search_close(struct search_set *s);
 bool search_catch_up(struct search_set *s, struct err *e);
 /* Hits, best first, in `a`; equal scores by lower chunk. What the filter or the rights exclude is
  * no candidate. A collection that is unknown, or named twice, adds nothing. Of the text the first
- * WORDS_QUERY_BYTES count, of k BM25_MAX_HITS. */
+ * WORDS_QUERY_BYTES count, of k SEARCH_MAX_HITS. */
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e);
 /* The question as its collections read it, for index/highlight.h. */

@@ -127,13 +127,18 @@ enum lang search_lang_of(const struct doc_index_document *d)
     return lang_detect(d->chunk[i].text);
 }
 
+struct str search_title_of(const struct doc_index_document *d)
+{
+    return d->title.len ? d->title : d->name;
+}
+
 static void index_chunks(struct search_set *s, struct collection *c, uint32_t number,
                          const struct doc_index_document *d)
 {
     enum lang lang = search_lang_of(d);
-    struct str title = d->title.len ? d->title : d->name;
     for (size_t i = 0; i < d->n_chunks; i++) {
-        words_of_passage(&s->words, lang, title, d->chunk[i].section, d->chunk[i].text);
+        words_of_passage(&s->words, lang, search_title_of(d), d->chunk[i].section,
+                         d->chunk[i].text);
         struct bm25_passage p = words_passage(&s->words);
         bm25_add(c->index, number, lang, d->chunk[i].id, &p);
     }

@@ -99,8 +99,7 @@ static struct lsa *learn(struct search_set *s, const struct attributes *v, struc
                 continue; /* since the view was made */
             enum lang lang = search_lang_of(d);
             for (size_t k = 0; k < d->n_chunks; k++)
-                lsa_learner_add(l, lang, d->title.len ? d->title : d->name, d->chunk[k].section,
-                                d->chunk[k].text);
+                lsa_learner_add(l, lang, search_title_of(d), d->chunk[k].section, d->chunk[k].text);
         }
         arena_reset(a);
     }
@@ -164,9 +163,8 @@ static struct embedded embed(const struct lsa *m, struct arena *a, const struct 
         const struct doc_index_document *d = &b->d[i];
         enum lang lang = search_lang_of(d);
         for (size_t k = 0; k < d->n_chunks; k++, out.n++)
-            out.good[out.n] =
-                lsa_passage(m, lang, d->title.len ? d->title : d->name, d->chunk[k].section,
-                            d->chunk[k].text, out.v + out.n * dimension, NULL);
+            out.good[out.n] = lsa_passage(m, lang, search_title_of(d), d->chunk[k].section,
+                                          d->chunk[k].text, out.v + out.n * dimension, NULL);
     }
     return out;
 }

@@ -134,6 +134,8 @@ bool search_follow(struct search_set *s, struct err *e);
 bool search_follow_first(struct search_set *s, struct err *e);
 /* As the document says; else by the first chunk that is long enough to tell. */
 enum lang search_lang_of(const struct doc_index_document *d);
+/* What its chunks are found by beside their own words. */
+struct str search_title_of(const struct doc_index_document *d);
 
 /* ---- search_space.c ---- */
 

@@ -98,11 +98,31 @@ static struct query *parse(const struct candidates *c, struct str text, struct a
 
 /* Where something is hidden, what words weigh is counted over the rest alone: then no score tells
  * of what the caller may not read. */
-static size_t find_keywords(const struct candidates *c, struct query *q, struct hit *found,
-                            size_t k)
+static bool find_keywords(const struct candidates *c, struct query *q, struct phrase_check *check,
+                          struct hit *found, size_t k, size_t *n, struct err *e)
 {
     struct bm25_query base = {.allowed = c->allowed, .own_statistics = c->partly};
-    return query_search(q, c->words, c->n, base, found, k);
+    return query_search(q, check, base, found, k, n, e);
+}
+
+/* ---- The texts of passages that have all words of a phrase ---- */
+
+struct passing_on {
+    phrase_seen *seen;
+    void *to;
+};
+
+static void pass_on(void *arg, size_t i, const struct doc_index_document *d,
+                    const struct doc_index_chunk *chunk)
+{
+    const struct passing_on *p = arg;
+    p->seen(p->to, i, search_title_of(d), chunk->section, chunk->text);
+}
+
+static bool read_texts(void *arg, const int64_t *key, size_t n, phrase_seen *seen, void *to,
+                       struct err *e)
+{
+    return doc_index_texts(arg, key, n, pass_on, &(struct passing_on){seen, to}, e);
 }
 
 /* ---- Vectors ---- */
@@ -167,17 +187,20 @@ static int by_score(const void *x, const void *y)
 }
 
 /* found[k * c->n]; asked[c->n]. */
-static size_t find_vectors(const struct candidates *c, const struct search_query *q,
-                           const struct query *parsed, const struct asked *asked, size_t k,
-                           struct hit *found)
+static bool find_vectors(const struct candidates *c, const struct search_query *q,
+                         const struct query *parsed, struct phrase_check *check,
+                         const struct asked *asked, size_t k, struct hit *found, size_t *n,
+                         struct err *e)
 {
-    size_t n = 0;
+    *n = 0;
     for (size_t i = 0; i < c->n; i++)
-        n += nearest_in(c, i, q, &asked[i], found + n, k);
-    n = bm25_fitting(c->words, c->n, parsed->clause, parsed->n_held, found, n);
-    if (n)
-        qsort(found, n, sizeof(*found), by_score);
-    return size_min(n, k);
+        *n += nearest_in(c, i, q, &asked[i], found + *n, k);
+    if (!phrase_fitting(check, parsed->n_held, found, n, e))
+        return false;
+    if (*n)
+        qsort(found, *n, sizeof(*found), by_score);
+    *n = size_min(*n, k);
+    return true;
 }
 
 /* ---- Both ---- */
@@ -283,47 +306,62 @@ static struct search_hit hit_of(const struct candidates *c, const struct fuse_hi
     return out;
 }
 
+/* The lists of both engines: of words, and of vectors. */
+static bool find_both(const struct candidates *c, const struct search_query *q,
+                      struct query *parsed, struct phrase_check *check, struct asked *asked,
+                      size_t depth, struct arena *a, struct fuse_list list[2], struct err *e)
+{
+    enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
+    struct hit *words = arena_array(a, struct hit, depth);
+    struct hit *vectors = arena_array(a, struct hit, depth * c->n);
+    list[0] = (struct fuse_list){
+        .hit = words, .weight = weight_of(q->keyword_weight, q->vector_weight, FUSE_TEXT)};
+    list[1] =
+        (struct fuse_list){.hit = vectors,
+                           .weight = weight_of(q->vector_weight, q->keyword_weight, FUSE_EMBEDDING),
+                           .missing = NAN};
+    if (engines & SEARCH_KEYWORD && !find_keywords(c, parsed, check, words, depth, &list[0].n, e))
+        return false;
+    for (size_t i = 0; i < c->n && (engines & SEARCH_VECTOR); i++)
+        asked[i] = query_vector(c->view[i], q, parsed->text, a);
+    if (!find_vectors(c, q, parsed, check, asked, depth, vectors, &list[1].n, e))
+        return false;
+    if (engines != SEARCH_HYBRID || list[0].weight <= 0 || list[1].weight <= 0)
+        return true;
+    if (q->keyword_weight <= 0 && q->vector_weight <= 0 && all_learned(c, asked))
+        list[1].weight *= fuse_support(list);
+    struct fuse_hit best[FUSE_FEEDBACK];
+    return !feedback(c, asked, best, fuse_lists(list, best, FUSE_FEEDBACK), a) ||
+           find_vectors(c, q, parsed, check, asked, depth, vectors, &list[1].n, e);
+}
+
 bool search_run(struct search_set *s, const struct search_query *q, struct arena *a,
                 struct search_hit **hit, size_t *n, struct err *e)
 {
     struct candidates c;
+    struct fuse_list list[2];
     if (q->n_collections > COLLECTIONS_MAX)
         return err_set(e, ERR_LIMIT, "more than %d collections in one search", COLLECTIONS_MAX);
     take_views(&c, s, q, a);
     explain_views(&c, q);
-    enum search_engines engines = q->engines ? q->engines : SEARCH_HYBRID;
-    size_t k = size_min(q->k, BM25_MAX_HITS), depth = size_max(k, FUSE_DEPTH);
-    struct hit *words = arena_array(a, struct hit, depth);
-    struct hit *vectors = arena_array(a, struct hit, depth * c.n);
+    size_t k = size_min(q->k, SEARCH_MAX_HITS);
     struct asked *asked = arena_array(a, struct asked, c.n);
     struct query *parsed = parse(&c, q->text, a);
-    struct fuse_list list[2] = {
-        {.hit = words, .weight = weight_of(q->keyword_weight, q->vector_weight, FUSE_TEXT)},
-        {.hit = vectors,
-         .weight = weight_of(q->vector_weight, q->keyword_weight, FUSE_EMBEDDING),
-         .missing = NAN},
-    };
-    if (engines & SEARCH_KEYWORD)
-        list[0].n = find_keywords(&c, parsed, words, depth);
-    for (size_t i = 0; i < c.n && (engines & SEARCH_VECTOR); i++)
-        asked[i] = query_vector(c.view[i], q, parsed->text, a);
-    list[1].n = find_vectors(&c, q, parsed, asked, depth, vectors);
-    struct fuse_hit *fused = arena_array(a, struct fuse_hit, size_max(k, FUSE_FEEDBACK));
-    if (engines == SEARCH_HYBRID && list[0].weight > 0 && list[1].weight > 0) {
-        if (q->keyword_weight <= 0 && q->vector_weight <= 0 && all_learned(&c, asked))
-            list[1].weight *= fuse_support(list);
-        if (feedback(&c, asked, fused, fuse_lists(list, fused, FUSE_FEEDBACK), a))
-            list[1].n = find_vectors(&c, q, parsed, asked, depth, vectors);
+    const struct phrase_texts texts = {read_texts, s->db};
+    struct phrase_check *check = query_check(parsed, a, c.words, c.n, &texts);
+    bool good = find_both(&c, q, parsed, check, asked, size_max(k, FUSE_DEPTH), a, list, e);
+    if (good) {
+        struct fuse_hit *fused = arena_array(a, struct fuse_hit, k);
+        *n = fuse_lists(list, fused, k);
+        *hit = arena_array(a, struct search_hit, *n);
+        for (size_t i = 0; i < *n; i++) {
+            (*hit)[i] = hit_of(&c, &fused[i], list[0].hit, list[1].hit);
+            restore_score(&asked[fused[i].view], &fused[i], &(*hit)[i]);
+        }
+        score_hits(*hit, *n, list[0].n ? list[0].weight : 0, list[1].n ? list[1].weight : 0);
     }
-    *n = fuse_lists(list, fused, k);
-    *hit = arena_array(a, struct search_hit, *n);
-    for (size_t i = 0; i < *n; i++) {
-        (*hit)[i] = hit_of(&c, &fused[i], words, vectors);
-        restore_score(&asked[fused[i].view], &fused[i], &(*hit)[i]);
-    }
-    score_hits(*hit, *n, list[0].n ? list[0].weight : 0, list[1].n ? list[1].weight : 0);
     give_back_views(&c);
-    return true;
+    return good;
 }
 
 size_t search_chunks(struct search_set *s, struct str collection)

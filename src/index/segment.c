@@ -1,14 +1,11 @@
-/* The image: a head, the dictionary's table, the combinations of counts, the postings, the places,
- * the words, the passages, and PACK_SLACK zeros.
+/* The image: a head, the dictionary's table, the combinations of counts, the postings, the words,
+ * the passages, and PACK_SLACK zeros.
  *
  * A list of postings that is one block: its highest share in 255ths, rounded up and never 0; the
  * block. A longer one: 0, the number of blocks, a head for each (struct block_head), and the blocks
  * with their numbers of postings in front. A block of PACK_BLOCK postings: the gaps less 1, then
  * the codes, as pack_block writes them. A shorter one: the parameter of its Rice codes, then gap
  * and code by turns, codes with parameter 0.
- *
- * Places: for each block of postings one run of digits; of a posting the first place, then the
- * distances.
  *
  * The passages: of each document its number and how many it has, of each passage its key and its
  * lengths, in few bytes because they are written as differences from what is likely. */
@@ -93,26 +90,18 @@ void segment_blocks(const struct segment *s, const struct dict_cursor *c,
                                         .last = s->n_passages - 1,
                                         .n = c->df,
                                         .max = (float)*p / SEGMENT_SHARES,
-                                        .at = c->list + 1,
-                                        .place = c->place,
-                                        .n_place = (uint32_t)c->n_place};
+                                        .at = c->list + 1};
         return;
     }
     p++;
     uint32_t n = (uint32_t)pack_unvarint(&p, end), after = UINT32_MAX;
     uint64_t at = c->list + (uint64_t)(p - list_of(s, c)) + (uint64_t)n * BLOCK_HEAD;
-    uint64_t place = c->place;
     for (uint32_t i = 0; i < n; i++, p += BLOCK_HEAD) {
         struct block_head h = block_head_at(p);
-        block[i] = (struct segment_block){.after = after,
-                                          .last = h.last,
-                                          .max = (float)h.max / SEGMENT_SHARES,
-                                          .at = at,
-                                          .place = place,
-                                          .n_place = h.n_place};
+        block[i] = (struct segment_block){
+            .after = after, .last = h.last, .max = (float)h.max / SEGMENT_SHARES, .at = at};
         after = h.last;
         at += h.size;
-        place += h.n_place;
     }
 }
 
@@ -137,31 +126,6 @@ void segment_unpack(const struct segment *s, const struct segment_block *b,
     }
 }
 
-static size_t places_of(const struct segment *s, uint32_t code)
-{
-    const uint8_t *count = s->code[code].count;
-    return (size_t)count[0] + count[1] + count[2];
-}
-
-void segment_places_at(const struct segment *s, const struct segment_block *b, size_t from,
-                       uint32_t *out, size_t n)
-{
-    pack_undigits(s->place + b->place, b->n_place, from, out, n);
-    for (size_t i = 1; i < n; i++)
-        out[i] += out[i - 1];
-}
-
-size_t segment_places(const struct segment *s, const struct segment_block *b,
-                      const struct segment_postings *p, uint32_t which,
-                      uint32_t out[SEGMENT_PLACES])
-{
-    size_t from = 0, n = size_min(places_of(s, p->code[which]), SEGMENT_PLACES);
-    for (uint32_t i = 0; i < which; i++)
-        from += places_of(s, p->code[i]);
-    segment_places_at(s, b, from, out, n);
-    return n;
-}
-
 /* ---- Opening ---- */
 
 static uint64_t round8(uint64_t n)
@@ -171,9 +135,9 @@ static uint64_t round8(uint64_t n)
 
 uint64_t segment_image_size(const struct segment_head *h)
 {
-    return round8(sizeof(*h) + (uint64_t)dict_blocks(h->n_words) * 24 +
-                  (uint64_t)h->n_codes * sizeof(struct segment_code) + h->n_list + h->n_place +
-                  h->n_text + h->n_passage_bytes + PACK_SLACK);
+    return round8(sizeof(*h) + (uint64_t)dict_blocks(h->n_words) * 16 +
+                  (uint64_t)h->n_codes * sizeof(struct segment_code) + h->n_list + h->n_text +
+                  h->n_passage_bytes + PACK_SLACK);
 }
 
 /* Sets the pointers into the image. */
@@ -184,16 +148,14 @@ static void lay_out(struct segment *s, const char *image, const struct segment_h
     s->n_documents = h->n_documents;
     s->n_postings = h->n_postings;
     s->n_list = h->n_list;
-    s->n_place = h->n_place;
     s->params = h->params;
     s->mean_length = h->mean_length;
     s->image = (struct str){image, segment_image_size(h)};
     s->dict.n = h->n_words;
     s->dict.at = (const uint64_t *)(image + sizeof(*h));
-    s->code = (const struct segment_code *)(s->dict.at + (size_t)dict_blocks(h->n_words) * 3);
+    s->code = (const struct segment_code *)(s->dict.at + (size_t)dict_blocks(h->n_words) * 2);
     s->list = (const uint8_t *)(s->code + h->n_codes);
-    s->place = s->list + h->n_list;
-    s->dict.text = (struct str){(const char *)s->place + h->n_place, h->n_text};
+    s->dict.text = (struct str){(const char *)s->list + h->n_list, h->n_text};
     s->passages = (struct str){s->dict.text.p + h->n_text, h->n_passage_bytes};
 }
 
@@ -341,7 +303,7 @@ static bool list_fits(const struct segment *s, const struct dict_cursor *c)
     }
     p++;
     uint64_t blocks = pack_unvarint(&p, end), df = 0;
-    uint64_t left = (uint64_t)(end - p), place = 0;
+    uint64_t left = (uint64_t)(end - p);
     if (blocks == 0 || blocks > left / BLOCK_HEAD)
         return false;
     left -= blocks * BLOCK_HEAD;
@@ -353,11 +315,10 @@ static bool list_fits(const struct segment *s, const struct dict_cursor *c)
             return false;
         df += n;
         left -= h.size;
-        place += h.n_place;
         b.at += h.size;
         b.after = h.last;
     }
-    return left == 0 && df == c->df && place == c->n_place;
+    return left == 0 && df == c->df;
 }
 
 static bool lists_fit(const struct segment *s)
@@ -378,7 +339,7 @@ static bool codes_fit(const struct segment *s)
     for (uint32_t i = 0; i < s->n_codes; i++) {
         const uint8_t *count = s->code[i].count;
         if (count[BM25_TITLE] > SEGMENT_SMALL_COUNT || count[BM25_SECTION] > SEGMENT_SMALL_COUNT ||
-            places_of(s, i) == 0)
+            count[BM25_TITLE] + count[BM25_SECTION] + count[BM25_BODY] == 0)
             return false;
     }
     return true;
@@ -397,9 +358,9 @@ static bool head_fits(const struct segment_head *h, size_t len)
     const uint64_t most = UINT64_C(1) << 40;
     return h->n_passages > 0 && h->n_passages <= SEGMENT_MAX_PASSAGES && h->n_words < 1u << 31 &&
            h->n_codes <= SEGMENT_CODES && h->n_documents <= h->n_passages &&
-           h->n_passages <= h->n_passage_bytes && h->n_list < most && h->n_place < most &&
-           h->n_text < most && h->n_passage_bytes < most && params_fit(&h->params) &&
-           h->mean_length > 0 && isfinite(h->mean_length) && segment_image_size(h) == len;
+           h->n_passages <= h->n_passage_bytes && h->n_list < most && h->n_text < most &&
+           h->n_passage_bytes < most && params_fit(&h->params) && h->mean_length > 0 &&
+           isfinite(h->mean_length) && segment_image_size(h) == len;
 }
 
 static bool same_weights(const struct bm25_params *a, const struct bm25_params *b)
@@ -421,10 +382,9 @@ struct segment *segment_open(const char *image, struct segment_holder *holder,
     s->holder = holder;
     lay_out(s, image, &h);
     s->loose = !same_weights(&s->params, params);
-    uint64_t list, place;
-    bool good = dict_open(&s->dict, &list, &place) && list == s->n_list && place == s->n_place &&
-                open_passages(s, params) && open_numbers(s) &&
-                (!check || (codes_fit(s) && lists_fit(s)));
+    uint64_t list;
+    bool good = dict_open(&s->dict, &list) && list == s->n_list && open_passages(s, params) &&
+                open_numbers(s) && (!check || (codes_fit(s) && lists_fit(s)));
     if (good)
         return s;
     segment_unref(s);

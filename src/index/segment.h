@@ -6,10 +6,10 @@
  * (block-max indexes: Ding and Suel, "Faster Top-k Document Retrieval Using Block-Max Indexes",
  * 2011).
  *
- * Of each posting there is the passage, how often the word stands in each field, and the places
- * where it does. The counts are one number, an index into the segment's table of the combinations
- * that occur, the frequent ones first. The places lie by themselves: only phrases and nearness look
- * at them.
+ * Of each posting there is the passage and how often the word stands in each field. The counts are
+ * one number, an index into the segment's table of the combinations that occur, the frequent ones
+ * first. Where words stand is not kept: it would take as much again, and the texts that tell it are
+ * at hand (index/phrase.h).
  *
  * All of it lies in one piece of memory, the image, which is also its form on disk; but for tables
  * of a few bytes per passage and word, which are made when it is opened, nothing is copied.
@@ -54,13 +54,12 @@ static inline bool bm25_same_params(const struct bm25_params *a, const struct bm
     return a->k1 == b->k1 && a->b == b->b && bm25_same_weights(a, b);
 }
 
-/* A passage as a list of words, each where it stands. */
+/* A passage as a list of words. */
 struct bm25_token {
     uint64_t term; /* hash_stable of its text */
     uint32_t at;   /* where its text begins in `text` */
     uint8_t len;   /* of it, 1 to DICT_WORD_MAX */
     uint8_t field;
-    uint16_t place; /* from 0, over all fields, with gaps where a phrase cannot go on */
 };
 
 struct bm25_passage {
@@ -108,8 +107,8 @@ struct segment {
     struct dict dict;
     /* in the image */
     const struct segment_code *code; /* [n_codes] */
-    const uint8_t *list, *place;     /* postings; places */
-    uint64_t n_list, n_place;        /* bytes */
+    const uint8_t *list;             /* postings */
+    uint64_t n_list;                 /* bytes */
     struct str passages;             /* the table of passages, packed */
     struct str image;
     struct segment_holder *holder;
@@ -159,8 +158,6 @@ struct segment_block {
     uint32_t n;     /* postings; 0 when only unpacking tells: up to PACK_BLOCK */
     float max;      /* highest share in it */
     uint64_t at;    /* in the list */
-    uint64_t place; /* in the places */
-    uint32_t n_place;
 };
 
 /* The blocks of a word: room for segment_n_blocks of its cursor. */
@@ -175,16 +172,6 @@ struct segment_postings {
 };
 void segment_unpack(const struct segment *s, const struct segment_block *b,
                     struct segment_postings *out);
-
-/* Places of one posting of an unpacked block: at most SEGMENT_PLACES, rising within each field,
- * fields in their order. Returns how many. */
-enum { SEGMENT_PLACES = SEGMENT_COUNT_MAX + 2 * SEGMENT_SMALL_COUNT };
-size_t segment_places(const struct segment *s, const struct segment_block *b,
-                      const struct segment_postings *p, uint32_t which,
-                      uint32_t out[SEGMENT_PLACES]);
-/* The same for a caller who has counted: the posting's n places are the block's from `from` on. */
-void segment_places_at(const struct segment *s, const struct segment_block *b, size_t from,
-                       uint32_t *out, size_t n);
 
 /* ---- Building. Passages of one document follow each other. ---- */
 
@@ -211,8 +198,7 @@ struct segment_holder *segment_holder_new(struct arena *arena, char *bytes);
 void segment_holder_unref(struct segment_holder *h);
 
 /* A segment from its image, which lies at a multiple of 8 in the holder. All that a search follows
- * is checked, so that a damaged image gives ERR_CORRUPT and never a wild read; places are checked
- * when they are looked at. With other weights than it was built for its lengths are computed anew.
- */
+ * is checked, so that a damaged image gives ERR_CORRUPT and never a wild read. With other weights
+ * than it was built for its lengths are computed anew. */
 bool segment_load(struct segment **out, struct str image, struct segment_holder *holder,
                   const struct bm25_params *params, struct err *e);

@@ -72,8 +72,6 @@ static void table_passage(struct table_writer *w, int64_t key, const uint32_t le
 
 /* ---- A draft ---- */
 
-enum { PLACES_PER_BLOCK = 2048 }; /* a block is closed when it has so many */
-
 struct draft {
     struct segment_head head;
     struct table_writer table;
@@ -81,16 +79,14 @@ struct draft {
     float count[SEGMENT_CODES]; /* weighted */
     const float *length;        /* [n_passages], the maker's */
     struct dict_writer dict;
-    struct bytes list, place;
+    struct bytes list;
     /* the word at hand */
     struct bytes heads, blocks;
     uint32_t df, n_blocks, before;
     uint8_t max; /* of its only block */
-    size_t place_start;
     /* the block at hand */
-    uint32_t n, n_places;
+    uint32_t n;
     uint32_t passage[PACK_BLOCK], posting_code[PACK_BLOCK];
-    uint32_t places[PLACES_PER_BLOCK + SEGMENT_PLACES];
 };
 
 static size_t put_postings(uint8_t *out, const struct draft *d)
@@ -136,39 +132,29 @@ static void end_block(struct draft *d)
     to[0] = (uint8_t)d->n;
     size_t size = 1 + put_postings(to + 1, d);
     d->blocks.len += size;
-    uint8_t *place = bytes_room(&d->place, PACK_DIGITS_HEAD + (size_t)d->n_places * 8);
-    size_t n_place = pack_digits(place, d->places, d->n_places);
-    d->place.len += n_place;
     d->max = highest_share(d);
-    block_head_put(bytes_room(&d->heads, BLOCK_HEAD),
-                   (struct block_head){.last = d->passage[d->n - 1],
-                                       .size = (uint16_t)size,
-                                       .n_place = (uint16_t)n_place,
-                                       .max = d->max});
+    block_head_put(
+        bytes_room(&d->heads, BLOCK_HEAD),
+        (struct block_head){.last = d->passage[d->n - 1], .size = (uint16_t)size, .max = d->max});
     d->heads.len += BLOCK_HEAD;
     d->n_blocks++;
     d->before = d->passage[d->n - 1];
-    d->n = d->n_places = 0;
+    d->n = 0;
 }
 
 static void begin_word(struct draft *d)
 {
     d->heads.len = d->blocks.len = 0;
-    d->df = d->n_blocks = d->n = d->n_places = 0;
+    d->df = d->n_blocks = d->n = 0;
     d->before = UINT32_MAX;
-    d->place_start = d->place.len;
 }
 
-/* Places as they are: rising. */
-static void put_posting(struct draft *d, uint32_t passage, uint32_t code, const uint32_t *place,
-                        size_t n)
+static void put_posting(struct draft *d, uint32_t passage, uint32_t code)
 {
     d->passage[d->n] = passage;
     d->posting_code[d->n++] = code;
-    for (size_t i = 0; i < n; i++)
-        d->places[d->n_places++] = i ? place[i] - place[i - 1] : place[i];
     d->df++;
-    if (d->n == PACK_BLOCK || d->n_places >= PLACES_PER_BLOCK)
+    if (d->n == PACK_BLOCK)
         end_block(d);
 }
 
@@ -188,7 +174,7 @@ static void end_word(struct draft *d, struct str word)
         bytes_put(&d->list, d->heads.p, d->heads.len);
         bytes_put(&d->list, d->blocks.p, d->blocks.len);
     }
-    dict_put(&d->dict, word, d->df, d->list.len - start, d->place.len - d->place_start);
+    dict_put(&d->dict, word, d->df, d->list.len - start);
     d->head.n_postings += d->df;
 }
 
@@ -230,7 +216,6 @@ static void draft_free(struct draft *d)
     dict_writer_fini(&d->dict);
     mem_free(d->table.out.p);
     mem_free(d->list.p);
-    mem_free(d->place.p);
     mem_free(d->heads.p);
     mem_free(d->blocks.p);
     mem_free(d);
@@ -249,15 +234,13 @@ static struct segment *draft_end(struct draft *d)
     struct segment_head *h = &d->head;
     h->n_words = d->dict.n;
     h->n_list = d->list.len;
-    h->n_place = d->place.len;
     h->n_text = d->dict.len;
     h->n_passage_bytes = d->table.out.len;
     char *image = mem_new(segment_image_size(h));
     char *to = put(image, h, sizeof(*h));
-    to = put(to, d->dict.at, (size_t)dict_blocks(h->n_words) * 24);
+    to = put(to, d->dict.at, (size_t)dict_blocks(h->n_words) * 16);
     to = put(to, d->code, h->n_codes * sizeof(*d->code));
     to = put(to, d->list.p, d->list.len);
-    to = put(to, d->place.p, d->place.len);
     to = put(to, d->dict.text, d->dict.len);
     put(to, d->table.out.p, d->table.out.len);
     struct bm25_params params = h->params;
@@ -285,7 +268,6 @@ static float mean_of(double length, uint32_t n)
 
 struct logged { /* a token */
     uint32_t word, passage;
-    uint16_t place;
     uint8_t field;
 };
 
@@ -411,16 +393,13 @@ void segment_builder_add(struct segment_builder *b, uint32_t document, enum lang
     b->token = grow(b->token, &b->room_tokens, b->n_tokens + p->n, sizeof(*b->token));
     for (size_t i = 0; i < p->n; i++) {
         const struct bm25_token *t = &p->token[i];
-        b->token[b->n_tokens++] =
-            (struct logged){number_of(b, t, p->text), passage, t->place, t->field};
+        b->token[b->n_tokens++] = (struct logged){number_of(b, t, p->text), passage, t->field};
     }
 }
 
 /* One posting: the tokens of a word in a passage, cut off where counts are. */
 struct posting {
     uint8_t count[BM25_FIELDS];
-    uint32_t place[SEGMENT_PLACES];
-    size_t n;
 };
 
 static size_t take_posting(const struct segment_builder *b, const uint32_t *order, size_t at,
@@ -432,10 +411,7 @@ static size_t take_posting(const struct segment_builder *b, const uint32_t *orde
     uint32_t passage = b->token[order[at]].passage;
     for (; at < end && b->token[order[at]].passage == passage; at++) {
         const struct logged *t = &b->token[order[at]];
-        if (p->count[t->field] == most[t->field])
-            continue;
-        p->count[t->field]++;
-        p->place[p->n++] = t->place;
+        p->count[t->field] += p->count[t->field] < most[t->field];
     }
     return at;
 }
@@ -523,7 +499,7 @@ struct segment *segment_build(struct segment_builder *b, const struct bm25_param
         for (size_t at = start[rank[i].word]; at < end;) {
             uint32_t passage = b->token[order[at]].passage;
             at = take_posting(b, order, at, end, &p);
-            put_posting(d, passage, number[combination(p.count)], p.place, p.n);
+            put_posting(d, passage, number[combination(p.count)]);
         }
         end_word(d, (struct str){rank[i].p, rank[i].len});
     }
@@ -611,17 +587,10 @@ static void merge_list(struct draft *d, struct source *src)
     for (uint32_t k = 0; k < n; k++) {
         struct segment_postings p;
         segment_unpack(s, &src->block[k], &p);
-        size_t from = 0;
-        uint32_t place[SEGMENT_PLACES];
         for (uint32_t i = 0; i < p.n; i++) {
-            const uint8_t *count = s->code[p.code[i]].count;
-            size_t places = size_min((size_t)count[0] + count[1] + count[2], SEGMENT_PLACES);
             uint32_t to = src->to[p.passage[i]];
-            if (to != UINT32_MAX) {
-                segment_places_at(s, &src->block[k], from, place, places);
-                put_posting(d, to, src->code[p.code[i]], place, places);
-            }
-            from += places;
+            if (to != UINT32_MAX)
+                put_posting(d, to, src->code[p.code[i]]);
         }
     }
 }

@@ -7,7 +7,7 @@
 
 struct segment_head {
     uint32_t n_passages, n_words, n_codes, n_documents;
-    uint64_t n_postings, n_list, n_place, n_text, n_passage_bytes;
+    uint64_t n_postings, n_list, n_text, n_passage_bytes;
     struct bm25_params params;
     float mean_length;
 };
@@ -17,18 +17,17 @@ enum { SEGMENT_SHARES = 255 }; /* steps in which highest shares are kept */
 /* Of a block in a longer list. */
 struct block_head {
     uint32_t last;
-    uint16_t size, n_place; /* bytes */
-    uint8_t max;            /* share in SEGMENT_SHARES */
+    uint16_t size; /* bytes */
+    uint8_t max;   /* share in SEGMENT_SHARES */
 };
-enum { BLOCK_HEAD = 9 }; /* bytes, without padding */
+enum { BLOCK_HEAD = 7 }; /* bytes, without padding */
 
 static inline struct block_head block_head_at(const uint8_t *p)
 {
     struct block_head h;
     memcpy(&h.last, p, 4);
     memcpy(&h.size, p + 4, 2);
-    memcpy(&h.n_place, p + 6, 2);
-    h.max = p[8];
+    h.max = p[6];
     return h;
 }
 
@@ -36,8 +35,7 @@ static inline void block_head_put(uint8_t *p, struct block_head h)
 {
     memcpy(p, &h.last, 4);
     memcpy(p + 4, &h.size, 2);
-    memcpy(p + 6, &h.n_place, 2);
-    p[8] = h.max;
+    p[6] = h.max;
 }
 
 /* Goes over the table of passages: a document, then each of its passages. */

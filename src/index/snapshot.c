@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC UINT64_C(0x3230786469747370) /* "pstidx02" */
+#define MAGIC UINT64_C(0x3330786469747370) /* "pstidx03" */
 
 static const char *const extension[SNAPSHOT_PARTS] = {
     [SNAPSHOT_KEYWORDS] = "keywords", [SNAPSHOT_ATTRIBUTES] = "attributes",

@@ -2,11 +2,8 @@
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "text/stem.h"
-#include "text/terms.h"
 
 #include <stdlib.h>
-
-enum { FIELD_GAP = 8 }; /* places between fields, so that nothing stands beside another's words */
 
 void words_fini(struct words *w)
 {
@@ -34,44 +31,61 @@ struct str words_cut(struct str term)
     return str_head(term, utf8_cut(term, DICT_WORD_MAX));
 }
 
-/* Returns the place behind its last word. */
-static uint32_t add_text(struct words *w, enum lang lang, struct str text, enum bm25_field field,
-                         uint32_t place)
+static void begin_field(struct words_walk *w, enum bm25_field field)
 {
-    struct terms t;
+    w->field = field;
+    terms_begin(&w->terms, w->text[field], w->lang, TERMS_DOCUMENT);
+    w->terms.identifiers = true;
+}
+
+void words_walk_begin(struct words_walk *w, enum lang lang, struct str title, struct str section,
+                      struct str text)
+{
+    w->text[BM25_TITLE] = title;
+    w->text[BM25_SECTION] = section;
+    w->text[BM25_BODY] = text;
+    w->lang = lang;
+    w->before = 0;
+    begin_field(w, BM25_TITLE);
+}
+
+bool words_walk_next(struct words_walk *w, struct term *term)
+{
+    while (!terms_next(&w->terms, term)) {
+        if (w->field == BM25_BODY)
+            return false;
+        w->before += w->terms.place + (w->terms.place ? WORDS_FIELD_GAP : 0);
+        begin_field(w, w->field + 1);
+    }
+    term->place += w->before;
+    return true;
+}
+
+void words_of_passage(struct words *w, enum lang lang, struct str title, struct str section,
+                      struct str text)
+{
+    struct words_walk walk;
     struct term term;
-    terms_begin(&t, text, lang, TERMS_DOCUMENT);
-    t.identifiers = true;
-    while (terms_next(&t, &term)) {
+    w->n = w->n_text = 0;
+    w->length = 0;
+    memset(w->field_length, 0, sizeof(w->field_length));
+    words_walk_begin(&walk, lang, title, section, text);
+    while (words_walk_next(&walk, &term)) {
         struct str word = words_cut(term.text);
         if (word.len == 0)
             continue;
         make_room(w, word.len);
         uint64_t hash = hash_stable(word);
         w->term[w->n] = hash;
-        w->token[w->n++] =
-            (struct bm25_token){.term = hash,
-                                .at = (uint32_t)w->n_text,
-                                .len = (uint8_t)word.len,
-                                .field = (uint8_t)field,
-                                .place = (uint16_t)size_min(place + term.place, UINT16_MAX)};
+        w->token[w->n++] = (struct bm25_token){.term = hash,
+                                               .at = (uint32_t)w->n_text,
+                                               .len = (uint8_t)word.len,
+                                               .field = (uint8_t)walk.field};
         memcpy(w->text + w->n_text, word.p, word.len);
         w->n_text += word.len;
-        w->field_length[field] += !term.extra;
+        w->field_length[walk.field] += !term.extra;
         w->length += !term.extra;
     }
-    return place + t.place + (t.place ? FIELD_GAP : 0);
-}
-
-void words_of_passage(struct words *w, enum lang lang, struct str title, struct str section,
-                      struct str text)
-{
-    w->n = w->n_text = 0;
-    w->length = 0;
-    memset(w->field_length, 0, sizeof(w->field_length));
-    uint32_t place = add_text(w, lang, title, BM25_TITLE, 0);
-    place = add_text(w, lang, section, BM25_SECTION, place);
-    add_text(w, lang, text, BM25_BODY, place);
 }
 
 struct bm25_passage words_passage(const struct words *w)

@@ -12,7 +12,26 @@
 #pragma once
 
 #include "index/bm25.h"
-#include "text/lang.h"
+#include "text/terms.h"
+
+/* The words of a passage one by one: first those of its title, then of its section, then of its
+ * text. With LANG_OTHER they are as they were folded: no stop word is missing, and none is stemmed.
+ */
+struct words_walk {
+    enum bm25_field field; /* of the word that was given last */
+    /* inside */
+    struct str text[BM25_FIELDS];
+    enum lang lang;
+    uint32_t before; /* places before the field */
+    struct terms terms;
+};
+
+enum { WORDS_FIELD_GAP = 8 }; /* places between fields: nothing stands beside another's words */
+
+void words_walk_begin(struct words_walk *w, enum lang lang, struct str title, struct str section,
+                      struct str text);
+/* term->place counts over all fields. */
+bool words_walk_next(struct words_walk *w, struct term *term);
 
 /* A passage's words; a zeroed struct is empty. Reused from passage to passage. */
 struct words {

@@ -300,5 +300,12 @@ struct doc_index_document {
  * some dozen documents at a time to bound memory. */
 bool doc_index_load(struct db *d, struct arena *a, const int64_t *document, const uint32_t *known,
                     size_t n, struct doc_index_document **out, struct err *e);
+/* Calls seen(to, i, ...) for each chunk_id[i] that is there, with its text and section and its
+ * document's id, name and title, which last until it returns. One snapshot for all; costs least
+ * when ids rise. */
+typedef void doc_index_seen(void *to, size_t i, const struct doc_index_document *d,
+                            const struct doc_index_chunk *chunk);
+bool doc_index_texts(struct db *d, const int64_t *chunk_id, size_t n, doc_index_seen *seen,
+                     void *to, struct err *e);
 /* How many chunks a collection has in the store. */
 bool doc_chunk_count(struct db *d, struct str collection, int64_t *n, struct err *e);

@@ -265,3 +265,60 @@ bool doc_index_load(struct db *d, struct arena *a, const int64_t *document, cons
     *out = l.out;
     return db_read(d, index_tx, &l, e);
 }
+
+struct index_texts {
+    const int64_t *chunk;
+    size_t n;
+    doc_index_seen *seen;
+    void *to;
+    struct doc_index_document document; /* of the chunk before: mostly that of the next, too */
+    struct arena *a;                    /* its name and title */
+};
+
+static bool index_names(struct db_tx *tx, struct index_texts *t, int64_t document, struct err *e)
+{
+    struct db_rows *rows;
+    if (t->document.id == document)
+        return true;
+    if (!db_query(tx, &rows, e, "select name, title from documents where id = $1",
+                  DB_INT(document)))
+        return false;
+    int got = db_step(rows, e);
+    if (got > 0) {
+        arena_reset(t->a);
+        t->document = (struct doc_index_document){
+            .id = document, .name = doc_text(t->a, rows, 0), .title = doc_text(t->a, rows, 1)};
+    }
+    db_done(rows);
+    return got > 0 || (got == 0 && err_set(e, ERR_CORRUPT, "a chunk has no document"));
+}
+
+static bool index_texts_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct index_texts *t = arg;
+    int got = 0;
+    for (size_t i = 0; i < t->n && got >= 0; i++) {
+        struct db_rows *rows;
+        if (!db_query(tx, &rows, e, "select document, text, section from chunks where id = $1",
+                      DB_INT(t->chunk[i])))
+            return false;
+        got = db_step(rows, e);
+        if (got > 0 && !index_names(tx, t, db_int(rows, 0), e))
+            got = -1;
+        if (got > 0) {
+            struct doc_index_chunk c = {t->chunk[i], db_text(rows, 1), db_text(rows, 2)};
+            t->seen(t->to, i, &t->document, &c);
+        }
+        db_done(rows);
+    }
+    return got >= 0;
+}
+
+bool doc_index_texts(struct db *d, const int64_t *chunk_id, size_t n, doc_index_seen *seen,
+                     void *to, struct err *e)
+{
+    struct index_texts t = {.chunk = chunk_id, .n = n, .seen = seen, .to = to, .a = arena_new()};
+    bool good = db_read(d, index_texts_tx, &t, e);
+    arena_free(t.a);
+    return good;
+}

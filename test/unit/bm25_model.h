@@ -68,8 +68,7 @@ __attribute__((unused)) static void model_put(struct bm25 *ix, uint32_t document
         token[i] = (struct bm25_token){.term = hash_stable(word),
                                        .at = (uint32_t)i * 16,
                                        .len = (uint8_t)word.len,
-                                       .field = field ? field[i] : BM25_BODY,
-                                       .place = (uint16_t)i};
+                                       .field = field ? field[i] : BM25_BODY};
     }
     bm25_add(ix, document, lang, key, &p);
     mem_free(token);

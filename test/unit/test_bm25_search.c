@@ -196,61 +196,6 @@ static void test_union(void)
     }
 }
 
-/* Whether the words from `from` on find places of their own in text[low, high). */
-static bool seated(const unsigned *text, size_t low, size_t high, const unsigned *word,
-                   size_t words, size_t from, unsigned taken)
-{
-    bool good = from == words;
-    for (size_t i = low; i < high && !good; i++)
-        good = !(taken >> i & 1) && (text[i] == word[from] || text[i] == word[from] / 2 * 2 + 20) &&
-               seated(text, low, high, word, words, from + 1, taken | 1U << i);
-    return good;
-}
-
-/* Nearness against trying everything; words 2n and 2n + 1 are also 2n + 20. */
-static void test_near(void)
-{
-    enum { TEXTS = 150, LENGTH = 12, WORDS = 5, ROUNDS = 400 };
-    static struct model m = {.seed = 77};
-    unsigned text[TEXTS][LENGTH];
-    struct bm25 *ix = bm25_new(BM25_DEFAULT);
-    for (uint32_t t = 0; t < TEXTS; t++) {
-        for (size_t i = 0; i < LENGTH; i++)
-            text[t][i] = model_random(&m, 4) ? model_random(&m, 6) : 20 + 2 * model_random(&m, 4);
-        model_put_body(ix, t, LANG_EN, t, text[t], LENGTH);
-    }
-    bm25_commit(ix);
-    const struct bm25_view *v = bm25_view(ix);
-    size_t wrong = 0, held = 0;
-    for (int round = 0; round < ROUNDS; round++) {
-        unsigned word[WORDS];
-        size_t words = 2 + model_random(&m, WORDS - 1);
-        struct bm25_spot spot[2 * WORDS];
-        struct hit hit[TEXTS];
-        struct bm25_clause c = {BM25_MUST, spot, 2 * words, 1 + model_random(&m, 5)};
-        for (size_t i = 0; i < words; i++) {
-            word[i] = model_random(&m, 6);
-            spot[2 * i] = (struct bm25_spot){model_term(word[i]), (uint32_t)i};
-            spot[2 * i + 1] = (struct bm25_spot){model_term(word[i] / 2 * 2 + 20), (uint32_t)i};
-        }
-        for (int64_t t = 0; t < TEXTS; t++)
-            hit[t] = (struct hit){.key = t, .document = t};
-        size_t n = bm25_fitting(&v, 1, &c, 1, hit, TEXTS), at = 0;
-        for (int64_t t = 0; t < TEXTS; t++) {
-            bool want = false, got = at < n && hit[at].key == t;
-            for (size_t low = 0; low < LENGTH && !want; low++)
-                want = seated(text[t], low, size_min(low + words + c.further, LENGTH), word, words,
-                              0, 0);
-            at += got;
-            held += want;
-            wrong += want != got;
-        }
-    }
-    ok(wrong == 0 && held > 0, "%zu near, %zu unlike trying everything", held, wrong);
-    bm25_view_free((struct bm25_view *)v);
-    bm25_free(ix);
-}
-
 static void test_limits(void)
 {
     struct bm25 *ix = bm25_new(BM25_DEFAULT);
@@ -280,7 +225,6 @@ int main(void)
     test_against_model();
     test_filters();
     test_union();
-    test_near();
     test_limits();
     return tap_done();
 }

@@ -34,9 +34,9 @@ static void make_words(void)
 
 static bool open_dict(struct dict *d, struct dict_writer *w)
 {
-    uint64_t list, place;
+    uint64_t list;
     *d = (struct dict){.n = w->n, .text = {w->text, w->len}, .at = w->at};
-    return dict_open(d, &list, &place) && list == w->list && place == w->place;
+    return dict_open(d, &list) && list == w->list;
 }
 
 /* The textbook's table, on bytes. */
@@ -81,7 +81,7 @@ static void test_finding(const struct dict *d)
     for (uint32_t i = 0; i < n_words; i++) {
         struct str w = str_from(word[i]);
         found = found && dict_find(&c, d, hash_stable(w)) && c.number == i && c.df == i + 1 &&
-                str_eq(dict_word(&c), w) && c.list == (uint64_t)i * 3 && c.place == (uint64_t)i * 5;
+                str_eq(dict_word(&c), w) && c.list == (uint64_t)i * 3;
         ordered = ordered && dict_lower(&c, d, w) && c.number == i;
     }
     ok(found, "each of %zu words by its hash", n_words);
@@ -125,7 +125,7 @@ static void test_characters(void)
     struct dict d;
     struct seen s = {0};
     for (size_t i = 0; i < COUNT(words); i++)
-        dict_put(&w, str_from(words[i]), 1, 1, 1);
+        dict_put(&w, str_from(words[i]), 1, 1);
     ok(open_dict(&d, &w), "words outside of ASCII");
     dict_fuzzy(&d, STR("brucke"), 1, see, &s);
     ok(s.n == 2, "a letter counts as one, whatever its bytes");
@@ -140,11 +140,11 @@ static void test_damage(const struct dict_writer *w)
     for (int round = 0; round < 2000; round++) {
         char *text = mem_copy(w->text, w->len);
         struct dict d = {.n = w->n, .text = {text, w->len}, .at = w->at};
-        uint64_t list, place;
+        uint64_t list;
         size_t at = (size_t)rand_r(&seed) % w->len;
         text[at] = (char)(text[at] ^ (1 << rand_r(&seed) % 8));
         d.text.len -= round % 3 ? 0 : (size_t)rand_r(&seed) % 50;
-        refused += !dict_open(&d, &list, &place);
+        refused += !dict_open(&d, &list);
         dict_fini(&d);
         mem_free(text);
     }
@@ -157,7 +157,7 @@ int main(void)
     struct dict d;
     make_words();
     for (uint32_t i = 0; i < n_words; i++)
-        dict_put(&w, str_from(word[i]), i + 1, 3, 5);
+        dict_put(&w, str_from(word[i]), i + 1, 3);
     ok(open_dict(&d, &w), "%zu words in %zu bytes", n_words, w.len);
     test_finding(&d);
     test_prefix(&d);
@@ -168,9 +168,8 @@ int main(void)
     dict_writer_fini(&w);
     struct dict none = {.text = {"", 0}};
     struct dict_cursor c;
-    uint64_t list, place;
-    ok(dict_open(&none, &list, &place) && !dict_find(&c, &none, 1) &&
-           !dict_lower(&c, &none, STR("")),
+    uint64_t list;
+    ok(dict_open(&none, &list) && !dict_find(&c, &none, 1) && !dict_lower(&c, &none, STR("")),
        "an empty one");
     dict_fini(&none);
     return tap_done();

@@ -205,6 +205,46 @@ static void test_versions(void)
        "or is set");
 }
 
+struct seen_texts {
+    char text[128];
+    size_t n;
+};
+
+static void see_text(void *to, size_t i, const struct doc_index_document *doc,
+                     const struct doc_index_chunk *c)
+{
+    struct seen_texts *s = to;
+    s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "%zu:%.*s/%.*s/%.*s ", i,
+                             STR_FMT(doc->name), STR_FMT(doc->title), STR_FMT(c->text));
+}
+
+static void test_texts(void)
+{
+    struct doc_collection c = make_collection("", "texts");
+    struct doc_document x = document(c.id, "x", "1"), y = document(c.id, "y", "1");
+    struct doc_chunk *chunk;
+    struct seen_texts seen = {0};
+    int64_t id[4];
+    size_t n;
+    y.title = STR_NONE;
+    put(&x, "x", 2);
+    put(&y, "y", 1);
+    doc_chunks_range(d, a, x.id, 0, UINT32_MAX, &chunk, &n, &e);
+    id[0] = chunk[0].id;
+    id[1] = chunk[1].id;
+    id[3] = INT64_MAX;
+    doc_chunks_range(d, a, y.id, 0, UINT32_MAX, &chunk, &n, &e);
+    id[2] = chunk[0].id;
+    ok(doc_index_texts(d, id, 4, see_text, &seen, &e) &&
+           strcmp(seen.text, "0:x/A title/x 0 1:x/A title/x 1 2:y//y 0 ") == 0,
+       "texts of chunks, and what their documents are called: %s", seen.text);
+    seen = (struct seen_texts){0};
+    doc_remove(d, x.id, &e);
+    ok(doc_index_texts(d, id, 3, see_text, &seen, &e) && strcmp(seen.text, "2:y//y 0 ") == 0,
+       "of those that are there");
+    doc_collection_delete(d, STR_NONE, c.id, &e);
+}
+
 static void test_changes(void)
 {
     int64_t start, end, count;
@@ -457,6 +497,7 @@ int main(void)
     test_collections();
     test_expiry();
     test_versions();
+    test_texts();
     test_changes();
     test_files();
     test_file_expiry();

@@ -77,36 +77,6 @@ static void test_rice(void)
        "parameters suit the mean");
 }
 
-static void test_digits(void)
-{
-    static const size_t counts[] = {0, 1, 2, 9, 10, 11, 64, 200};
-    bool good = true;
-    for (unsigned bits = 0; bits <= 32; bits++)
-        for (size_t c = 0; c < COUNT(counts); c++) {
-            uint32_t v[200], got[200];
-            size_t n = counts[c];
-            for (size_t i = 0; i < n; i++)
-                v[i] = draw(bits, bits);
-            uint8_t *packed = mem_new(PACK_DIGITS_HEAD + 8 * 200);
-            size_t len = pack_digits(packed, v, n);
-            uint8_t *exact = mem_copy(packed, len); /* its own block: a read behind it is seen */
-            for (size_t from = 0; from < n; from += 7) {
-                pack_undigits(exact, len, from, got, n - from);
-                good = good && memcmp(got, v + from, (n - from) * sizeof(*v)) == 0;
-            }
-            pack_undigits(exact, len / 2, 0, got, n); /* cut: anything, within bounds */
-            pack_undigits(exact, len, n + 5, got, 50);
-            mem_free(exact);
-            mem_free(packed);
-        }
-    ok(good, "digits of all sizes, from anywhere");
-    uint32_t v[80];
-    uint8_t packed[PACK_DIGITS_HEAD + 8 * 80];
-    for (uint32_t i = 0; i < 80; i++)
-        v[i] = i;
-    ok(pack_digits(packed, v, 80) <= 65, "80 places below 80 take less than 6.5 bits each");
-}
-
 static void test_varints(void)
 {
     static const uint64_t values[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX};
@@ -133,7 +103,6 @@ int main(void)
     test_blocks();
     test_sums();
     test_rice();
-    test_digits();
     test_varints();
     return tap_done();
 }

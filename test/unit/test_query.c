@@ -37,6 +37,18 @@ static struct bm25 *make_index(void)
     return ix;
 }
 
+static bool read_texts(void *arg, const int64_t *key, size_t n, phrase_seen *seen, void *to,
+                       struct err *e)
+{
+    (void)arg;
+    (void)e;
+    for (size_t i = 0; i < n; i++)
+        seen(to, i, STR("Notes"), STR(""), str_from(passages[key[i]]));
+    return true;
+}
+
+static const struct phrase_texts texts = {read_texts, NULL};
+
 static struct query *parse(struct arena *a, const char *text)
 {
     const struct bm25_view *v = view;
@@ -117,13 +129,15 @@ static void test_cases(void)
         struct query *q = parse(a, cases[i].query);
         struct hit hit[COUNT(passages)];
         char got[COUNT(passages) + 1] = "";
-        size_t n = query_search(q, &v, 1, (struct bm25_query){0}, hit, COUNT(hit));
-        size_t len = 0;
+        size_t n, len = 0;
+        struct err e;
+        struct phrase_check *check = query_check(q, a, &v, 1, &texts);
+        bool good = query_search(q, check, (struct bm25_query){0}, hit, COUNT(hit), &n, &e);
         for (int64_t p = 0; p < (int64_t)COUNT(passages); p++)
             for (size_t h = 0; h < n; h++)
                 if (hit[h].key == p)
                     got[len++] = (char)('0' + p);
-        ok(strcmp(got, cases[i].hits) == 0, "%s: %s", cases[i].query, got);
+        ok(good && strcmp(got, cases[i].hits) == 0, "%s: %s", cases[i].query, got);
         arena_free(a);
     }
 }
@@ -151,7 +165,11 @@ static void test_fitting(void)
     struct query *q = parse(a, "bridge -steel +suspension");
     struct query *near = parse(a, "+\"bridge suspension\"~1");
     struct hit both[] = {{2, 2, 1, 0}, {0, 0, 1, 0}};
-    ok(bm25_fitting(&v, 1, near->clause, 1, both, 2) == 1 && both[0].key == 0, "near it");
+    size_t n = 2;
+    struct err e;
+    ok(phrase_fitting(query_check(near, a, &v, 1, &texts), 1, both, &n, &e) && n == 1 &&
+           both[0].key == 0,
+       "near it");
     struct hit hit[] = {{4, 4, 1, 0}, {2, 2, 1, 0}, {77, 2, 1, 0}, {0, 99, 1, 0}};
     ok(bm25_fitting(&v, 1, q->clause, 1, hit, 2) == 1 && hit[0].key == 4, "no steel");
     ok(bm25_fitting(&v, 1, q->clause, 2, hit, 1) == 0, "and suspension");

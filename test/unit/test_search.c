@@ -288,6 +288,32 @@ static void test_question(void)
     ok(q.n_phrases == 1, "where nothing is too");
 }
 
+/* Where words stand the texts in the store say. */
+static void test_phrases(void)
+{
+    struct str c = make_collection("phrases");
+    const char *text[] = {"A steel bridge over the bay.", "The bridge, all steel, over the bay."};
+    int64_t doc = put(a, c, "Golden Gate.md", "Spans > Long ones", text, 2);
+    int64_t other = put_one(c, "other.md", "Steel for a bridge. Long gates, golden ones.");
+    size_t n;
+    search_catch_up(s, &e);
+    ok(best(&c, 1, "+\"steel bridge\"", &n) == doc && n == 1, "a phrase");
+    ok(best(&c, 1, "+\"golden gate\" steel", &n) == doc && n == 2, "in the title");
+    ok(best(&c, 1, "+\"long one\" steel", &n) == doc && n == 2, "in the section");
+    ok(best(&c, 1, "+\"bay long\" steel", &n) == 0, "not from one field into another");
+    ok(best(&c, 1, "+\"steel bridge\"~2", &n) > 0 && n == 3, "near each other");
+    ok(best(&c, 1, "bridge -\"steel bridge\" -\"golden gate\"", &n) == other && n == 1,
+       "without phrases");
+    ok(best(&c, 1, "\"bay bridge\"", &n) > 0 && n == 3, "one that is nowhere counts as words");
+    text[0] = "The steel bridge is closed.";
+    put(a, c, "Golden Gate.md", "", text, 1);
+    ok(best(&c, 1, "+\"steel bridge\"", &n) == 0, "a text that has gone from the store fits none");
+    ok(best(&c, 1, "steel -\"iron bridge\"", &n) == other && n == 1, "nor the absence of one");
+    search_catch_up(s, &e);
+    ok(best(&c, 1, "+\"steel bridge\"", &n) == doc && n == 1, "its next version does");
+    ok(doc_collection_delete(d, STR_NONE, c, &e) && search_catch_up(s, &e), "gone");
+}
+
 static void test_snapshots(void)
 {
     int64_t zebra = best(&manual, 1, "zebra", NULL);
@@ -518,6 +544,7 @@ int main(void)
     test_crowded();
     test_tuning();
     test_question();
+    test_phrases();
     test_snapshots();
     test_full();
     test_learned();

@@ -26,12 +26,29 @@ static void test_passages(void)
     ok(w.n == 4 && w.field_length[BM25_TITLE] == 2 && w.field_length[BM25_SECTION] == 1 &&
            w.field_length[BM25_BODY] == 1,
        "each field has its length");
-    ok(w.token[0].place == 0 && w.token[1].place == 1 && w.token[2].place > 5 &&
-           w.token[3].place > w.token[2].place + 5,
-       "places: fields are apart, stop words have one");
     words_of_passage(&w, LANG_EN, STR(""), STR(""), STR(""));
     ok(w.n == 0 && w.length == 0, "nothing");
     words_fini(&w);
+}
+
+static void test_walk(void)
+{
+    static const char *const want[] = {"one",   "two",     "three", "the",
+                                       "fours", "getuser", "get",   "user"};
+    static const uint32_t place[] = {0, 1, 10, 19, 20, 21, 21, 21};
+    struct words_walk w;
+    struct term term;
+    size_t n = 0, right = 0;
+    words_walk_begin(&w, LANG_OTHER, STR("One two"), STR("three"), STR("the fours getUser"));
+    for (; words_walk_next(&w, &term); n++)
+        right += n < COUNT(want) && str_eq(term.text, str_from(want[n])) &&
+                 term.place == place[n] &&
+                 w.field == (n < 2   ? BM25_TITLE
+                             : n < 3 ? BM25_SECTION
+                                     : BM25_BODY);
+    ok(n == COUNT(want) && right == n, "one by one: fields are apart, stop words have a place");
+    words_walk_begin(&w, LANG_EN, STR(""), STR(""), STR(""));
+    ok(!words_walk_next(&w, &term), "nothing");
 }
 
 static const struct {
@@ -131,6 +148,7 @@ static void test_languages_side_by_side(void)
 int main(void)
 {
     test_passages();
+    test_walk();
     test_queries();
     test_long_queries();
     test_languages_side_by_side();
