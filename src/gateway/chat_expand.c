@@ -1,5 +1,6 @@
 #include "gateway/chat_expand.h"
 #include "gateway/member.h"
+#include "model/reasoning.h"
 
 struct reader {
     struct chat_request *r;
@@ -101,16 +102,44 @@ static bool take_thinking(struct reader *x, struct json_value block, const struc
            MEMBER_ONLY(&x->m, block, at, STR("type"), STR("thinking"), STR("signature"));
 }
 
+/* OpenRouter's form. The pieces of a stream may have been put into the list as they came. */
+static bool take_details(struct reader *x, struct json_value msg, const struct member_at *up,
+                         struct chat_message *m)
+{
+    struct json_value list = json_get(msg, "reasoning_details");
+    struct member_at at = member_at(up, STR("reasoning_details"));
+    if (body_given(list) && !json_is(list, JSON_ARRAY))
+        return member_wrong(&at, "a list", x->m.e);
+    json_each(it, list)
+    {
+        struct chat_part *p = m->n_parts > 0 ? &m->part[m->n_parts - 1] : NULL;
+        struct reasoning_detail d;
+        if (!reasoning_read(it.value, x->m.a, &d))
+            continue;
+        if (!d.words || !p || p->kind != PART_THINKING || p->signature.len > 0) {
+            p = &m->part[m->n_parts++];
+            p->kind = d.words ? PART_THINKING : PART_REDACTED_THINKING;
+        }
+        p->text = p->text.len > 0
+                      ? arena_printf(x->m.a, "%.*s%.*s", STR_FMT(p->text), STR_FMT(d.text))
+                      : d.text;
+        p->signature = d.signature;
+        p->data = d.data;
+    }
+    return true;
+}
+
 static bool take_reasoning(struct reader *x, struct json_value msg, const struct member_at *up,
                            struct chat_message *m)
 {
     struct json_value blocks = json_get(msg, "thinking_blocks");
     struct member_at list = member_at(up, STR("thinking_blocks"));
-    struct str text;
+    struct str text, other;
     size_t i = 0;
     if (body_given(blocks) && !json_is(blocks, JSON_ARRAY))
         return member_wrong(&list, "a list", x->m.e);
-    if (!member_text(&x->m, msg, up, "reasoning_content", &text))
+    if (!member_text(&x->m, msg, up, "reasoning_content", &text) ||
+        !member_text(&x->m, msg, up, "reasoning", &other))
         return false;
     json_each(it, blocks)
     {
@@ -119,7 +148,10 @@ static bool take_reasoning(struct reader *x, struct json_value msg, const struct
             !take_thinking(x, it.value, &at, &m->part[m->n_parts++]))
             return false;
     }
-    if (i == 0 && text.len > 0)
+    if (i == 0 && !take_details(x, msg, up, m))
+        return false;
+    text = text.len > 0 ? text : other;
+    if (m->n_parts == 0 && text.len > 0)
         m->part[m->n_parts++] = (struct chat_part){.kind = PART_THINKING, .text = text};
     return true;
 }
@@ -212,7 +244,8 @@ static bool take_assistant(struct reader *x, struct json_value msg, const struct
     return take_calls(x, msg, at, m) &&
            MEMBER_ONLY(&x->m, msg, at, STR("role"), STR("content"), STR("refusal"),
                        STR("tool_calls"), STR("function_call"), STR("reasoning_content"),
-                       STR("thinking_blocks"), STR("annotations"), STR("cache_control"));
+                       STR("thinking_blocks"), STR("reasoning"), STR("reasoning_details"),
+                       STR("annotations"), STR("cache_control"));
 }
 
 /* The name of the function is in the call that this answers. */
@@ -241,7 +274,8 @@ static size_t most_parts(struct json_value msg)
     struct json_value content = json_get(msg, "content");
     const size_t beside = 4; /* content and reasoning as texts, a refusal, an old call */
     return beside + (json_is(content, JSON_ARRAY) ? json_count(content) : 0) +
-           json_count(json_get(msg, "tool_calls")) + json_count(json_get(msg, "thinking_blocks"));
+           json_count(json_get(msg, "tool_calls")) + json_count(json_get(msg, "thinking_blocks")) +
+           json_count(json_get(msg, "reasoning_details"));
 }
 
 static bool take_message(struct reader *x, struct chat_message *m, const struct member_at *at)

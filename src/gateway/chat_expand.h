@@ -4,7 +4,8 @@
  * Every member is either read, or says nothing (null, false, an empty list, a default of the
  * protocol), or is refused by its path: none is dropped in silence. Beside OpenAI's own members
  * those are read in which clients of many providers carry what other protocols have: cache_control
- * on messages, parts and tools; reasoning_content and thinking_blocks of the assistant; top_k.
+ * on messages, parts and tools; reasoning_content, thinking_blocks and (OpenRouter's)
+ * reasoning_details of the assistant; top_k.
  *
  * Memory:  in the arena; texts without escapes stay in the body.
  * Threads: the fiber of the request.

@@ -1,5 +1,6 @@
 #include "model/anthropic_body.h"
 #include "model/prompt.h"
+#include "model/reasoning.h"
 #include "model/relay.h"
 #include "model/resume.h"
 #include "model/splice.h"
@@ -208,7 +209,8 @@ static bool is_thinking(const struct chat_part *p)
 /* Would anything be written? A turn without a block is refused. */
 static bool is_said(const struct chat_part *p)
 {
-    return p->kind == PART_THINKING                          ? p->signature.len > 0
+    return p->kind == PART_THINKING ? p->signature.len > 0 && !reasoning_is_marked(p->signature)
+           : p->kind == PART_REDACTED_THINKING               ? !reasoning_is_marked(p->data)
            : p->kind == PART_TEXT || p->kind == PART_REFUSAL ? p->text.len > 0
                                                              : true;
 }

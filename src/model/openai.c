@@ -11,6 +11,7 @@
 #include "model/openai_body.h"
 #include "model/openai_calls.h"
 #include "model/openai_ops.h"
+#include "model/reasoning.h"
 #include "model/refusal.h"
 #include "model/relay.h"
 #include "model/resume.h"
@@ -155,7 +156,8 @@ static size_t count_rest(const struct reading *r, struct json_value message,
             continue;
         if (str_eq(it.name, STR("tool_calls")))
             n += count_calls(r, it.value);
-        else if (str_eq(it.name, STR("thinking_blocks")))
+        else if (str_eq(it.name, STR("thinking_blocks")) ||
+                 str_eq(it.name, STR("reasoning_details")))
             n += json_is(it.value, JSON_ARRAY) ? json_count(it.value) : 0;
         else if (!str_eq(it.name, STR("role")) && !str_eq(it.name, STR("finish_reason")))
             n += count(r, it.value);
@@ -207,6 +209,11 @@ static struct str reasoning_text(struct json_value message, struct arena *tmp)
         if (is_text(json_get(it.value, "thinking")))
             return STR_NONE;
     }
+    json_each(it, json_get(message, "reasoning_details"))
+    {
+        if (is_text(json_get(it.value, "text")) || is_text(json_get(it.value, "summary")))
+            return STR_NONE;
+    }
     return text.len > 0 ? text : json_text(json_get(message, "reasoning"), tmp);
 }
 
@@ -219,6 +226,16 @@ static void put_thinking(struct reading *r, struct json_value message, struct ar
         put_text(r, CHAT_THINKING, json_text(json_get(it.value, "thinking"), tmp));
         put_text(r, CHAT_SIGNATURE, json_text(json_get(it.value, "signature"), tmp));
         put_text(r, CHAT_REDACTED, json_text(json_get(it.value, "data"), tmp));
+    }
+    bool blocks = json_count(json_get(message, "thinking_blocks")) > 0; /* they say the same */
+    json_each(it, json_get(message, "reasoning_details"))
+    {
+        struct reasoning_detail d;
+        if (blocks || !reasoning_read(it.value, tmp, &d))
+            continue;
+        put_text(r, CHAT_THINKING, d.text);
+        put_text(r, CHAT_SIGNATURE, d.signature);
+        put_text(r, CHAT_REDACTED, d.data);
     }
     if (json_is(content, JSON_ARRAY))
         json_each(part, content)

@@ -1,5 +1,6 @@
 #include "model/openai_write.h"
 #include "model/prompt.h"
+#include "model/reasoning.h"
 #include "model/resume.h"
 
 enum { EFFORT_LOW = 2048, EFFORT_MEDIUM = 8192 /* tokens of thinking, at most */ };
@@ -313,22 +314,53 @@ static void put_thinking_block(struct writing *t, const struct chat_part *p)
     json_end(&t->w);
 }
 
-static void put_thinking(struct writing *t, const struct chat_message *m)
+/* What is for OpenRouter alone is no block. */
+static bool is_block(const struct chat_part *p)
 {
-    struct str text = joined(t, m->part, m->n_parts, PART_THINKING);
-    size_t blocks = 0;
+    return (p->kind == PART_THINKING && !reasoning_is_marked(p->signature)) ||
+           (p->kind == PART_REDACTED_THINKING && !reasoning_is_marked(p->data));
+}
+
+static void put_blocks(struct writing *t, const struct chat_message *m)
+{
+    size_t sealed = 0;
     for (size_t i = 0; i < m->n_parts; i++)
-        blocks += m->part[i].kind == PART_REDACTED_THINKING || m->part[i].signature.len > 0;
-    if (text.len > 0)
-        json_kv_str(&t->w, "reasoning_content", text);
-    if (blocks == 0)
+        sealed += is_block(&m->part[i]) && reasoning_is_detail(&m->part[i]);
+    if (sealed == 0)
         return;
     json_key(&t->w, "thinking_blocks");
     json_array(&t->w);
     for (size_t i = 0; i < m->n_parts; i++)
-        if (m->part[i].kind == PART_THINKING || m->part[i].kind == PART_REDACTED_THINKING)
+        if (is_block(&m->part[i]))
             put_thinking_block(t, &m->part[i]);
     json_end(&t->w);
+}
+
+static void put_details(struct writing *t, const struct chat_message *m)
+{
+    size_t n = 0, index = 0;
+    for (size_t i = 0; i < m->n_parts; i++)
+        n += reasoning_is_detail(&m->part[i]);
+    if (n == 0)
+        return;
+    json_key(&t->w, "reasoning_details");
+    json_array(&t->w);
+    for (size_t i = 0; i < m->n_parts; i++)
+        if (reasoning_is_detail(&m->part[i]))
+            reasoning_put(&t->w, &m->part[i], index++, t->a->call->early);
+    json_end(&t->w);
+}
+
+static void put_thinking(struct writing *t, const struct chat_message *m)
+{
+    struct str text = joined(t, m->part, m->n_parts, PART_THINKING);
+    bool details = has_trait(t, VENDOR_DETAILS);
+    if (text.len > 0)
+        json_kv_str(&t->w, details ? "reasoning" : "reasoning_content", text);
+    if (details)
+        put_details(t, m);
+    else
+        put_blocks(t, m);
 }
 
 static size_t count_calls(const struct chat_message *m)

@@ -4,9 +4,9 @@
  *     tool results       tool messages, before whatever else their turn says; images in them, which
  *                        the protocol does not allow there, in a user message behind them
  *     failed results     the same with "Error: " in front, as the protocol has no mark for them
- *     thinking           reasoning_content, and thinking_blocks with the signatures; left out for
- *                        servers that refuse it: it is past, and asks for nothing
- *     cache markers      on parts, tools and tool messages, but for servers that refuse them
+ *     thinking           reasoning_content, and thinking_blocks with the signatures, or
+ * OpenRouter's reasoning_details; left out for servers that refuse it: it is past, and asks for
+ * nothing cache markers      on parts, tools and tool messages, but for servers that refuse them
  *     thinking budget    reasoning_effort
  *     plain text files   text
  *

@@ -93,7 +93,7 @@ static const struct vendor vendors[] = {
      OPENAI_SERVER,
      .url = "https://openrouter.ai/api/v1",
      .path = {CHAT_PATH, COMPLETION_PATH, EMBEDDING_PATH},
-     .traits = VENDOR_TOP_K | VENDOR_PDF},
+     .traits = VENDOR_TOP_K | VENDOR_PDF | VENDOR_DETAILS},
     {.name = "deepseek",
      OPENAI_SERVER,
      .url = "https://api.deepseek.com/v1",

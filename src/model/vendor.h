@@ -23,6 +23,7 @@ enum vendor_trait {
     VENDOR_NO_USER = 256,          /* refuses `user` */
     VENDOR_TOOLS = 512,            /* all its models can call functions */
     VENDOR_PDF = 1024,             /* all its models are shown PDFs */
+    VENDOR_DETAILS = 2048,         /* past reasoning is reasoning_details (model/reasoning.h) */
 };
 
 struct vendor {
