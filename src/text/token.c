@@ -76,17 +76,21 @@ static size_t run_end(struct str s, size_t at, enum kind kind)
     return at;
 }
 
-static uint64_t word_price(const char *p, size_t n)
+/* Prices the word at `at` and returns where it ends. In one pass: most bytes of a text are in
+ * words, and a prompt whose provider tells no usage is priced whole. */
+static size_t price_word(struct str s, size_t at, uint64_t *price)
 {
-    uint64_t rare = 0, capitals = 0;
-    unsigned before = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned c = (unsigned char)(p[i] | 0x20) - 'a';
-        rare += !(common_pair[before] >> c & 1);
-        capitals += !(p[i] & 0x20);
+    const char *start = s.p + at, *end = s.p + s.len, *p = start;
+    uint64_t rare = 0;
+    unsigned small = 0, before = 0, c;
+    for (; p < end && (c = (unsigned char)(*p | 0x20) - 'a') < 26; p++) {
+        rare += ~common_pair[before] >> c & 1;
+        small |= (unsigned char)*p;
         before = c + 1;
     }
-    return WORD + rare * RARE_PAIR + (capitals == n ? (n - 1) * CAPITAL : 0);
+    size_t n = (size_t)(p - start);
+    *price += WORD + rare * RARE_PAIR + (small & 0x20 ? 0 : (n - 1) * CAPITAL);
+    return at + n;
 }
 
 static uint64_t script_price(uint32_t c)
@@ -113,9 +117,12 @@ size_t token_count(struct str s)
             price += script_price(utf8_next(s, &at));
             continue;
         }
+        if (kind == LETTER) {
+            at = price_word(s, at, &price);
+            continue;
+        }
         size_t end = run_end(s, at, kind), n = end - at;
         switch (kind) {
-        case LETTER: price += word_price(s.p + at, n); break;
         case DIGIT: price += (n + 2) / 3 * DIGITS; break;
         case BLANK: price += blank_price(s, at, end); break;
         case NEWLINE: price += NEWLINES; break;
