@@ -151,7 +151,9 @@ static struct db_rows *statement(struct db_tx *tx, const char *sql, struct err *
     return st;
 }
 
-/* Text is bound in place: it stays the caller's until db_done. A NULL pointer would bind NULL. */
+/* Text is bound in place: it stays the caller's until db_done. A statement runs again only when all
+ * of its places have been bound anew, so nothing is cleared behind it. A NULL pointer would bind
+ * NULL. */
 static int bind_one(sqlite3_stmt *stmt, int place, const struct db_value *v)
 {
     const char *p = v->s.p ? v->s.p : "";
@@ -205,7 +207,6 @@ void db_done(struct db_rows *rows)
     rows->tx->busy--;
     if (rows->sql) {
         sqlite3_reset(rows->stmt); /* repeats the error that db_step has told */
-        sqlite3_clear_bindings(rows->stmt);
     } else {
         free_statement(rows);
     }
