@@ -7,7 +7,6 @@
 #pragma once
 
 #include "base/arena.h"
-#include "base/buf.h"
 
 struct span {
     const char *name;
@@ -27,8 +26,3 @@ void span_init(struct spans *s, struct arena *a);
 int span_open(struct spans *s, const char *name, int64_t now_ns); /* handle, -1 when full */
 /* Ends it, and what is still open inside it. Nothing happens for -1 or when it has ended. */
 void span_close(struct spans *s, int handle, int64_t now_ns);
-/* The arena goes, and the list with it: nothing is kept from here on. */
-void span_drop(struct spans *s);
-/* Server-Timing's form: "route;dur=0.02, invoke;dur=12.31", milliseconds, of those direct children
- * of the root (the first span) that have ended. */
-void span_server_timing(const struct spans *s, struct buf *out);

@@ -47,6 +47,7 @@ struct request {
     const struct rights *rights; /* whose documents it may read; NULL: a caller without name */
     struct limit_slot *limit;    /* taken at the door, NULL = none */
     int64_t stage_ns;            /* when its last stage began or ended */
+    int64_t invoke_ns;           /* when that began which asks a provider */
     int64_t poll_after_ms;       /* when to ask again for work in progress, 0 = not said */
 
     /* Model calls. */

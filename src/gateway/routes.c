@@ -223,13 +223,6 @@ __attribute__((noinline)) static void tell_failure(const struct request *r, cons
                  kv("message", why->msg));
 }
 
-/* They are kept as long as something shows them: the head of the answer, or the trace. */
-static void begin_spans(struct request *r, struct arena *a)
-{
-    span_init(&r->call.spans, a);
-    span_open(&r->call.spans, "request", r->call.start_ns);
-}
-
 /* ---- Traces. Probes are not traced: they would bury the rest. ---- */
 
 __attribute__((noinline)) static void begin_trace(struct request *r)
@@ -238,8 +231,10 @@ __attribute__((noinline)) static void begin_trace(struct request *r)
     const struct trace_options opt = {
         .to = r->service->otlp, .sample = t->sample, .content = t->content};
     r->call.trace = trace_begin(r->call.arena, &r->http->head.headers, r->http->path, &opt);
-    if (r->call.trace)
-        begin_spans(r, r->call.arena);
+    if (!r->call.trace)
+        return;
+    span_init(&r->call.spans, r->call.arena);
+    span_open(&r->call.spans, "request", r->call.start_ns);
 }
 
 __attribute__((noinline)) static void end_trace(const struct request *r, const struct err *why,
@@ -300,7 +295,6 @@ void routes_handle(struct http_request *http, void *ctx)
     r->call.http = l->http;
     random_id(r->call.id, "req_");
     note_client_id(r);
-    begin_spans(r, r->call.early);
     fiber_deadline(r->call.deadline_ns);
 
     metric_add(in_flight, 1);

@@ -240,8 +240,6 @@ static bool settle(struct request *r, struct err *e)
 
 /* ---- the table ---- */
 
-const char stage_invoke[] = "invoke";
-
 static struct metric_family *seconds; /* set once, by stages_init */
 
 struct stage {
@@ -264,7 +262,7 @@ static struct stage call[] = {
     {"validate",   validate},
     {"route",      route,    .quick = true},
     {"ground",     ground,   .quick = true},
-    {stage_invoke, invoke},
+    {"invoke",     invoke},
     {"cite",       .out = cite},
     {"transcript", .out = transcript},
     {"settle",     settle},
@@ -292,7 +290,7 @@ void stages_init(void)
 static bool run(struct request *r, const struct stage *stage, struct err *e)
 {
     int64_t start = r->stage_ns;
-    int span = span_open(&r->call.spans, stage->name, start);
+    int span = r->call.trace ? span_open(&r->call.spans, stage->name, start) : -1;
     bool passed = stage->in(r, e);
     if (!stage->quick || r->n_collections)
         r->stage_ns = clock_now();
@@ -305,6 +303,7 @@ static bool pass(struct request *r, const struct stage *stage, size_t n, struct 
 {
     for (size_t i = 0; i < n; i++) {
         if (stage[i].in == invoke) { /* all that look at the answer stand ready now */
+            r->invoke_ns = r->stage_ns;
             r->sink = r->answer = r->codec->sink(r);
             for (size_t j = n; j-- > 0;)
                 if (stage[j].out)

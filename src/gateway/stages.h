@@ -16,8 +16,6 @@
 
 #include "gateway/request.h"
 
-extern const char stage_invoke[]; /* name of that stage's span */
-
 void stages_init(void); /* before the first request */
 /* The stages at the door. */
 bool stages_enter(struct request *r, struct err *e);

@@ -39,7 +39,5 @@ void call_release_early(struct call *c)
         .user = arena_copy(c->arena, r->user),
         .prompt_tokens = call_prompt_tokens(c),
     };
-    if (!c->trace)
-        span_drop(&c->spans); /* a trace has them in the other arena */
     c->early = NULL;
 }

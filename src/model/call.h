@@ -36,8 +36,8 @@ struct call {
     const struct key_info *key; /* NULL until identified */
     int64_t start_ns;           /* when the first byte was seen */
     int64_t deadline_ns;
-    struct spans spans;
     struct trace *trace; /* NULL: nobody asks, the usual case */
+    struct spans spans;  /* of a traced call */
 
     const struct vocab
         *vocabulary; /* of the model that was asked for; NULL: tokens are estimated */

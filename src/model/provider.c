@@ -193,7 +193,7 @@ struct str provider_path(const struct attempt *a)
     const struct vendor *v = p->vendor;
     struct arena *to = a->call->early;
     struct str path = str_from(v->path[provider_op(p, a->call->req.op)]);
-    size_t at = str_find(path, STR("{model}"));
+    size_t at = str_find_char(path, '{'); /* of {model} */
     if (at != STR_NPOS)
         path = arena_printf(to, "%.*s%.*s%.*s", STR_FMT(str_head(path, at)),
                             STR_FMT(path_segment(a->target->upstream, to)),
