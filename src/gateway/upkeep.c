@@ -43,9 +43,21 @@ static bool expire_responses(struct service *s, int64_t keep_ms, struct err *e)
     return true;
 }
 
+static bool sweep(struct service *s, struct arena *a, struct err *e)
+{
+    struct str *id;
+    size_t n, removed;
+    if (!doc_file_ids(s->db, a, &id, &n, e) || !blob_sweep(s->blobs, id, n, &removed, e))
+        return false;
+    if (removed > 0)
+        log_info("swept", kv("blobs", removed));
+    return true;
+}
+
 struct round {
     struct service *service;
     int64_t responses_ms;
+    bool first;
 };
 
 static void run_round(void *arg)
@@ -53,6 +65,8 @@ static void run_round(void *arg)
     const struct round *r = arg;
     struct err e;
     struct arena *a = arena_new();
+    if (r->first && !sweep(r->service, a, &e))
+        log_warn("upkeep", kv("error", e.msg));
     if (!expire(r->service, a, &e) || !expire_responses(r->service, r->responses_ms, &e))
         log_warn("upkeep", kv("error", e.msg));
     arena_free(a);
@@ -61,9 +75,11 @@ static void run_round(void *arg)
 static void run(void *arg)
 {
     const struct service_loop *l = arg;
+    bool first = true;
     do {
-        struct round r = {l->service, l->config->retention.responses_ms};
+        struct round r = {l->service, l->config->retention.responses_ms, first};
         work_run(run_round, &r);
+        first = false;
     } while (fiber_sleep(ROUND_S * NS_PER_S, NULL));
 }
 

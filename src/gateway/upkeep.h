@@ -2,7 +2,8 @@
  *
  * Files and vector stores whose time has come are not found any more from that second on; their
  * texts, index entries and bytes go with the next round, at start and then once a minute. So do
- * responses that were kept for as long as the configuration says.
+ * responses that were kept for as long as the configuration says. The first round also takes away
+ * bytes that no file names: what an upload or a deletion leaves that is killed half-way.
  *
  * Threads: a loop's; a fiber of its own does the work.
  */

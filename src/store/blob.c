@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,8 +17,9 @@ enum {
 };
 
 struct blob_store {
-    int dir; /* of dir/blobs; set once */
+    int dir; /* of dir/blobs; set once, as all of it */
     char *path;
+    struct timespec opened; /* by the clock of the file system; 0 = not known */
 };
 
 struct blob_writer {
@@ -69,6 +71,15 @@ static bool make_dir(int dir, const char *name, struct err *e)
     return errno == EEXIST || err_sys(e, ERR_IO, "cannot make a folder for uploads");
 }
 
+/* What was put in place before has an earlier time of change. */
+static struct timespec now_of(int dir)
+{
+    struct stat st;
+    if (futimens(dir, NULL) < 0 || fstat(dir, &st) < 0)
+        return (struct timespec){0};
+    return st.st_ctim;
+}
+
 bool blob_open(struct blob_store **out, const char *dir, struct err *e)
 {
     struct arena *tmp = arena_scratch();
@@ -86,6 +97,7 @@ bool blob_open(struct blob_store **out, const char *dir, struct err *e)
     }
     if (!make_dir(s->dir, "tmp", e) || !remove_leftovers(s->dir, e))
         goto fail;
+    s->opened = now_of(s->dir);
     *out = s;
     return true;
 
@@ -225,4 +237,100 @@ bool blob_delete(struct blob_store *s, struct str id, struct err *e)
     if (unlinkat(s->dir, name, 0) == 0)
         return true;
     return errno == ENOENT ? no_blob(e, id) : err_sys(e, ERR_IO, "cannot delete the content");
+}
+
+/* ---- What nobody names ---- */
+
+struct sweep {
+    struct blob_store *store;
+    uint8_t (*hash)[SHA256_SIZE]; /* of the ids, sorted */
+    size_t n, removed;
+    struct err *e;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+    return memcmp(a, b, SHA256_SIZE);
+}
+
+static bool from_hex(const char *text, size_t n, uint8_t *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        const char *high = text[2 * i] ? strchr(digits, text[2 * i]) : NULL;
+        const char *low = high && text[2 * i + 1] ? strchr(digits, text[2 * i + 1]) : NULL;
+        if (!low)
+            return false;
+        out[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+    }
+    return text[2 * n] == 0;
+}
+
+static bool is_before(struct timespec a, struct timespec b)
+{
+    return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/* `hash` has its first byte from the folder. What has no name of a blob is not ours to remove. */
+static bool sweep_file(struct sweep *w, int folder, const char *name, uint8_t hash[SHA256_SIZE])
+{
+    struct stat st;
+    if (!from_hex(name, SHA256_SIZE - 1, hash + 1) ||
+        (w->n > 0 && bsearch(hash, w->hash, w->n, SHA256_SIZE, by_hash)) ||
+        fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !is_before(st.st_ctim, w->store->opened))
+        return true;
+    if (unlinkat(folder, name, 0) < 0 && errno != ENOENT)
+        return err_sys(w->e, ERR_IO, "cannot remove content that nothing names");
+    w->removed++;
+    return true;
+}
+
+static bool sweep_folder(struct sweep *w, const char *name)
+{
+    uint8_t hash[SHA256_SIZE];
+    if (!from_hex(name, 1, hash))
+        return true;
+    int fd = openat(w->store->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        if (fd >= 0)
+            close(fd);
+        return err_sys(w->e, ERR_IO, "cannot read a folder of uploads");
+    }
+    bool good = true;
+    for (struct dirent *entry; good && (entry = readdir(d));)
+        good = sweep_file(w, fd, entry->d_name, hash);
+    closedir(d);
+    return good;
+}
+
+static bool sweep_all(struct sweep *w)
+{
+    int fd = openat(w->store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        if (fd >= 0)
+            close(fd);
+        return err_sys(w->e, ERR_IO, "cannot read the folder of uploads");
+    }
+    bool good = true;
+    for (struct dirent *entry; good && (entry = readdir(d));)
+        good = sweep_folder(w, entry->d_name);
+    closedir(d);
+    return good;
+}
+
+bool blob_sweep(struct blob_store *s, const struct str *id, size_t n, size_t *removed,
+                struct err *e)
+{
+    struct sweep w = {.store = s, .n = n, .e = e};
+    w.hash = mem_array(n + 1, sizeof(*w.hash));
+    for (size_t i = 0; i < n; i++)
+        digest_sha256(id[i], w.hash[i]);
+    qsort(w.hash, n, SHA256_SIZE, by_hash);
+    bool good = sweep_all(&w);
+    *removed = w.removed;
+    mem_free(w.hash);
+    return good;
 }

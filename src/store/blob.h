@@ -35,3 +35,9 @@ bool blob_read(struct blob_store *s, struct str id, int *fd, uint64_t *bytes, st
 bool blob_path(struct blob_store *s, struct arena *a, struct str id, const char **path,
                struct err *e);
 bool blob_delete(struct blob_store *s, struct str id, struct err *e);
+
+/* Removes the blobs that none of these ids has: a process that was killed between a blob and the
+ * row that names it leaves such. Only what was there when this process opened the store can go, so
+ * ids that are read at any time since then are enough, and no upload under way is touched. */
+bool blob_sweep(struct blob_store *s, const struct str *id, size_t n, size_t *removed,
+                struct err *e);

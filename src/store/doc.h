@@ -142,6 +142,8 @@ struct doc_expired {
 };
 bool doc_file_expired(struct db *d, struct arena *a, struct doc_expired **out, size_t *n,
                       struct err *e);
+/* Of all tenants. */
+bool doc_file_ids(struct db *d, struct arena *a, struct str **out, size_t *n, struct err *e);
 /* purpose "" = any. */
 bool doc_file_list(struct db *d, struct arena *a, struct str tenant, struct str purpose,
                    const struct doc_page *page, struct doc_file **out, size_t *n, bool *more,

@@ -207,3 +207,34 @@ bool doc_file_expired(struct db *d, struct arena *a, struct doc_expired **out, s
     *n = q.n;
     return true;
 }
+
+struct ids_query {
+    struct arena *a;
+    struct str *out;
+    size_t n;
+};
+
+static bool ids_tx(struct db_tx *tx, void *arg, struct err *e)
+{
+    struct ids_query *q = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, "select id from files"))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out[q->n++] = doc_text(q->a, rows, 0);
+    }
+    db_done(rows);
+    return got == 0;
+}
+
+bool doc_file_ids(struct db *d, struct arena *a, struct str **out, size_t *n, struct err *e)
+{
+    struct ids_query q = {.a = a};
+    if (!db_read(d, ids_tx, &q, e))
+        return false;
+    *out = q.out;
+    *n = q.n;
+    return true;
+}

@@ -4,7 +4,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Service } from "./harness.mjs";
+import { createHash } from "node:crypto";
+import { toFile } from "openai";
+import { ledger, Service, waitFor } from "./harness.mjs";
 
 const ROUNDS = 20, FILES = 90;
 let s, dir, key, seed = 5;
@@ -75,4 +77,42 @@ test(`${ROUNDS} kills`, { timeout: 300000 }, async () => {
   const index = fs.readdirSync(path.join(s.state, "index"));
   assert.ok(index.filter((f) => f.endsWith(".manifest")).length <= 1);
   assert.ok(index.length <= 8, `rubbish is swept: ${index}`);
+});
+
+/** Where the bytes of uploads lie, by the ids that name them. */
+const placeOf = (id) => createHash("sha256").update(id).digest("hex").replace(/^../, "$&/");
+const blobs = () => fs.readdirSync(path.join(s.state, "blobs"), { recursive: true }).filter((f) => /^..\/.{62}$/.test(f)).sort();
+const plant = (id) => {
+  const file = path.join(s.state, "blobs", placeOf(id));
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, "nobody's");
+  return placeOf(id);
+};
+
+test("bytes that no file names go at the next start; those of uploads under way and of files stay", { timeout: 120000 }, async () => {
+  const acknowledged = new Map();
+  for (let round = 0; round < 8; round++) {
+    const uploads = Promise.allSettled(Array.from({ length: 12 }, async (_, i) => {
+      const text = `${round}-${i} `.repeat(1 + next(20000));
+      const f = await s.client.files.create({ file: await toFile(Buffer.from(text), `u${i}.txt`), purpose: "user_data" });
+      acknowledged.set(f.id, text);
+      if (i % 4 === 0) await s.client.files.delete(f.id).finally(() => acknowledged.delete(f.id));
+    }));
+    await sleep(next(60));
+    const orphan = plant(`file-orphan${round}`);
+    await s.kill();
+    await uploads; 
+    await sleep(20); // clocks of file systems are coarse
+    await s.launch();
+    s.key = key;
+    s.client.apiKey = key;
+    const late = plant(`file-late${round}`); // as an upload whose row is still to be written
+    const during = s.client.files.create({ file: await toFile(Buffer.from("during"), "d.txt"), purpose: "user_data" });
+    await waitFor("the orphan to go", () => !blobs().includes(orphan));
+    acknowledged.set((await during).id, "during");
+    const named = new Set(ledger(s, "select id from files").map((r) => placeOf(r.id)));
+    assert.deepEqual(blobs().filter((b) => !named.has(b)), [late]);
+    for (const [id, text] of acknowledged) assert.equal(await (await s.client.files.content(id)).text(), text);
+    fs.rmSync(path.join(s.state, "blobs", late));
+  }
 });

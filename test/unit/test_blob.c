@@ -6,6 +6,7 @@
 #include "tempdir.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 
 static struct err e;
 
@@ -71,6 +72,52 @@ static void test_unfinished(struct blob_store *s, const char *dir)
     blob_abort(NULL);
 }
 
+/* Opens the store again, some time after what is there was made; clocks of file systems are coarse.
+ */
+static bool sweep_again(const char *dir, const struct str *id, size_t n, size_t want)
+{
+    size_t removed = 0, all = 0;
+    bool good = true;
+    for (int i = 0; good && i < 100000 && all < want; i++) {
+        struct blob_store *s = NULL;
+        good = blob_open(&s, dir, &e) && blob_sweep(s, id, n, &removed, &e);
+        all += removed;
+        blob_close(s);
+    }
+    return good && all == want;
+}
+
+static void test_sweep(struct blob_store *s, const char *dir)
+{
+    static const struct str kept[] = {STR("kept"), STR("file-1"), STR("also kept"),
+                                      STR("gone long ago")};
+    char sha256[65];
+    struct blob_writer *w;
+    size_t removed = 9;
+    ok(store_text(s, "kept", "a", sha256) && store_text(s, "also kept", "b", sha256) &&
+           store_text(s, "orphan", "c", sha256) && store_text(s, "another", "d", sha256),
+       "four blobs, two of which nobody names");
+    ok(blob_sweep(s, kept, COUNT(kept), &removed, &e) && removed == 0 &&
+           reads_as(s, "orphan", "c!"),
+       "what came since the store was opened may get its name yet");
+    ok(sweep_again(dir, kept, COUNT(kept), 2), "what was there before goes: %s", e.msg);
+    ok(!reads_as(s, "orphan", "c!") && !reads_as(s, "another", "d!"), "those that have no name");
+    ok(reads_as(s, "kept", "a!") && reads_as(s, "also kept", "b!"), "and no other");
+    blob_begin(s, STR("under way"), 100, &w, &e);
+    blob_write(w, STR("half"), &e);
+    ok(blob_sweep(s, kept, COUNT(kept), &removed, &e) && removed == 0, "once");
+    ok(blob_commit(w, NULL, NULL, &e) && reads_as(s, "under way", "half"),
+       "an upload under way is left alone");
+
+    char strange[TEMPDIR_SIZE + 64];
+    snprintf(strange, sizeof(strange), "%s/blobs/tmp/../notes", dir);
+    int fd = creat(strange, 0600);
+    close(fd);
+    ok(sweep_again(dir, NULL, 0, 4), "no name at all: all go");
+    ok(access(strange, F_OK) == 0, "but what is no blob");
+    unlink(strange);
+}
+
 int main(void)
 {
     char dir[TEMPDIR_SIZE], sha256[65];
@@ -89,6 +136,8 @@ int main(void)
            "an id is no path: %zu", i);
     ok(entries(dir, "") == 1 && entries(dir, "blobs/tmp") == 0, "nothing lies elsewhere");
     test_unfinished(s, dir);
+    test_sweep(s, dir);
+    ok(store_text(s, "file-1", "hello", sha256), "and can be taken again");
 
     struct arena *a = arena_new();
     const char *path;

@@ -305,7 +305,10 @@ static void test_files(void)
                          .status = STR("uploaded"),
                          .bytes = 7};
     struct doc_file got;
+    struct str *ids;
+    size_t n_ids;
     ok(doc_file_create(d, &f, &e) && str_starts(f.id, STR("file-")), "created");
+    ok(doc_file_ids(d, a, &ids, &n_ids, &e) && n_ids == 1 && str_eq(ids[0], f.id), "named");
     ok(doc_file_find(d, a, STR_NONE, f.id, &got, &e) && got.bytes == 7 &&
            str_eq(got.filename, f.filename),
        "found");
