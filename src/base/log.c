@@ -227,30 +227,34 @@ static uint64_t put_word(char *to, const char *p)
  * there are fewer. */
 static char *put_plain(char *to, const char *p, size_t n)
 {
-    uint64_t found = 0, x = EACH(' ');
-    if (n < sizeof(x)) {
-        put((char *)&x, p, n);
-        found = put_word(to, (const char *)&x);
+    uint64_t found = 0, few = EACH(' ');
+    if (n < sizeof(few)) {
+        for (size_t i = n; i-- > 0;)
+            few = few << 8 | (unsigned char)p[i];
+        found = special(few);
+        memcpy(to, &few, sizeof(few));
     } else {
-        for (size_t i = 0; i + sizeof(x) < n; i += sizeof(x))
+        for (size_t i = 0; i + sizeof(few) < n; i += sizeof(few))
             found |= put_word(to + i, p + i);
-        found |= put_word(to + n - sizeof(x), p + n - sizeof(x));
+        found |= put_word(to + n - sizeof(few), p + n - sizeof(few));
     }
     return found ? NULL : to + n;
 }
 
-static char *put_text(char *to, struct str s)
+/* Text of any kind and length. */
+__attribute__((noinline)) static char *put_odd(char *to, struct str s)
 {
     bool cut = s.len > VALUE_MAX;
+    s = str_head(s, utf8_cut(s, size_min(s.len, VALUE_MAX)));
+    to = utf8_valid(s) ? put_escaped(to, s) : put_broken(to, s);
+    return cut ? PUT(to, "...") : to;
+}
+
+static char *put_text(char *to, struct str s)
+{
     *to++ = '"';
-    char *behind = cut ? NULL : put_plain(to, s.p, s.len);
-    if (!behind) {
-        s = str_head(s, utf8_cut(s, size_min(s.len, VALUE_MAX)));
-        behind = utf8_valid(s) ? put_escaped(to, s) : put_broken(to, s);
-    }
-    to = behind;
-    if (cut)
-        to = PUT(to, "...");
+    char *behind = s.len <= VALUE_MAX ? put_plain(to, s.p, s.len) : NULL;
+    to = behind ? behind : put_odd(to, s);
     *to++ = '"';
     return to;
 }
@@ -288,7 +292,9 @@ static char *put_field(char *to, const char *end, const struct log_field *f, boo
         to = put(to, f->key + strlen(",\""), f->key_len - strlen(",\"\":"));
         *to++ = '=';
     } else {
-        to = put(to, f->key, f->key_len);
+        for (uint32_t i = 0; i < f->key_len; i += LOG_PADDING)
+            memcpy(to + i, f->key + i, LOG_PADDING);
+        to += f->key_len;
     }
     return put_value(to, f, people);
 }

@@ -23,7 +23,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
-    const char *key; /* as it stands in the line: ,"key": */
+    const char *key; /* as it stands in the line: ,"key": and LOG_PADDING bytes more to read */
     uint32_t key_len;
     enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_REAL, LOG_FIELD_BOOL } kind;
     union {
@@ -68,11 +68,14 @@ static inline struct log_field log_kv_bool(const char *key, uint32_t len, bool v
     return (struct log_field){key, len, LOG_FIELD_BOOL, {.i = v}};
 }
 
-/* A field of whatever type `v` has. The key is a literal, which becomes a piece of the line. */
+/* A field of whatever type `v` has. The key is a literal, which becomes a piece of the line; its
+ * padding lets it be copied without looking how long it is. */
+#define LOG_PAD "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+enum { LOG_PADDING = sizeof(LOG_PAD) - 1 };
 #define kv(key, v)                                                                                 \
     _Generic((v), struct str: log_kv_str, char *: log_kv_text, const char *: log_kv_text,          \
         bool: log_kv_bool, float: log_kv_real, double: log_kv_real, default: log_kv_int)(          \
-        ",\"" key "\":", sizeof(",\"" key "\":") - 1, v)
+        ",\"" key "\":" LOG_PAD, sizeof(",\"" key "\":") - 1, v)
 
 #define LOG_AT(level, event, ...)                                                                  \
     do {                                                                                           \
