@@ -77,6 +77,8 @@ static const struct route routes[] = {
 static bool match(const char *pattern, struct str path, struct str param[REQUEST_PARAMS])
 {
     const char *at = path.p, *end = path.p + path.len;
+    if (str_eq(path, (struct str){pattern, strlen(pattern)}))
+        return true;
     for (; *pattern; pattern++) {
         if (*pattern != '{') {
             if (at == end || *at++ != *pattern)
