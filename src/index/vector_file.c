@@ -2,14 +2,15 @@
  * size can map them. In the byte order of the machine: another one takes the head for damage.
  *
  *     nodes   [slots][stride]      rows and links; nothing links to a slot that is not used
- *     exact   [slots][dimension]   floats
+ *     exact   [slots][dimension]   floats; behind these two a hole up to a whole slab
  *     ids     [slabs]              struct ids
  *     upper   [chunks][SLAB]       struct upper
  *     first   [blocks][SLAB]
  *     marks   [slabs]
  *
  * The file is mapped privately: what is read comes from the page cache, what is written goes to
- * copies of pages, and the file stays as it is. Only the last slab, which is not full, is copied.
+ * copies of pages, and the file stays as it is. So do slots that are added to the last slab: the
+ * hole is their room.
  *
  * Damage. The head and the marks have their checksums compared at open, and all counts and lengths
  * are compared with each other and with the file's length. The large sections are not read at open;
@@ -28,7 +29,7 @@
 
 enum { NODES, EXACT, IDS, UPPER, FIRST, MARKS, SECTIONS };
 enum { ALIGN = 1 << 16, PIECE = 1 << 20, HEAD_SIZE = 1024 };
-#define MAGIC UINT64_C(0x3130434556535031) /* "1PSVEC01", the last two the version */
+#define MAGIC UINT64_C(0x3230434556535031) /* "1PSVEC02", the last two the version */
 
 struct section {
     uint64_t at, len, sum;
@@ -66,6 +67,25 @@ static uint64_t round_up(uint64_t n)
     return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static uint32_t parts(uint32_t n)
+{
+    return n / SLAB + (n % SLAB != 0);
+}
+
+/* How long a section is, and up to where the file reaches for it. */
+static uint64_t len_of(const struct head *h, const struct shape *s, int section, bool room)
+{
+    uint64_t slabs = parts(h->n_slots), slots = room ? slabs * SLAB : h->n_slots;
+    switch (section) {
+    case NODES: return slots * s->stride;
+    case EXACT: return slots * s->dimension * sizeof(float);
+    case IDS: return slabs * sizeof(struct ids);
+    case UPPER: return (uint64_t)parts(h->n_upper) * SLAB * sizeof(struct upper);
+    case FIRST: return (uint64_t)h->n_firsts * SLAB * sizeof(uint32_t);
+    default: return slabs * sizeof(struct marks);
+    }
+}
+
 /* ---- Writing ---- */
 
 struct out {
@@ -101,9 +121,9 @@ static void put(struct out *o, const void *p, size_t len)
     }
 }
 
-static void begin(struct out *o, struct section *s)
+static void begin(struct out *o, struct section *s, uint64_t at)
 {
-    o->at = round_up(o->at);
+    o->at = round_up(at);
     if (o->good && lseek(o->fd, (off_t)o->at, SEEK_SET) < 0)
         o->good = err_sys(o->e, ERR_IO, "cannot write the vectors");
     *s = (struct section){.at = o->at};
@@ -220,19 +240,21 @@ static bool write_all(int fd, const struct view *v, struct str id, int64_t seq, 
                      .scale = v->scale,
                      .curve = v->curve};
     memcpy(h.id, id.p, id.len);
-    struct out o = {.fd = fd, .piece = mem_new(PIECE), .at = HEAD_SIZE, .good = true, .e = e};
+    struct out o = {.fd = fd, .piece = mem_new(PIECE), .good = true, .e = e};
+    uint64_t end_of = HEAD_SIZE;
     void (*const part[SECTIONS])(struct out *, const struct view *) = {
         put_nodes, put_exact, put_ids, put_upper, put_first};
     for (int i = 0; i < SECTIONS; i++) {
-        begin(&o, &h.section[i]);
+        begin(&o, &h.section[i], end_of);
         if (part[i])
             part[i](&o, v);
         else
             put(&o, v->marks, v->n_slabs * sizeof(*v->marks));
         end(&o);
+        end_of = h.section[i].at + len_of(&h, &v->shape, i, true);
     }
     mem_free(o.piece);
-    h.size = round_up(o.at);
+    h.size = round_up(end_of);
     memcpy(head, &h, sizeof(h));
     h.sum = head_sum(head);
     memcpy(head, &h, sizeof(h));
@@ -277,7 +299,7 @@ static void adopt(struct vector_index *ix, const struct view *saved, struct bloc
     size_t each = ix->shape.dimension;
     lock_take(&ix->writing);
     struct view *next = &ix->next, *fresh = vector_view_copy(ix->view);
-    for (uint32_t i = 0; i < saved->n_slots / SLAB && i < next->n_slabs; i++) {
+    for (uint32_t i = 0; i < saved->n_slabs && i < next->n_slabs; i++) {
         if (next->slab[i].exact_block != saved->slab[i].exact_block)
             continue; /* cleared or rebuilt meanwhile */
         float *exact = (float *)(void *)((char *)b->p + at) + (size_t)i * SLAB * each;
@@ -310,7 +332,7 @@ bool vector_save(struct vector_index *ix, const char *path, struct str id, int64
     struct block *b = NULL;
     bool good = write_all(fd, v, id, seq, &exact_at, e);
     off_t size = lseek(fd, 0, SEEK_END);
-    if (good && v->n_slots >= SLAB)
+    if (good && v->n_slots)
         good = (b = map_file(fd, (size_t)size, e)) != NULL;
     if (good && rename(part, path) < 0)
         good = err_sys(e, ERR_IO, "cannot rename to '%s'", path);
@@ -325,11 +347,6 @@ bool vector_save(struct vector_index *ix, const char *path, struct str id, int64
 }
 
 /* ---- Opening ---- */
-
-static uint32_t parts(uint32_t n)
-{
-    return n / SLAB + (n % SLAB != 0);
-}
 
 static bool counts_fit(const struct head *h)
 {
@@ -350,17 +367,14 @@ static bool counts_fit(const struct head *h)
 
 static bool sections_fit(const struct head *h, const struct shape *s, uint64_t size)
 {
-    const uint64_t len[SECTIONS] = {(uint64_t)h->n_slots * s->stride,
-                                    (uint64_t)h->n_slots * s->dimension * sizeof(float),
-                                    (uint64_t)parts(h->n_slots) * sizeof(struct ids),
-                                    (uint64_t)parts(h->n_upper) * SLAB * sizeof(struct upper),
-                                    (uint64_t)h->n_firsts * SLAB * sizeof(uint32_t),
-                                    (uint64_t)parts(h->n_slots) * sizeof(struct marks)};
+    uint64_t free_from = HEAD_SIZE;
     for (int i = 0; i < SECTIONS; i++) {
         const struct section *t = &h->section[i];
-        if (t->at % ALIGN || t->at < ALIGN || t->len != len[i] || t->at > size ||
-            t->len > size - t->at)
+        uint64_t room = len_of(h, s, i, true);
+        if (t->at % ALIGN || t->at < free_from || t->len != len_of(h, s, i, false) ||
+            t->at > size || room > size - t->at)
             return false;
+        free_from = t->at + room;
     }
     return true;
 }
@@ -402,32 +416,17 @@ static bool marks_fit(const struct view *v)
     return live == v->n_live && used == v->n_used;
 }
 
-/* A slab in the file; one that is not full is copied, because there is no room behind it. */
 static void place_slab(struct view *v, const struct head *h, struct block *b, uint32_t i)
 {
     char *base = b->p;
-    uint32_t n = (uint32_t)size_min(SLAB, v->n_slots - i * SLAB);
-    size_t row = v->shape.dimension * sizeof(float);
-    char *node = base + h->section[NODES].at + (size_t)i * SLAB * v->shape.stride;
-    char *exact = base + h->section[EXACT].at + (size_t)i * SLAB * row;
     struct slab *s = &v->slab[i];
+    s->node = (uint8_t *)base + h->section[NODES].at + (size_t)i * SLAB * v->shape.stride;
+    s->exact =
+        (float *)(void *)(base + h->section[EXACT].at) + (size_t)i * SLAB * v->shape.dimension;
     s->ids = (struct ids *)(void *)(base + h->section[IDS].at) + i;
-    s->ids_block = b;
-    if (n == SLAB) {
-        s->node = (uint8_t *)node;
-        s->exact = (float *)(void *)exact;
-        s->node_block = s->exact_block = b;
+    s->node_block = s->exact_block = s->ids_block = b;
+    for (int held = 0; held < 3; held++)
         vector_view_hold(b);
-        vector_view_hold(b);
-    } else {
-        s->node_block = vector_view_block((size_t)SLAB * v->shape.stride);
-        s->exact_block = vector_view_block(SLAB * row);
-        s->node = s->node_block->p;
-        s->exact = s->exact_block->p;
-        memcpy(s->node, node, (size_t)n * v->shape.stride);
-        memcpy(s->exact, exact, n * row);
-    }
-    vector_view_hold(b);
     v->node[i] = s->node;
 }
 

@@ -65,7 +65,7 @@ void vector_view_give_nodes(struct view *v, struct slab *s)
     size_t run = size < HUGE_PAGE && HUGE_PAGE % size == 0 ? HUGE_PAGE / size : 1;
     size_t at = v->n_slabs % run;
     const struct slab *before = v->n_slabs ? &v->slab[v->n_slabs - 1] : NULL;
-    if (at && before && before->node_block->size == run * size) {
+    if (at && before && !before->node_block->mapped && before->node_block->size == run * size) {
         s->node_block = before->node_block;
         vector_view_hold(s->node_block);
     } else {
