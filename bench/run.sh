@@ -17,6 +17,7 @@ one 'counting: ns' "$build/bench_metric"
 one 'access log: ns per line' "$build/bench_log"
 one 'BM25 beside FTS5, 300,000 passages' "$build/bench_bm25"
 one 'vectors beside hnswlib, 100,000 of 384 numbers' bench/vector.sh "$build"
+one 'recall as asked for, vectors of many kinds' "$build/bench_recall" 10000 200
 one 'start with 100,000 chunks' "$build/bench_start"
 one 'a whole question over 300,000 passages' "$build/bench_question"
 if [ -n "$IR" ]; then

@@ -2,8 +2,7 @@
  * both ways. A node's links are changed under one of some locks; who reads them takes none.
  *
  * Differences from the paper: a node comes into the layers from below, when its links there are
- * set, so that no walk ends in a node without links; and equal vectors fill at most half of each
- * other's links. */
+ * set, so that no walk ends in a node without links; and equal vectors leave each other room. */
 #include "index/vector_part.h"
 #include "math/dot8.h"
 
@@ -69,38 +68,42 @@ void hnsw_build_spread(hnsw_build_fn *fn, void *arg, size_t n, size_t piece, uns
 
 /* ---- Choosing neighbours ---- */
 
-enum { MOST_CANDIDATES = 512, TIES = 1 };
+enum { MOST_CANDIDATES = 512 };
 
-/* Each one that is chosen strikes out those behind it that it is nearer to than the node. Of those
- * as near, that is of equal vectors, one stays (a third of a collection may be the same footer):
- * with none a walk would find one copy of many, with all it would find nothing else. */
+static bool toss(uint32_t a, uint32_t b)
+{
+    return ((a ^ b) * UINT32_C(0x9e3779b1)) >> 31;
+}
+
+/* Each one that is chosen strikes out those behind it that it is nearer to than the node. One that
+ * is as near to both stays, for copies of the node are as near as the node to everything. Only of
+ * those that lie as far from each other as from the node, like copies of one vector (a third of a
+ * collection may be the same footer), every other is struck out by chance: all of them would leave
+ * a walk nothing else to find, and with some fixed number of them they would not hang together. */
 uint32_t hnsw_build_choose(const struct view *v, const near *c, uint32_t n, uint32_t room,
                            uint32_t *out)
 {
     uint32_t slot[MOST_CANDIDATES], distance[MOST_CANDIDATES], to_node[MOST_CANDIDATES];
-    bool tied[MOST_CANDIDATES] = {0};
     int8_t bytes[VECTOR_MAX_DIMENSION];
-    uint32_t left = (uint32_t)size_min(n, MOST_CANDIDATES), chosen = 0, n_tied = 0;
+    uint32_t left = (uint32_t)size_min(n, MOST_CANDIDATES), chosen = 0;
     for (uint32_t i = 0; i < left; i++) {
         slot[i] = near_slot(c[i]);
         to_node[i] = near_distance(c[i]);
     }
     while (left && chosen < room) {
         struct probe p;
-        uint32_t kept = 0;
-        out[chosen++] = slot[0];
-        n_tied += tied[0];
+        uint32_t kept = 0, best = slot[0], nearest = to_node[0];
+        out[chosen++] = best;
         if (left == 1 || chosen == room)
             break;
-        vector_scale_probe(v, slot[0], bytes, &p);
+        vector_scale_probe(v, best, bytes, &p);
         hnsw_search_distances(v, &p, slot + 1, left - 1, distance);
         for (uint32_t i = 1; i < left; i++) {
-            bool tie = distance[i - 1] == to_node[i];
-            if (distance[i - 1] < to_node[i] || (tie && n_tied >= TIES))
+            bool even = distance[i - 1] == to_node[i] && to_node[i] == nearest;
+            if (distance[i - 1] < to_node[i] || (even && toss(best, slot[i])))
                 continue;
             slot[kept] = slot[i];
-            to_node[kept] = to_node[i];
-            tied[kept++] = tied[i] || tie;
+            to_node[kept++] = to_node[i];
         }
         left = kept;
     }

@@ -34,13 +34,6 @@ static void fetch_links(const struct view *v, uint32_t slot)
     __builtin_prefetch(t + LINE);
 }
 
-/* Bounded for damaged files' sake: in others it is below 2^28. */
-static int32_t extra_of(const struct view *v, const uint8_t *row, float ratio)
-{
-    const struct tail *t = (const struct tail *)(const void *)(row + v->shape.padded);
-    return (int32_t)fmaxf(-1e9F, fminf(ratio * (float)t->extra, 1e9F));
-}
-
 void hnsw_search_distances(const struct view *v, const struct probe *p, const uint32_t *slot,
                            size_t n, uint32_t *out)
 {
@@ -52,9 +45,11 @@ void hnsw_search_distances(const struct view *v, const struct probe *p, const ui
             row[i] = row_of(v, slot[begin + i]);
         dot8_rows(p->v, p->sum, row, now, v->shape.padded, product);
         for (size_t i = 0; i < now; i++) {
-            int32_t d = -2 * product[i];
-            if (p->ratio != 0)
-                d += extra_of(v, row[i], p->ratio);
+            int32_t d = p->base - 2 * product[i];
+            if (p->ratio == 1) /* between rows: to the last bit */
+                d += extra_of(&v->shape, row[i]);
+            else if (p->ratio != 0)
+                d += (int32_t)(p->ratio * (float)extra_of(&v->shape, row[i]));
             out[begin + i] = (uint32_t)d ^ UINT32_C(0x80000000);
         }
     }
@@ -74,9 +69,12 @@ static void forget(struct walk *w, const struct view *v)
     memset(w->seen, 0, words * sizeof(*w->seen));
 }
 
-static uint32_t hidden(const struct walk *w)
+static bool is_hidden(const struct walk *w, uint32_t slot)
 {
-    return w->hidden ? w->hidden - 1 : NO_SLOT;
+    for (uint32_t i = 0; i < w->n_hidden; i++)
+        if (w->hidden[i] == slot)
+            return true;
+    return false;
 }
 
 static bool is_new(struct walk *w, uint32_t slot)
@@ -139,7 +137,7 @@ near hnsw_search_descend(const struct view *v, const struct probe *p, unsigned l
                 break;
             for (uint32_t i = 0; i < links.n; i++) {
                 uint32_t slot = atomic_load_explicit(&links.link[i], memory_order_acquire);
-                if (slot < v->n_slots && slot != hidden(w)) {
+                if (slot < v->n_slots && !is_hidden(w, slot)) {
                     fetch_row(v, slot);
                     to[n++] = slot;
                 }
@@ -264,8 +262,8 @@ uint32_t hnsw_search_layer(const struct view *v, const struct probe *p, unsigned
 {
     forget(w, v);
     hnsw_search_room(w, effort);
-    if (w->hidden)
-        is_new(w, w->hidden - 1);
+    for (uint32_t i = 0; i < w->n_hidden; i++)
+        is_new(w, w->hidden[i]);
     return accept ? walk_some(v, p, layer, from, n_from, effort, accept, w)
                   : walk_all(v, p, layer, from, n_from, effort, w);
 }

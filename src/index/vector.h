@@ -69,7 +69,7 @@ struct vector_explain {
     uint32_t effort;     /* width of the walk, 0 for a scan */
     uint32_t compared;   /* rows */
     uint32_t rescored;   /* with the numbers as given */
-    float recall;        /* expected share of the true k nearest: measured on the index itself */
+    float recall;        /* expected share of the true k nearest, at least: measured on the index */
 };
 
 struct vector_query {

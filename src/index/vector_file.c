@@ -359,8 +359,9 @@ static bool counts_fit(const struct head *h)
            (h->entry < h->n_slots || (h->entry == NO_SLOT && (!h->graph || h->n_live == 0)));
     fits = fits && isfinite(h->scale) && h->scale > 0;
     for (int i = 0; i < CURVE && fits && h->curve.measured_at; i++)
-        fits = isfinite(h->curve.recall[i]) && isfinite(h->curve.compared[i]) &&
-               h->curve.compared[i] >= 0 && h->curve.effort[i] <= 1 << 16 &&
+        fits = h->curve.recall[i] >= 0 && h->curve.recall[i] < 1 &&
+               isfinite(h->curve.compared[i]) && h->curve.compared[i] >= 0 &&
+               h->curve.effort[i] <= 1 << 16 &&
                (i == 0 ? h->curve.effort[i] > 0 : h->curve.effort[i] > h->curve.effort[i - 1]);
     return fits && memchr(h->id, 0, sizeof(h->id));
 }

@@ -57,7 +57,7 @@ uint32_t vector_scale_row(const struct view *v, uint32_t slot)
         row[i] = (uint8_t)(b + 128);
     }
     memset(row + s->walked, 128, s->padded - s->walked);
-    t->extra = s->metric == VECTOR_L2 ? square : 0;
+    t->extra = s->metric == VECTOR_DOT ? 0 : square;
     return cut;
 }
 
@@ -77,7 +77,7 @@ void vector_scale_query(const struct view *v, const float *q, size_t n, int8_t *
         sum += out[i];
     }
     memset(out + n, 0, v->shape.padded - n);
-    *p = (struct probe){out, sum, v->shape.metric == VECTOR_L2 ? scale / v->scale : 0};
+    *p = (struct probe){out, sum, 0, v->shape.metric == VECTOR_L2 ? scale / v->scale : 0};
 }
 
 void vector_scale_probe(const struct view *v, uint32_t slot, int8_t *out, struct probe *p)
@@ -88,7 +88,7 @@ void vector_scale_probe(const struct view *v, uint32_t slot, int8_t *out, struct
         out[i] = (int8_t)(row[i] ^ 128);
         sum += out[i];
     }
-    *p = (struct probe){out, sum, v->shape.metric == VECTOR_L2};
+    *p = (struct probe){out, sum, extra_of(&v->shape, row), v->shape.metric != VECTOR_DOT};
 }
 
 /* ---- Fitting ---- */

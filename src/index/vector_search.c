@@ -12,8 +12,6 @@
 enum {
     WALKED_ROW = 2, /* a row met on a walk costs as much as so many in a scan */
     SPARE = 16,     /* more than k are taken from the bytes */
-    SAMPLES = 100,  /* queries that measure the graph */
-    MEASURED_K = 10,
 };
 #define RECALL_DEFAULT 0.98F
 
@@ -40,7 +38,15 @@ struct find {
 
 /* ---- What the graph is expected to do ---- */
 
-/* The effort that reaches a recall, between measured points. */
+/* Between two measured points, and beyond them, the share that is missed falls by a power of the
+ * effort. */
+static float slope(const struct curve *c, int i)
+{
+    float from = logf(1 - c->recall[i - 1]), to = logf(1 - c->recall[i]);
+    return (to - from) / logf((float)c->effort[i] / (float)c->effort[i - 1]);
+}
+
+/* The effort that reaches a recall. */
 static uint32_t effort_for(const struct curve *c, float recall)
 {
     if (!c->measured_at)
@@ -49,19 +55,18 @@ static uint32_t effort_for(const struct curve *c, float recall)
         return c->effort[0];
     for (int i = 1; i < CURVE; i++)
         if (recall <= c->recall[i]) {
-            float part = (recall - c->recall[i - 1]) / (c->recall[i] - c->recall[i - 1]);
-            return c->effort[i - 1] + (uint32_t)(part * (float)(c->effort[i] - c->effort[i - 1]));
+            float by = logf((1 - recall) / (1 - c->recall[i - 1])) / slope(c, i);
+            return (uint32_t)ceilf((float)c->effort[i - 1] * expf(by));
         }
     return c->effort[CURVE - 1];
 }
 
-static float between(const struct curve *c, const float *y, float effort)
+static int part_of(const struct curve *c, float effort)
 {
     int i = 1;
     while (i < CURVE - 1 && (float)c->effort[i] < effort)
         i++;
-    float from = (float)c->effort[i - 1], to = (float)c->effort[i];
-    return y[i - 1] + (y[i] - y[i - 1]) * (effort - from) / (to - from);
+    return i;
 }
 
 static float expected_recall(const struct curve *c, float effort)
@@ -70,12 +75,18 @@ static float expected_recall(const struct curve *c, float effort)
         return 0.9F;
     if (effort >= (float)c->effort[CURVE - 1])
         return c->recall[CURVE - 1];
-    return fmaxf(0, fminf(1, between(c, c->recall, effort)));
+    int i = part_of(c, effort);
+    float by = slope(c, i) * logf(effort / (float)c->effort[i - 1]);
+    return fmaxf(0, 1 - (1 - c->recall[i - 1]) * expf(by));
 }
 
 static float expected_rows(const struct curve *c, float effort)
 {
-    return c->measured_at ? fmaxf(effort, between(c, c->compared, effort)) : effort * 16;
+    if (!c->measured_at)
+        return effort * 16;
+    int i = part_of(c, effort);
+    float from = (float)c->effort[i - 1], to = (float)c->effort[i], rows = c->compared[i - 1];
+    return fmaxf(effort, rows + (c->compared[i] - rows) * (effort - from) / (to - from));
 }
 
 /* ---- Scans ---- */
@@ -357,47 +368,119 @@ bool vector_get(struct vector_index *ix, uint32_t document, int64_t key, float *
 
 /* ---- Measuring ---- */
 
-struct measure {
-    const struct view *view;
-    _Atomic uint32_t right[CURVE], compared[CURVE], asked;
+/* Questions are stored vectors. The walk may not meet them, so it has no use of their links, nor
+ * what is all but the same, 32 times nearer than others around it: whoever asks has no copies of
+ * the question in the index. That makes these a little harder than questions that come from where
+ * the vectors come from, which is the better side to err on. For the same reason one standard error
+ * is added to the share that is missed. bench_recall has what comes of it for sets of many kinds.
+ */
+enum { SAMPLES = 400, BATCH = 8, MEASURED_K = 10, AROUND = 128, SAME = 32 * 32 };
+
+struct sample {
+    struct find find;
+    near pool[AROUND];
+    int8_t bytes[VECTOR_MAX_DIMENSION];
+    struct hit truth[MEASURED_K];
+    uint32_t slot, n, hidden[AROUND], n_hidden;
 };
 
-/* Asks with stored vectors that the walk may not meet, so it has no use of their links. */
+struct measure {
+    const struct view *view;
+    _Atomic uint32_t missed[CURVE], squares[CURVE], compared[CURVE], samples, asked;
+};
+
+/* Many samples are compared with a row while it is at hand. */
+static void scan_around(const struct view *v, struct sample *s, size_t n)
+{
+    uint32_t slot[64], n_slots = 0;
+    for (uint32_t at = 0; at <= v->n_slots; at++) {
+        if (at < v->n_slots && is_live(v, at))
+            slot[n_slots++] = at;
+        if (n_slots < COUNT(slot) && at < v->n_slots)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            compare(&s[i].find, slot, n_slots, AROUND, &s[i].n);
+        n_slots = 0;
+    }
+}
+
+/* Parts what is around a sample into the same and the true nearest; how many these are. */
+static size_t find_truth(struct sample *s)
+{
+    const struct view *v = s->find.view;
+    struct top top = {.hit = s->truth, .k = MEASURED_K};
+    float distance[AROUND], farthest = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        distance[i] = dot_distance(s->find.q, exact_of(v, near_slot(s->pool[i])), s->find.n);
+        farthest = fmaxf(farthest, distance[i]);
+    }
+    s->hidden[s->n_hidden++] = s->slot;
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t slot = near_slot(s->pool[i]);
+        if (slot == s->slot)
+            continue;
+        if (distance[i] * SAME < farthest && s->n_hidden < AROUND)
+            s->hidden[s->n_hidden++] = slot;
+        else
+            top_offer(&top, (struct hit){slot, 0, score(&s->find, exact_of(v, slot)), 0});
+    }
+    top_sort(&top);
+    return farthest > 0 ? top.n : 0; /* all the same: nothing to learn */
+}
+
+static void measure_one(struct measure *m, struct sample *s, struct walk *w)
+{
+    const struct view *v = m->view;
+    size_t n = find_truth(s);
+    if (n == 0)
+        return;
+    m->samples++;
+    m->asked += (uint32_t)n;
+    struct find f = s->find;
+    f.k = MEASURED_K;
+    f.walk = *w;
+    for (int c = 0; c < CURVE; c++) {
+        struct hit got[MEASURED_K];
+        uint32_t right = 0;
+        f.walk.compared = 0;
+        f.walk.hidden = s->hidden;
+        f.walk.n_hidden = s->n_hidden;
+        size_t n_got = rescore(&f, walk(&f, v->curve.effort[c], NULL), got);
+        for (size_t i = 0; i < n_got; i++) /* of equal ones any is right */
+            right += got[i].score >= s->truth[n - 1].score;
+        uint32_t missed = (uint32_t)n - (uint32_t)size_min(right, n);
+        m->missed[c] += missed;
+        m->squares[c] += missed * missed;
+        m->compared[c] += f.walk.compared;
+    }
+    f.walk.n_hidden = 0;
+    *w = f.walk;
+}
+
 static void measure_some(void *arg, size_t begin, size_t end, struct walk *w)
 {
     struct measure *m = arg;
     const struct view *v = m->view;
-    _Alignas(64) int8_t bytes[VECTOR_MAX_DIMENSION];
+    struct sample *s = mem_array(BATCH, sizeof(*s));
+    size_t n = 0;
     for (size_t i = begin; i < end; i++) {
-        struct hit truth[MEASURED_K + 1], got[MEASURED_K];
-        uint32_t slot = (uint32_t)((uint64_t)i * v->n_slots / SAMPLES);
+        /* Somewhere in each part: what comes in turns is not to be met in step. */
+        uint32_t part = v->n_slots / SAMPLES + 1, within = (uint32_t)i * UINT32_C(0x9e3779b1) >> 8;
+        uint32_t slot = (uint32_t)((uint64_t)i * v->n_slots / SAMPLES) + within % part;
         while (slot < v->n_slots && !is_live(v, slot))
             slot++;
         if (slot == v->n_slots)
-            return;
-        int64_t own = ids_of(v, slot)->key[slot % SLAB];
-        struct find f = {.view = v, .q = exact_of(v, slot), .n = v->shape.dimension, .walk = *w};
-        vector_scale_query(v, f.q, f.n, bytes, &f.probe);
-        f.k = MEASURED_K + 1;
-        f.x.plan = VECTOR_SCAN;
-        size_t n = rescore(&f, candidates(&f), truth), n_truth = 0;
-        for (size_t t = 0; t < n; t++)
-            if (truth[t].key != own && n_truth < MEASURED_K)
-                truth[n_truth++] = truth[t];
-        m->asked += (uint32_t)n_truth;
-        f.k = MEASURED_K;
-        for (int c = 0; c < CURVE; c++) {
-            f.walk.compared = 0;
-            f.walk.hidden = slot + 1;
-            size_t n_got = rescore(&f, walk(&f, v->curve.effort[c], NULL), got);
-            m->compared[c] += f.walk.compared;
-            for (size_t a = 0; a < n_got; a++)
-                for (size_t b = 0; b < n_truth; b++)
-                    m->right[c] += got[a].key == truth[b].key;
-        }
-        f.walk.hidden = 0;
-        *w = f.walk;
+            break;
+        struct sample *each = &s[n++];
+        each->slot = slot;
+        each->find = (struct find){.view = v, .q = exact_of(v, slot), .n = v->shape.dimension};
+        each->find.walk.pool = each->pool;
+        vector_scale_query(v, each->find.q, each->find.n, each->bytes, &each->find.probe);
     }
+    scan_around(v, s, n);
+    for (size_t i = 0; i < n; i++)
+        measure_one(m, &s[i], w);
+    mem_free(s);
 }
 
 void vector_search_measure(struct view *v, unsigned threads)
@@ -405,12 +488,12 @@ void vector_search_measure(struct view *v, unsigned threads)
     static const uint32_t efforts[CURVE] = {16, 32, 64, 128, 256, 512};
     struct measure m = {.view = v};
     memcpy(v->curve.effort, efforts, sizeof(efforts));
-    hnsw_build_spread(measure_some, &m, SAMPLES, 1, threads);
-    for (int c = 0; c < CURVE; c++) {
-        uint32_t before = c ? (uint32_t)c - 1 : 0;
-        float recall = m.asked ? (float)m.right[c] / (float)m.asked : 0;
-        v->curve.recall[c] = fmaxf(recall, v->curve.recall[before] * (c > 0));
-        v->curve.compared[c] = (float)m.compared[c] * MEASURED_K / (float)(m.asked + 1);
+    hnsw_build_spread(measure_some, &m, SAMPLES, BATCH, threads);
+    for (int c = 0; c < CURVE && m.asked; c++) {
+        float missed = (float)m.missed[c] + sqrtf((float)m.squares[c]) + 1;
+        float recall = fmaxf(0, 1 - missed / (float)m.asked);
+        v->curve.recall[c] = c ? fmaxf(recall, v->curve.recall[c - 1]) : recall;
+        v->curve.compared[c] = (float)m.compared[c] / (float)m.samples;
     }
     v->curve.measured_at = m.asked ? v->n_live : 0;
 }
