@@ -338,7 +338,7 @@ struct pair {
 static int by_times(const void *a, const void *b)
 {
     const struct common *x = a, *y = b;
-    return (x->times < y->times) - (x->times > y->times);
+    return x->times != y->times ? (x->times < y->times ? 1 : -1) : strcmp(x->text, y->text);
 }
 
 static int by_pair_times(const void *a, const void *b)
