@@ -48,6 +48,13 @@ static inline const char *run(const char *p, const char *end, struct run *seen)
     }
 }
 
+static inline const char *near(const char *p, const char *end)
+{
+    bool high = false;
+    p = json_plain(p, end - p > 32 ? p + 32 : end, &high);
+    return p < end && *p == '"' && !high ? p : NULL;
+}
+
 json_scan_fn *json_scan = json_scan_plain;
 
 #ifdef __x86_64__

@@ -5,7 +5,12 @@
  *
  * It goes over the inside of a string and its simple escapes (all but \u), and returns the first
  * byte that is the closing quote, a control character, or a backslash with anything else behind it;
- * or `end`.
+ * or `end`. And for names and short values, which are most strings by number:
+ *
+ *     static inline const char *near(const char *p, const char *end);
+ *
+ * The quote that closes the string whose inside begins at p, when it is not far and all before it
+ * is ASCII without escapes; else NULL.
  *
  * Chat bodies are long strings with little between them, so the strings decide. Only when some byte
  * of a string was not ASCII is its span given to utf8_valid, which is vectorised too. Brackets,
@@ -23,10 +28,13 @@ struct run {
 };
 
 static inline const char *run(const char *p, const char *end, struct run *seen);
+static inline const char *near(const char *p, const char *end);
 
-static const char *skip_space(const char *p, const char *end)
+static inline const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    /* most often there is none, which the first comparison tells */
+    while (p < end && (unsigned char)*p <= ' ' &&
+           (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
@@ -102,8 +110,7 @@ static enum json_fault skip_unicode(const char **p, const char *end)
     return JSON_FAULT_NONE;
 }
 
-/* *p is the opening quote; moves behind the closing one, or to the fault. */
-static enum json_fault skip_string(const char **p, const char *end, uint8_t *escaped)
+static enum json_fault skip_any_string(const char **p, const char *end, uint8_t *escaped)
 {
     const char *from = *p + 1, *q = from;
     struct run seen = {0};
@@ -130,6 +137,16 @@ static enum json_fault skip_string(const char **p, const char *end, uint8_t *esc
         return JSON_FAULT_UTF8;
     }
     *p = q + 1;
+    return JSON_FAULT_NONE;
+}
+
+/* *p is the opening quote; moves behind the closing one, or to the fault. */
+static inline enum json_fault skip_string(const char **p, const char *end, uint8_t *escaped)
+{
+    const char *quote = near(*p + 1, end);
+    if (!quote)
+        return skip_any_string(p, end, escaped);
+    *p = quote + 1;
     return JSON_FAULT_NONE;
 }
 

@@ -7,7 +7,7 @@
  *
  * Nothing in a block branches on where its escapes are: prose has one in some 70 bytes, at random
  * places, and a wrong guess costs more than the work. One branch is left, on whether the block
- * holds something to stop at. Names and short values are seen off by one step of 16 bytes.
+ * holds something to stop at.
  */
 #pragma once
 
@@ -83,6 +83,21 @@ static inline __m128i ends16(__m128i x)
 {
     __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1F)), x);
     return _mm_or_si128(is16(x, '"'), control);
+}
+
+static inline const char *near(const char *p, const char *end)
+{
+    for (int i = 0; i < 2 && end - p >= 16; i++, p += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)p);
+        /* of x itself the highest bits count, which say what is not ASCII */
+        __m128i stops = _mm_or_si128(_mm_or_si128(ends16(x), is16(x, '\\')), x);
+        unsigned stop = (unsigned)_mm_movemask_epi8(stops);
+        if (stop) {
+            p += __builtin_ctz(stop);
+            return *p == '"' ? p : NULL;
+        }
+    }
+    return NULL;
 }
 
 static inline const char *run(const char *p, const char *end, struct run *seen)
