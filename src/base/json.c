@@ -85,7 +85,8 @@ bool json_parse(struct json *out, struct arena *a, struct str text, unsigned fla
     if (text.len == 0)
         return err_set(e, ERR_SYNTAX, "not valid JSON at byte 0: the text is empty");
     struct json_scan s = {.text = text.p, .end = text.p + text.len, .arena = a};
-    s.cap = (uint32_t)text.len / 64 + 16; /* chat bodies have one value in some 100 bytes */
+    /* Chat bodies have an entry in some 100 bytes; answers are short and have more. */
+    s.cap = (uint32_t)text.len / 64 + 48;
     s.node = (struct json_node *)arena_bytes(a, s.cap * sizeof(*s.node));
     enum json_fault fault = json_scan(&s);
     if (fault)
@@ -147,23 +148,44 @@ void json_next(struct json_iter *it)
     it->i = doc->node[it->i].next;
 }
 
+/* Which of n names entry `i` is, or n. Most differ in length, so most looks end there. */
+static inline size_t which(const struct json *doc, uint32_t i, const struct str *name, size_t n)
+{
+    const struct json_node *node = &doc->node[i];
+    const char *text = doc->text.p + node->at + 1;
+    size_t len = node->end - node->at - 2, k = 0;
+    if (__builtin_expect(node->escaped, 0))
+        while (k < n && !json_text_is_str((struct json_value){doc, i}, name[k]))
+            k++;
+    else
+        while (k < n && (name[k].len != len || memcmp(name[k].p, text, len) != 0))
+            k++;
+    return k;
+}
+
 struct json_value json_member(struct json_value object, struct str name)
 {
     if (!json_is(object, JSON_OBJECT))
         return nothing;
     const struct json_node *node = object.doc->node;
-    const char *text = object.doc->text.p;
-    for (uint32_t i = object.i + 1, end = node[object.i].next; i < end; i = node[i + 1].next) {
-        bool same;
-        if (__builtin_expect(node[i].escaped, 0))
-            same = json_text_is_str((struct json_value){object.doc, i}, name);
-        else /* most names differ in length, so most looks end here */
-            same = node[i].end - node[i].at == name.len + 2 &&
-                   memcmp(text + node[i].at + 1, name.p, name.len) == 0;
-        if (same)
+    for (uint32_t i = object.i + 1, end = node[object.i].next; i < end; i = node[i + 1].next)
+        if (which(object.doc, i, &name, 1) == 0)
             return (struct json_value){object.doc, i + 1};
-    }
     return nothing;
+}
+
+void json_members(struct json_value object, const struct str *name, size_t n,
+                  struct json_value *out)
+{
+    memset(out, 0, n * sizeof(*out));
+    if (!json_is(object, JSON_OBJECT))
+        return;
+    const struct json_node *node = object.doc->node;
+    for (uint32_t i = object.i + 1, end = node[object.i].next; i < end; i = node[i + 1].next) {
+        size_t k = which(object.doc, i, name, n);
+        if (k < n && !out[k].doc)
+            out[k] = (struct json_value){object.doc, i + 1};
+    }
 }
 
 struct json_value json_at(struct json_value array, uint32_t index)

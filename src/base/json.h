@@ -82,6 +82,9 @@ static inline struct json_value json_get(struct json_value object, const char *n
 {
     return json_member(object, str_from(name));
 }
+/* Several in one walk: out[i] is the member called name[i], or not there. */
+void json_members(struct json_value object, const struct str *name, size_t n,
+                  struct json_value *out);
 struct json_value json_path(struct json_value v,
                             const char *path); /* "usage.prompt_tokens", "choices.0.delta" */
 struct json_value json_at(struct json_value array, uint32_t index);

@@ -64,9 +64,8 @@ bool body_check(struct json_value root, const struct body_rule *rule, size_t n, 
     return true;
 }
 
-bool body_model(struct json_value root, struct arena *a, struct str *out, struct err *e)
+bool body_model(struct json_value model, struct arena *a, struct str *out, struct err *e)
 {
-    struct json_value model = json_get(root, "model");
     if (!body_given(model))
         return body_missing("model", e);
     if (!json_is(model, JSON_STRING))
@@ -75,20 +74,19 @@ bool body_model(struct json_value root, struct arena *a, struct str *out, struct
     return out->len > 0 || body_wrong("model", "the name of a model", e);
 }
 
-bool body_stop(struct json_value root, struct err *e)
+bool body_stop(struct json_value stop, struct err *e)
 {
-    struct json_value v = json_get(root, "stop");
-    if (!body_given(v) || json_is(v, JSON_STRING))
+    if (!body_given(stop) || json_is(stop, JSON_STRING))
         return true;
-    bool good = json_is(v, JSON_ARRAY) && json_count(v) <= 4;
-    json_each(it, v) good = good && json_is(it.value, JSON_STRING);
+    bool good = json_is(stop, JSON_ARRAY) && json_count(stop) <= 4;
+    json_each(it, stop) good = good && json_is(it.value, JSON_STRING);
     return good || body_wrong("stop", "a string or up to 4 strings", e);
 }
 
-bool body_stream(struct chat_request *req, struct json_value root, struct err *e)
+bool body_stream(struct chat_request *req, struct json_value stream, struct json_value options,
+                 struct err *e)
 {
-    struct json_value options = json_get(root, "stream_options"), usage;
-    json_bool(json_get(root, "stream"), &req->stream);
+    json_bool(stream, &req->stream);
     if (!body_given(options))
         return true;
     if (!req->stream)
@@ -96,7 +94,7 @@ bool body_stream(struct chat_request *req, struct json_value root, struct err *e
                          "'stream_options' is only allowed with 'stream': true");
     if (!json_is(options, JSON_OBJECT))
         return body_wrong("stream_options", "an object", e);
-    usage = json_get(options, "include_usage");
+    struct json_value usage = json_get(options, "include_usage");
     return !body_given(usage) || json_bool(usage, &req->include_usage) ||
            body_wrong("stream_options.include_usage", "true or false", e);
 }

@@ -33,9 +33,11 @@ struct body_rule {
 };
 bool body_check(struct json_value root, const struct body_rule *rule, size_t n, struct err *e);
 
-/* The name in `model`, which must not be empty. */
-bool body_model(struct json_value root, struct arena *a, struct str *out, struct err *e);
-/* `stop`: a text or up to four. */
-bool body_stop(struct json_value root, struct err *e);
-/* `stream` (a flag, as body_check has made sure) and `stream_options`, which need it. */
-bool body_stream(struct chat_request *req, struct json_value root, struct err *e);
+/* Values of the members that their functions are called after. The name of a model, which must not
+ * be empty. */
+bool body_model(struct json_value model, struct arena *a, struct str *out, struct err *e);
+/* A text or up to four. */
+bool body_stop(struct json_value stop, struct err *e);
+/* A flag, as body_check has made sure, and `stream_options`, which need it. */
+bool body_stream(struct chat_request *req, struct json_value stream, struct json_value options,
+                 struct err *e);

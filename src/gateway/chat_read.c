@@ -19,23 +19,66 @@ static const struct body_rule simple[] = {
     {STR_INIT("parallel_tool_calls"), BODY_FLAG, 0, 0, "true or false"},
 };
 
+/* ---- Members that are looked at one by one, found in one walk ---- */
+
+enum {
+    MODEL,
+    MESSAGES,
+    STREAM,
+    STREAM_OPTIONS,
+    MAX_TOKENS,
+    MAX_COMPLETION_TOKENS,
+    TOOLS,
+    TOOL_CHOICE,
+    RESPONSE_FORMAT,
+    STOP,
+    CHOICES,
+    LOGPROBS,
+    USER,
+    MEMBERS
+};
+static const struct str members[MEMBERS] = {
+    [MODEL] = STR_INIT("model"),
+    [MESSAGES] = STR_INIT("messages"),
+    [STREAM] = STR_INIT("stream"),
+    [STREAM_OPTIONS] = STR_INIT("stream_options"),
+    [MAX_TOKENS] = STR_INIT("max_tokens"),
+    [MAX_COMPLETION_TOKENS] = STR_INIT("max_completion_tokens"),
+    [TOOLS] = STR_INIT("tools"),
+    [TOOL_CHOICE] = STR_INIT("tool_choice"),
+    [RESPONSE_FORMAT] = STR_INIT("response_format"),
+    [STOP] = STR_INIT("stop"),
+    [CHOICES] = STR_INIT("n"),
+    [LOGPROBS] = STR_INIT("logprobs"),
+    [USER] = STR_INIT("user"),
+};
+
+/* Of a message. */
+enum { ROLE, CONTENT, TOOL_CALLS, TOOL_CALL_ID, MESSAGE_MEMBERS };
+static const struct str message_members[MESSAGE_MEMBERS] = {
+    [ROLE] = STR_INIT("role"),
+    [CONTENT] = STR_INIT("content"),
+    [TOOL_CALLS] = STR_INIT("tool_calls"),
+    [TOOL_CALL_ID] = STR_INIT("tool_call_id"),
+};
+
 /* ---- Messages ---- */
 
 static const struct {
-    const char *name;
+    struct str name;
     enum chat_role role;
 } roles[] = {
-    {"user", CHAT_USER},           {"assistant", CHAT_ASSISTANT}, {"system", CHAT_SYSTEM},
-    {"developer", CHAT_DEVELOPER}, {"tool", CHAT_TOOL},           {"function", CHAT_TOOL},
+    {STR_INIT("user"), CHAT_USER},     {STR_INIT("assistant"), CHAT_ASSISTANT},
+    {STR_INIT("system"), CHAT_SYSTEM}, {STR_INIT("developer"), CHAT_DEVELOPER},
+    {STR_INIT("tool"), CHAT_TOOL},     {STR_INIT("function"), CHAT_TOOL},
 };
 
-static bool read_role(struct json_value msg, size_t i, enum chat_role *out, struct err *e)
+static bool read_role(struct json_value v, size_t i, enum chat_role *out, struct err *e)
 {
-    struct json_value v = json_get(msg, "role");
     if (!body_given(v))
         return body_missing(body_path("messages[%zu].role", i).text, e);
     for (size_t k = 0; k < COUNT(roles); k++)
-        if (json_text_is(v, roles[k].name)) {
+        if (json_text_is_str(v, roles[k].name)) {
             *out = roles[k].role;
             return true;
         }
@@ -69,11 +112,10 @@ static bool read_part(struct chat_request *req, struct json_value part, const st
     return true;
 }
 
-static bool read_content(struct chat_request *req, struct json_value msg, size_t i, struct arena *a,
+static bool read_content(struct chat_request *req, struct json_value v, size_t i, struct arena *a,
                          struct err *e)
 {
     struct chat_message *m = &req->message[i];
-    struct json_value v = json_get(msg, "content");
     if (json_is(v, JSON_STRING)) {
         m->text = json_text(v, a);
         return true;
@@ -104,9 +146,8 @@ static bool read_content(struct chat_request *req, struct json_value msg, size_t
     return good;
 }
 
-static bool check_tool_calls(struct json_value msg, size_t i, struct err *e)
+static bool check_tool_calls(struct json_value calls, size_t i, struct err *e)
 {
-    struct json_value calls = json_get(msg, "tool_calls");
     if (!body_given(calls))
         return true;
     if (!json_is(calls, JSON_ARRAY))
@@ -130,22 +171,23 @@ static bool read_message(struct chat_request *req, struct json_value msg, size_t
                          struct err *e)
 {
     struct chat_message *m = &req->message[i];
+    struct json_value v[MESSAGE_MEMBERS];
     m->raw = msg;
     if (!json_is(msg, JSON_OBJECT))
         return body_wrong(body_path("messages[%zu]", i).text, "an object", e);
-    if (!read_role(msg, i, &m->role, e) || !read_content(req, msg, i, a, e) ||
-        !check_tool_calls(msg, i, e))
+    json_members(msg, message_members, MESSAGE_MEMBERS, v);
+    if (!read_role(v[ROLE], i, &m->role, e) || !read_content(req, v[CONTENT], i, a, e) ||
+        !check_tool_calls(v[TOOL_CALLS], i, e))
         return false;
-    if (json_text_is(json_get(msg, "role"), "tool") &&
-        !json_is(json_get(msg, "tool_call_id"), JSON_STRING))
+    if (m->role == CHAT_TOOL && !json_is(v[TOOL_CALL_ID], JSON_STRING) &&
+        json_text_is(v[ROLE], "tool"))
         return body_missing(body_path("messages[%zu].tool_call_id", i).text, e);
     return true;
 }
 
-static bool read_messages(struct chat_request *req, struct json_value root, struct arena *a,
+static bool read_messages(struct chat_request *req, struct json_value list, struct arena *a,
                           struct err *e)
 {
-    struct json_value list = json_get(root, "messages");
     if (!body_given(list))
         return body_missing("messages", e);
     if (!json_is(list, JSON_ARRAY) || !json_count(list))
@@ -162,9 +204,8 @@ static bool read_messages(struct chat_request *req, struct json_value root, stru
 
 /* ---- Tools, formats, streams ---- */
 
-static bool check_tools(struct json_value root, struct err *e)
+static bool check_tools(struct json_value tools, struct err *e)
 {
-    struct json_value tools = json_get(root, "tools");
     if (!body_given(tools))
         return true;
     if (!json_is(tools, JSON_ARRAY))
@@ -190,10 +231,10 @@ static bool tool_named(struct json_value tools, struct str name, struct arena *a
     return false;
 }
 
-static bool check_tool_choice(struct json_value root, struct arena *a, struct err *e)
+static bool check_tool_choice(struct json_value v, struct json_value tools, struct arena *a,
+                              struct err *e)
 {
     static const char *const words[] = {"none", "auto", "required"};
-    struct json_value v = json_get(root, "tool_choice"), tools = json_get(root, "tools");
     if (!body_given(v))
         return true;
     if (json_is(v, JSON_STRING))
@@ -210,10 +251,9 @@ static bool check_tool_choice(struct json_value root, struct arena *a, struct er
            body_wrong("tool_choice.function.name", "the name of one of 'tools'", e);
 }
 
-static bool check_response_format(struct json_value root, struct err *e)
+static bool check_response_format(struct json_value v, struct err *e)
 {
     static const char *const types[] = {"text", "json_object", "json_schema"};
-    struct json_value v = json_get(root, "response_format");
     if (!body_given(v))
         return true;
     if (!json_is(v, JSON_OBJECT))
@@ -226,19 +266,19 @@ static bool check_response_format(struct json_value root, struct err *e)
     return true;
 }
 
-static size_t count_choices(struct json_value root)
+static size_t count_choices(struct json_value v)
 {
     int64_t n = 1;
-    json_int(json_get(root, "n"), &n);
+    json_int(v, &n);
     return (size_t)n;
 }
 
 /* Such an answer has more to it than its text. */
-static bool is_rigid(const struct chat_request *req, struct json_value root)
+static bool is_rigid(const struct chat_request *req, const struct json_value v[MEMBERS])
 {
     bool logprobs = false;
-    struct json_value format = json_path(root, "response_format.type");
-    json_bool(json_get(root, "logprobs"), &logprobs);
+    struct json_value format = json_get(v[RESPONSE_FORMAT], "type");
+    json_bool(v[LOGPROBS], &logprobs);
     return req->n_wanted > 1 || logprobs || (json_exists(format) && !json_text_is(format, "text"));
 }
 
@@ -248,16 +288,18 @@ bool chat_read(struct chat_request *req, const struct json *body, struct arena *
     req->dialect = CHAT_OPENAI;
     req->expand = chat_expand;
     req->body = *body; /* messages point to it, and the caller's may go */
-    struct json_value root = json_root(&req->body);
-    if (!body_model(root, a, &req->model, e) || !body_check(root, simple, COUNT(simple), e) ||
-        !read_messages(req, root, a, e) || !body_stop(root, e) || !check_tools(root, e) ||
-        !check_tool_choice(root, a, e) || !check_response_format(root, e) ||
-        !body_stream(req, root, e))
+    struct json_value root = json_root(&req->body), v[MEMBERS];
+    json_members(root, members, MEMBERS, v);
+    if (!body_model(v[MODEL], a, &req->model, e) || !body_check(root, simple, COUNT(simple), e) ||
+        !read_messages(req, v[MESSAGES], a, e) || !body_stop(v[STOP], e) ||
+        !check_tools(v[TOOLS], e) || !check_tool_choice(v[TOOL_CHOICE], v[TOOLS], a, e) ||
+        !check_response_format(v[RESPONSE_FORMAT], e) ||
+        !body_stream(req, v[STREAM], v[STREAM_OPTIONS], e))
         return false;
-    json_int(json_get(root, "max_tokens"), &req->max_tokens);
-    json_int(json_get(root, "max_completion_tokens"), &req->max_tokens);
-    req->user = json_text(json_get(root, "user"), a);
-    req->n_wanted = count_choices(root);
-    req->rigid = is_rigid(req, root);
+    json_int(v[MAX_TOKENS], &req->max_tokens);
+    json_int(v[MAX_COMPLETION_TOKENS], &req->max_tokens);
+    req->user = json_text(v[USER], a);
+    req->n_wanted = count_choices(v[CHOICES]);
+    req->rigid = is_rigid(req, v);
     return true;
 }

@@ -256,7 +256,8 @@ bool messages_read(struct chat_request *req, const struct json *body, struct are
     req->expand = messages_expand;
     req->body = *body; /* messages point to it, and the caller's may go */
     struct json_value root = json_root(&req->body);
-    if (!body_model(root, a, &req->model, e) || !body_check(root, simple, COUNT(simple), e))
+    if (!body_model(json_get(root, "model"), a, &req->model, e) ||
+        !body_check(root, simple, COUNT(simple), e))
         return false;
     json_int(json_get(root, "max_tokens"), &req->max_tokens);
     json_bool(json_get(root, "stream"), &req->stream);

@@ -138,10 +138,11 @@ bool ops_read_completion(struct chat_request *req, const struct json *body, stru
     begin(req, OP_COMPLETION, body);
     req->expand = expand_completion;
     struct json_value root = json_root(&req->body);
-    if (!body_model(root, a, &req->model, e) ||
-        !body_check(root, completion_rules, COUNT(completion_rules), e) || !body_stop(root, e) ||
-        !body_stream(req, root, e) || !read_inputs(req, "prompt", true, a, e) ||
-        !read_choices(req, root, e))
+    if (!body_model(json_get(root, "model"), a, &req->model, e) ||
+        !body_check(root, completion_rules, COUNT(completion_rules), e) ||
+        !body_stop(json_get(root, "stop"), e) ||
+        !body_stream(req, json_get(root, "stream"), json_get(root, "stream_options"), e) ||
+        !read_inputs(req, "prompt", true, a, e) || !read_choices(req, root, e))
         return false;
     json_int(json_get(root, "max_tokens"), &req->max_tokens);
     finish(req, a);
@@ -162,7 +163,7 @@ bool ops_read_embedding(struct chat_request *req, const struct json *body, struc
     begin(req, OP_EMBEDDING, body);
     struct json_value root = json_root(&req->body), format = json_get(root, "encoding_format");
     struct member_at at = member_at(NULL, STR("encoding_format"));
-    if (!body_model(root, a, &req->model, e) ||
+    if (!body_model(json_get(root, "model"), a, &req->model, e) ||
         !body_check(root, embedding_rules, COUNT(embedding_rules), e) ||
         !read_inputs(req, "input", false, a, e))
         return false;
@@ -226,7 +227,8 @@ bool ops_read_moderation(struct chat_request *req, const struct json *body, stru
 {
     begin(req, OP_MODERATION, body);
     struct json_value root = json_root(&req->body);
-    if (body_given(json_get(root, "model")) && !body_model(root, a, &req->model, e))
+    if (body_given(json_get(root, "model")) &&
+        !body_model(json_get(root, "model"), a, &req->model, e))
         return false;
     if (!read_moderated(req, a, e))
         return false;
@@ -269,7 +271,7 @@ bool ops_read_rerank(struct chat_request *req, const struct json *body, struct a
                       documents = json_get(root, "documents");
     struct member_at at = member_at(NULL, STR("query"));
     int64_t top_n = INT64_MAX;
-    if (!body_model(root, a, &req->model, e) ||
+    if (!body_model(json_get(root, "model"), a, &req->model, e) ||
         !body_check(root, rerank_rules, COUNT(rerank_rules), e) || !need(query, &at, e))
         return false;
     if (!is_text(query))

@@ -470,8 +470,8 @@ bool responses_read(struct chat_request *req, const struct json *body, struct re
     q->keep = true;
     q->items.a = a;
     q->items.e = e;
-    if (!body_model(root, a, &req->model, e) || !body_check(root, simple, COUNT(simple), e) ||
-        !refuse_unknown(&x, root))
+    if (!body_model(json_get(root, "model"), a, &req->model, e) ||
+        !body_check(root, simple, COUNT(simple), e) || !refuse_unknown(&x, root))
         return false;
     for (size_t i = 0; i < COUNT(members); i++) {
         struct json_value v = json_member(root, members[i].name);

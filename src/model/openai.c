@@ -47,23 +47,32 @@ static bool is_text(struct json_value v)
 }
 
 /* A part of a total: not more than it, and 0 when it is not told. */
-static int64_t share(struct json_value usage, const char *path, int64_t total)
+static int64_t share(struct json_value part, int64_t total)
 {
     int64_t n = 0;
-    return json_int(json_path(usage, path), &n) && n > 0 && n <= total ? n : 0;
+    return json_int(part, &n) && n > 0 && n <= total ? n : 0;
 }
 
 static void read_usage(struct reading *r, struct json_value usage)
 {
+    enum { INPUT, OUTPUT, OF_INPUT, OF_OUTPUT, CACHE_HIT, MEMBERS };
+    static const struct str name[MEMBERS] = {
+        [INPUT] = STR_INIT("prompt_tokens"),
+        [OUTPUT] = STR_INIT("completion_tokens"),
+        [OF_INPUT] = STR_INIT("prompt_tokens_details"),
+        [OF_OUTPUT] = STR_INIT("completion_tokens_details"),
+        [CACHE_HIT] = STR_INIT("prompt_cache_hit_tokens"), /* DeepSeek's spelling */
+    };
+    struct json_value v[MEMBERS];
     struct chat_usage u = {0};
-    if (!relay_tokens(json_get(usage, "prompt_tokens"), &u.input) ||
-        !relay_tokens(json_get(usage, "completion_tokens"), &u.output))
+    json_members(usage, name, MEMBERS, v);
+    if (!relay_tokens(v[INPUT], &u.input) || !relay_tokens(v[OUTPUT], &u.output))
         return;
-    u.cached = share(usage, "prompt_tokens_details.cached_tokens", u.input);
-    if (u.cached == 0) /* DeepSeek's spelling */
-        u.cached = share(usage, "prompt_cache_hit_tokens", u.input);
-    u.cache_write = share(usage, "prompt_tokens_details.cache_write_tokens", u.input);
-    u.reasoning = share(usage, "completion_tokens_details.reasoning_tokens", u.output);
+    u.cached = share(json_get(v[OF_INPUT], "cached_tokens"), u.input);
+    if (u.cached == 0)
+        u.cached = share(v[CACHE_HIT], u.input);
+    u.cache_write = share(json_get(v[OF_INPUT], "cache_write_tokens"), u.input);
+    u.reasoning = share(json_get(v[OF_OUTPUT], "reasoning_tokens"), u.output);
     r->relay.a->usage = u;
     r->relay.usage_known = true;
 }
@@ -78,13 +87,46 @@ static enum chat_finish finish_of(struct json_value reason)
                                                     : CHAT_FINISH_STOP;
 }
 
-/* Some servers put what went wrong into a choice. */
-static bool choice_failed(const struct reading *r, struct json_value choice, struct err *e)
+/* The members that matter of an answer, or of a chunk of one. */
+struct answered {
+    struct json_value error, usage, list, model;
+};
+
+static struct answered answered(struct json_value root, const char *list)
 {
-    struct json_value error = json_get(choice, "error");
-    if (is_given(error))
-        refusal_in_answer(r->relay.a->target->provider->name, error, e);
-    else if (json_text_is(json_get(choice, "finish_reason"), "error"))
+    const struct str name[] = {STR("error"), STR("usage"), str_from(list), STR("model")};
+    struct json_value v[COUNT(name)];
+    json_members(root, name, COUNT(name), v);
+    return (struct answered){.error = v[0], .usage = v[1], .list = v[2], .model = v[3]};
+}
+
+/* ... and of a choice. */
+struct choice {
+    struct json_value index, error, reason, delta, message;
+    struct json_value all;
+};
+
+static struct choice choice_of(struct json_value choice)
+{
+    static const struct str name[] = {STR_INIT("index"), STR_INIT("error"),
+                                      STR_INIT("finish_reason"), STR_INIT("delta"),
+                                      STR_INIT("message")};
+    struct json_value v[COUNT(name)];
+    json_members(choice, name, COUNT(name), v);
+    return (struct choice){.index = v[0],
+                           .error = v[1],
+                           .reason = v[2],
+                           .delta = v[3],
+                           .message = v[4],
+                           .all = choice};
+}
+
+/* Some servers put what went wrong into a choice. */
+static bool choice_failed(const struct reading *r, const struct choice *choice, struct err *e)
+{
+    if (is_given(choice->error))
+        refusal_in_answer(r->relay.a->target->provider->name, choice->error, e);
+    else if (json_text_is(choice->reason, "error"))
         relay_malformed(r->relay.a, "ended its answer with an error", e);
     else
         return false;
@@ -94,12 +136,11 @@ static bool choice_failed(const struct reading *r, struct json_value choice, str
 /* ---- The content of a choice ---- */
 
 /* Where the content is: in a message, a delta, or (of a completion) in the choice itself. */
-static struct json_value message_of(struct json_value choice)
+static struct json_value message_of(const struct choice *choice)
 {
-    struct json_value v = json_get(choice, "delta");
-    if (!json_exists(v))
-        v = json_get(choice, "message");
-    return json_exists(v) ? v : choice;
+    return json_exists(choice->delta)     ? choice->delta
+           : json_exists(choice->message) ? choice->message
+                                          : choice->all;
 }
 
 static struct json_value text_of(struct json_value message)
@@ -259,8 +300,8 @@ static bool put_content(struct reading *r, struct json_value message, struct str
 }
 
 /* Counts the content, notes what will have been said, and decodes it when that is wanted. */
-static bool take_content(struct reading *r, struct json_value choice, bool first, struct arena *tmp,
-                         struct err *e)
+static bool take_content(struct reading *r, const struct choice *choice, bool first,
+                         struct arena *tmp, struct err *e)
 {
     struct attempt *a = r->relay.a;
     struct json_value message = message_of(choice), content = text_of(message);
@@ -285,15 +326,15 @@ static inline void note_answer(const struct attempt *a, struct json_value root)
 
 /* ---- A whole answer ---- */
 
-static bool send_raw(struct reading *r, const struct json *doc, struct err *e)
+static bool send_raw(struct reading *r, const struct json *doc, struct json_value model,
+                     struct err *e)
 {
     struct call *c = r->relay.a->call;
-    struct json_value root = json_root(doc), model = json_get(root, "model");
     struct splice s;
     splice_init(&s, doc);
     bool by_name = r->relay.a->target->upstream.len > 0; /* else the provider chose */
     if (by_name && !relay_is_model(r->relay.a, model))
-        splice_object(&s, root,
+        splice_object(&s, json_root(doc),
                       &(struct splice_member){"model", relay_quoted(c->req.model, c->arena)}, 1);
     return relay_send(r->relay.a,
                       &(struct chat_event){.kind = CHAT_RAW, .raw = splice_text(&s, c->arena)}, e);
@@ -317,17 +358,17 @@ static bool send_decoded(struct reading *r, struct json_value choices, struct er
     return relay_flush(&r->relay, e);
 }
 
-static bool take_choice(struct reading *r, struct json_value choice, bool first, struct arena *tmp,
+static bool take_choice(struct reading *r, struct json_value value, bool first, struct arena *tmp,
                         struct err *e)
 {
-    if (choice_failed(r, choice, e))
+    struct choice choice = choice_of(value);
+    if (choice_failed(r, &choice, e))
         return false;
-    if (!json_is(json_get(choice, "message"), JSON_OBJECT) &&
-        !json_is(json_get(choice, "text"), JSON_STRING))
+    if (!json_is(choice.message, JSON_OBJECT) && !json_is(json_get(value, "text"), JSON_STRING))
         return relay_malformed(r->relay.a, "answered with an empty choice", e);
-    if (json_is(json_get(choice, "finish_reason"), JSON_NULL))
+    if (json_is(choice.reason, JSON_NULL))
         return relay_malformed(r->relay.a, "answered with a choice that has not ended", e);
-    return take_content(r, choice, first, tmp, e);
+    return take_content(r, &choice, first, tmp, e);
 }
 
 /* Looks at every choice; in scratch memory, as nothing waits here. */
@@ -351,11 +392,11 @@ static bool has_choices(const struct reading *r)
 }
 
 /* What is read and not written has no tokens out. */
-static void read_total(struct reading *r, struct json_value root)
+static void read_total(struct reading *r, struct json_value root, struct json_value usage)
 {
     struct chat_usage u = {0};
     if (has_choices(r)) {
-        read_usage(r, json_get(root, "usage"));
+        read_usage(r, usage);
     } else if (openai_ops_tokens(root, &u.input)) {
         r->relay.a->usage = u;
         r->relay.usage_known = true;
@@ -372,22 +413,22 @@ __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_
         return relay_broke_off(a, e);
     if (!work_json_parse(&doc, a->call->early, body, 0, NULL))
         return relay_malformed(a, "answered with something that is not JSON", e);
-    struct json_value root = json_root(&doc), error = json_get(root, "error");
-    if (is_given(error))
-        return refusal_in_answer(a->target->provider->name, error, e);
-    struct json_value list = json_get(root, openai_ops_list(a->call->req.op));
-    if (!json_is(list, JSON_ARRAY) || json_count(list) == 0)
+    struct json_value root = json_root(&doc);
+    struct answered what = answered(root, openai_ops_list(a->call->req.op));
+    if (is_given(what.error))
+        return refusal_in_answer(a->target->provider->name, what.error, e);
+    if (!json_is(what.list, JSON_ARRAY) || !json_exists(json_at(what.list, 0)))
         return relay_malformed(a, "answered without an answer", e);
     note_answer(a, root);
-    if (!openai_ops_check(a, list, e))
+    if (!openai_ops_check(a, what.list, e))
         return false;
-    read_total(r, root);
+    read_total(r, root, what.usage);
     relay_begin(&r->relay);
-    if (has_choices(r) && !take_choices(r, list, e))
+    if (has_choices(r) && !take_choices(r, what.list, e))
         return false;
     if (!r->relay.usage_known)
         relay_count_usage(&r->relay);
-    return r->relay.decode ? send_decoded(r, list, e) : send_raw(r, &doc, e);
+    return r->relay.decode ? send_decoded(r, what.list, e) : send_raw(r, &doc, what.model, e);
 }
 
 /* ---- A stream ---- */
@@ -408,20 +449,20 @@ static bool read_choices(struct reading *r, struct json_value choices, struct ar
     json_each(it, choices)
     {
         int64_t index = 0;
-        struct json_value reason = json_get(it.value, "finish_reason");
-        json_int(json_get(it.value, "index"), &index);
+        struct choice choice = choice_of(it.value);
+        json_int(choice.index, &index);
         if (index < 0 || index >= CHOICES_MOST)
             return relay_malformed(r->relay.a, "sent a choice that was not asked for", e);
-        if (choice_failed(r, it.value, e))
+        if (choice_failed(r, &choice, e))
             return false;
         uint64_t bit = UINT64_C(1) << (index % 64);
         r->begun[index / 64] |= bit;
-        if (json_is(reason, JSON_STRING)) {
+        if (json_is(choice.reason, JSON_STRING)) {
             r->ended[index / 64] |= bit;
             if (index == 0)
-                r->relay.a->finish = finish_of(reason);
+                r->relay.a->finish = finish_of(choice.reason);
         }
-        if (!take_content(r, it.value, index == 0, tmp, e))
+        if (!take_content(r, &choice, index == 0, tmp, e))
             return false;
     }
     return true;
@@ -439,33 +480,11 @@ static bool all_ended(const struct reading *r)
     return n > 0 && n >= request(r)->n_wanted;
 }
 
-/* The members of a chunk that matter, found in one walk. */
-struct chunk {
-    struct json_value error, usage, choices, model;
-};
-
-static struct chunk chunk_of(struct json_value root)
-{
-    struct chunk c = {0};
-    json_each(it, root)
-    {
-        if (str_eq(it.name, STR("choices")))
-            c.choices = it.value;
-        else if (str_eq(it.name, STR("model")))
-            c.model = it.value;
-        else if (str_eq(it.name, STR("usage")))
-            c.usage = it.value;
-        else if (str_eq(it.name, STR("error")))
-            c.error = it.value;
-    }
-    return c;
-}
-
 /* A chunk without choices carries the usage that we asked for, or nothing that a client can use;
  * old clients stumble over it, so only those who asked for usage get that one. */
-static bool is_for_client(const struct reading *r, const struct chunk *c)
+static bool is_for_client(const struct reading *r, const struct answered *c)
 {
-    return json_exists(json_at(c->choices, 0)) ||
+    return json_exists(json_at(c->list, 0)) ||
            (request(r)->include_usage && json_is(c->usage, JSON_OBJECT));
 }
 
@@ -488,13 +507,13 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
         return true; /* if it mattered the rest is not whole */
     }
     struct json_value root = json_root(&doc);
-    struct chunk c = chunk_of(root);
+    struct answered c = answered(root, "choices");
     if (is_given(c.error))
         return refusal_in_answer(r->relay.a->target->provider->name, c.error, e);
     if (json_is(c.usage, JSON_OBJECT))
         read_usage(r, c.usage);
     note_answer(r->relay.a, root);
-    if (!read_choices(r, c.choices, tmp, e))
+    if (!read_choices(r, c.list, tmp, e))
         return false;
     r->relay.complete = all_ended(r);
     if (r->relay.decode || !is_for_client(r, &c))

@@ -44,19 +44,23 @@ int main(void)
         e.param[0] = 0;
         CHECK(json_parse(&doc, a, str_from(cases[i].body), 0, &e));
         struct json_value root = json_root(&doc);
-        bool good = body_check(root, rules, COUNT(rules), &e) && body_stop(root, &e) &&
-                    body_stream(&req, root, &e);
+        bool good =
+            body_check(root, rules, COUNT(rules), &e) && body_stop(json_get(root, "stop"), &e) &&
+            body_stream(&req, json_get(root, "stream"), json_get(root, "stream_options"), &e);
         ok(good ? !cases[i].param : cases[i].param && strcmp(e.param, cases[i].param) == 0, "%s",
            cases[i].body);
         ok(!good || req.include_usage == (strstr(cases[i].body, "\"include_usage\":true") != NULL),
            "usage: %s", cases[i].body);
     }
     CHECK(json_parse(&doc, a, STR("{\"model\":\"m\"}"), 0, &e));
-    ok(body_model(json_root(&doc), a, &model, &e) && str_eq(model, STR("m")), "a model");
+    ok(body_model(json_get(json_root(&doc), "model"), a, &model, &e) && str_eq(model, STR("m")),
+       "a model");
     CHECK(json_parse(&doc, a, STR("{\"model\":\"\"}"), 0, &e));
-    ok(!body_model(json_root(&doc), a, &model, &e) && e.code == ERR_INVALID, "no name");
+    ok(!body_model(json_get(json_root(&doc), "model"), a, &model, &e) && e.code == ERR_INVALID,
+       "no name");
     CHECK(json_parse(&doc, a, STR("{}"), 0, &e));
-    ok(!body_model(json_root(&doc), a, &model, &e) && e.code == ERR_MISSING, "no model");
+    ok(!body_model(json_get(json_root(&doc), "model"), a, &model, &e) && e.code == ERR_MISSING,
+       "no model");
     ok(str_eq(str_from(body_path("input[%d]", 3).text), STR("input[3]")), "a path");
     arena_free(a);
     return tap_done();

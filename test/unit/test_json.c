@@ -113,6 +113,15 @@ static void test_tree(void)
     ok(json_int(json_get(root, ""), &n) && n == 4, "the empty name");
     ok(!json_exists(json_get(root, "mode")) && !json_exists(json_get(root, "content")),
        "prefixes and names further inside are not members");
+    static const struct str wanted[] = {STR_INIT("name"), STR_INIT("none"), STR_INIT("model"),
+                                        STR_INIT("")};
+    struct json_value member[COUNT(wanted)];
+    json_members(root, wanted, COUNT(wanted), member);
+    ok(json_int(member[0], &n) && n == 3 && !json_exists(member[1]) &&
+           json_text_is(member[2], "m") && json_int(member[3], &n) && n == 4,
+       "members in one walk: by decoded name, the first of two, none");
+    json_members(json_get(root, "choices"), wanted, COUNT(wanted), member);
+    ok(!json_exists(member[0]) && !json_exists(member[3]), "a list has no members");
     ok(json_text_is(json_path(root, "choices.0.delta.content"), "x"), "a path");
     ok(!json_exists(json_path(root, "choices.3")) && !json_exists(json_path(root, "choices.-1")) &&
            !json_exists(json_path(root, "choices.x")) && !json_exists(json_path(root, "model.x")) &&
