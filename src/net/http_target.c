@@ -34,6 +34,8 @@ static bool decode_path(struct str in, struct arena *a, struct str *out, struct 
 static bool climbs(struct str path)
 {
     size_t dots = 0, others = 0;
+    if (str_find_char(path, '.') == STR_NPOS)
+        return false;
     for (size_t i = 0; i <= path.len; i++) {
         char c = i < path.len ? path.p[i] : '/';
         if (c == '/' || c == '\\') {
