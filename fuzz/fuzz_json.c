@@ -52,7 +52,7 @@ static void write_again(struct json_writer *w, struct json_value v, struct arena
         break;
     case JSON_NUMBER:
         whole = json_int(v, &n);
-        if (str_to_i64(json_raw(v), &n) && !(n == 0 && *json_raw(v).p == '-')) {
+        if (str_to_i64(json_raw(v), &n) && !(n == 0 && str_starts(json_raw(v), STR("-")))) {
             CHECK(whole);
             json_put_int(w, n);
         } else if (json_double(v, &d)) {

@@ -105,11 +105,6 @@ static const struct json_node *node_of(struct json_value v)
     return &v.doc->node[v.i];
 }
 
-struct json_value json_root(const struct json *doc)
-{
-    return (struct json_value){doc, 0};
-}
-
 enum json_type json_type(struct json_value v)
 {
     return v.doc ? (enum json_type)node_of(v)->type : JSON_NULL;
@@ -120,32 +115,6 @@ const char *json_type_name(enum json_type type)
     static const char *const name[] = {"null",   "boolean", "boolean", "number",
                                        "string", "array",   "object"};
     return name[type];
-}
-
-struct json_iter json_first(struct json_value container)
-{
-    struct json_iter it = {0};
-    if (json_is(container, JSON_ARRAY) || json_is(container, JSON_OBJECT)) {
-        it.container = container;
-        it.i = container.i + 1;
-        it.end = node_of(container)->next;
-        json_next(&it);
-    }
-    return it;
-}
-
-void json_next(struct json_iter *it)
-{
-    const struct json *doc = it->container.doc;
-    it->value = nothing;
-    if (it->i >= it->end)
-        return;
-    if (doc->node[it->container.i].type == JSON_OBJECT) {
-        const struct json_node *key = &doc->node[it->i++];
-        it->name = (struct str){doc->text.p + key->at + 1, key->end - key->at - 2};
-    }
-    it->value = (struct json_value){doc, it->i};
-    it->i = doc->node[it->i].next;
 }
 
 /* Which of n names entry `i` is, or n. Most differ in length, so most looks end there. */
@@ -219,14 +188,6 @@ uint32_t json_count(struct json_value v)
     uint32_t n = 0;
     json_each(it, v) n++;
     return n;
-}
-
-struct str json_raw(struct json_value v)
-{
-    if (!v.doc)
-        return STR_NONE;
-    const struct json_node *node = node_of(v);
-    return (struct str){v.doc->text.p + node->at, node->end - node->at};
 }
 
 /* ---- Values ---- */

@@ -63,7 +63,10 @@ enum json_flags { JSON_UNIQUE = 1 };
  */
 bool json_parse(struct json *out, struct arena *a, struct str text, unsigned flags, struct err *e);
 
-struct json_value json_root(const struct json *doc);
+static inline struct json_value json_root(const struct json *doc)
+{
+    return (struct json_value){doc, 0};
+}
 static inline bool json_exists(struct json_value v)
 {
     return v.doc != NULL;
@@ -98,12 +101,41 @@ struct json_iter {
     struct json_value container;
     uint32_t i, end; /* of the entries that are still to come */
 };
-struct json_iter json_first(struct json_value container);
-void json_next(struct json_iter *it);
+static inline void json_next(struct json_iter *it)
+{
+    const struct json *doc = it->container.doc;
+    it->value = (struct json_value){0};
+    if (it->i >= it->end)
+        return;
+    if (doc->node[it->container.i].type == JSON_OBJECT) {
+        const struct json_node *key = &doc->node[it->i++];
+        it->name = (struct str){doc->text.p + key->at + 1, key->end - key->at - 2};
+    }
+    it->value = (struct json_value){doc, it->i};
+    it->i = doc->node[it->i].next;
+}
+static inline struct json_iter json_first(struct json_value container)
+{
+    struct json_iter it = {0};
+    if (json_is(container, JSON_ARRAY) || json_is(container, JSON_OBJECT)) {
+        it.container = container;
+        it.i = container.i + 1;
+        it.end = container.doc->node[container.i].next;
+        json_next(&it);
+    }
+    return it;
+}
 #define json_each(it, container)                                                                   \
     for (struct json_iter it = json_first(container); json_exists(it.value); json_next(&it))
 
-struct str json_raw(struct json_value v); /* the bytes of the value in the text, quotes included */
+/* The bytes of the value in the text, quotes included. */
+static inline struct str json_raw(struct json_value v)
+{
+    if (!v.doc)
+        return STR_NONE;
+    const struct json_node *node = &v.doc->node[v.i];
+    return (struct str){v.doc->text.p + node->at, node->end - node->at};
+}
 /* A string's text, escapes decoded into `a` when there are any; "" for anything else. */
 struct str json_text(struct json_value v, struct arena *a);
 /* Is it a string, and is this its decoded text? */

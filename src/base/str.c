@@ -56,17 +56,6 @@ struct str str_trim(struct str s)
     return s;
 }
 
-struct str str_from_at(struct str s, size_t at)
-{
-    return at >= s.len ? (struct str){s.p ? s.p + s.len : NULL, 0}
-                       : (struct str){s.p + at, s.len - at};
-}
-
-struct str str_head(struct str s, size_t n)
-{
-    return (struct str){s.p, size_min(s.len, n)};
-}
-
 size_t str_find(struct str s, struct str needle)
 {
     if (needle.len == 0)

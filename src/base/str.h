@@ -45,9 +45,18 @@ int str_cmp(struct str a, struct str b);  /* by byte, as memcmp */
 bool str_starts(struct str s, struct str prefix);
 bool str_istarts(struct str s, struct str prefix); /* ASCII without case */
 bool str_ends(struct str s, struct str suffix);
-struct str str_trim(struct str s);               /* ASCII white space off both ends */
-struct str str_from_at(struct str s, size_t at); /* what lies behind `at`; empty past the end */
-struct str str_head(struct str s, size_t n);     /* the first n bytes at most */
+struct str str_trim(struct str s); /* ASCII white space off both ends */
+/* What lies behind `at`; empty past the end. */
+static inline struct str str_from_at(struct str s, size_t at)
+{
+    return at >= s.len ? (struct str){s.p ? s.p + s.len : NULL, 0}
+                       : (struct str){s.p + at, s.len - at};
+}
+/* The first n bytes at most. */
+static inline struct str str_head(struct str s, size_t n)
+{
+    return (struct str){s.p, s.len < n ? s.len : n};
+}
 
 #define STR_NPOS SIZE_MAX
 size_t str_find(struct str s, struct str needle); /* offset or STR_NPOS */

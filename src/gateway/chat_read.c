@@ -190,9 +190,10 @@ static bool read_messages(struct chat_request *req, struct json_value list, stru
 {
     if (!body_given(list))
         return body_missing("messages", e);
-    if (!json_is(list, JSON_ARRAY) || !json_count(list))
+    size_t n = json_is(list, JSON_ARRAY) ? json_count(list) : 0;
+    if (n == 0)
         return body_wrong("messages", "a list with at least one message", e);
-    req->message = arena_array(a, struct chat_message, json_count(list));
+    req->message = arena_array(a, struct chat_message, n);
     json_each(it, list)
     {
         if (!read_message(req, it.value, req->n_messages, a, e))
