@@ -35,7 +35,7 @@ struct chat_writer {
     struct str raw;    /* a whole answer in the client's dialect */
     bool raw_stream;   /* the provider's own chunks were passed on */
     enum chat_finish finish;
-    struct whole *whole; /* NULL: streamed */
+    struct whole *whole; /* by whole_of */
 };
 
 static bool read_body(struct request *r, struct err *e)
@@ -327,10 +327,34 @@ static void put_unsupported(struct chat_writer *w, struct json_writer *j,
     doubt_put(j, ev->unsupported);
 }
 
+static void free_whole(void *arg)
+{
+    struct whole *k = arg;
+    struct buf *all[] = {&k->text,  &k->refusal, &k->thinking,   &k->annotations,
+                         &k->calls, &k->blocks,  &k->unsupported};
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_fini(all[i]);
+}
+
+/* NULL: streamed. Made when it is first wanted: an answer in the client's dialect has none. */
+static struct whole *whole_of(struct chat_writer *w)
+{
+    if (w->whole || w->r->call.req.stream)
+        return w->whole;
+    struct arena *a = w->r->call.arena;
+    struct whole *k = w->whole = arena_struct(a, struct whole);
+    struct buf *all[] = {&k->text,  &k->refusal, &k->thinking,   &k->annotations,
+                         &k->calls, &k->blocks,  &k->unsupported};
+    for (size_t i = 0; i < COUNT(all); i++)
+        buf_init(all[i], ANSWER_MAX);
+    arena_defer(a, free_whole, k);
+    return k;
+}
+
 static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct err *e)
 {
     struct chat_writer *w = CONTAINER_OF(sink, struct chat_writer, sink);
-    struct whole *k = w->whole;
+    struct whole *k = ev->kind == CHAT_RAW ? NULL : whole_of(w);
     switch (ev->kind) {
     case CHAT_TEXT:
         w->characters += utf8_count(ev->text);
@@ -354,26 +378,6 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
     return true;
 }
 
-static void free_whole(void *arg)
-{
-    struct whole *k = arg;
-    struct buf *all[] = {&k->text,  &k->refusal, &k->thinking,   &k->annotations,
-                         &k->calls, &k->blocks,  &k->unsupported};
-    for (size_t i = 0; i < COUNT(all); i++)
-        buf_fini(all[i]);
-}
-
-static struct whole *make_whole(struct arena *a)
-{
-    struct whole *k = arena_struct(a, struct whole);
-    struct buf *all[] = {&k->text,  &k->refusal, &k->thinking,   &k->annotations,
-                         &k->calls, &k->blocks,  &k->unsupported};
-    for (size_t i = 0; i < COUNT(all); i++)
-        buf_init(all[i], ANSWER_MAX);
-    arena_defer(a, free_whole, k);
-    return k;
-}
-
 static struct chat_sink *make_sink(struct request *r)
 {
     struct chat_writer *w = arena_struct(r->call.arena, struct chat_writer);
@@ -381,8 +385,6 @@ static struct chat_sink *make_sink(struct request *r)
     w->r = r;
     w->created_s = clock_wall_s();
     w->tool = NO_TOOL;
-    if (!r->call.req.stream)
-        w->whole = make_whole(r->call.arena);
     return &w->sink;
 }
 
@@ -406,7 +408,7 @@ static void put_list(struct chat_writer *w, struct json_writer *j, const char *n
 
 static void put_message(struct chat_writer *w, struct json_writer *j)
 {
-    const struct whole *k = w->whole;
+    const struct whole *k = whole_of(w);
     json_key(j, "message");
     json_object(j);
     json_kv_text(j, "role", "assistant");
