@@ -61,10 +61,7 @@ static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
     if (!start_stream(w, e) || !http_reply_write(w->r->http, &raw, 1, e))
         return false;
     w->raw_stream = true;
-    if (call_may_release(&w->r->call)) {
-        call_release_early(&w->r->call);
-        http_request_release(w->r->http);
-    }
+    request_release(w->r);
     return true;
 }
 

@@ -112,10 +112,7 @@ static bool send_raw(struct writer *w, struct str raw, struct err *e)
     }
     if (!start_stream(w, e) || !http_reply_write(r->http, &raw, 1, e))
         return false;
-    if (call_may_release(&r->call)) {
-        call_release_early(&r->call);
-        http_request_release(r->http);
-    }
+    request_release(r);
     return true;
 }
 

@@ -406,10 +406,7 @@ static bool give(struct messages_writer *w, struct str bytes, struct err *e)
         return false;
     if (!http_reply_write(r->http, &bytes, 1, e))
         return false;
-    if (call_may_release(&r->call)) {
-        call_release_early(&r->call);
-        http_request_release(r->http);
-    }
+    request_release(r);
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "gateway/messages_error.h"
 #include "gateway/stages.h"
+#include "run/fiber.h"
 #include "run/work_json.h"
 
 struct str request_tenant(const struct request *r)
@@ -238,6 +239,17 @@ bool reply_events(struct request *r, struct err *e)
     size_t n = reply_headers(r, "text/event-stream", h);
     h[n++] = (struct http_header){STR("Cache-Control"), STR("no-cache")};
     return http_reply_start(r->http, 200, h, n, e);
+}
+
+/* Counting the prompt's tokens takes longer than all that leads to a first word, so streams that
+ * begin together would wait for each other. */
+void request_release(struct request *r)
+{
+    if (!call_may_release(&r->call))
+        return;
+    fiber_yield();
+    call_release_early(&r->call);
+    http_request_release(r->http);
 }
 
 bool request_json(struct request *r, struct json *doc, struct err *e)

@@ -98,6 +98,10 @@ bool reply_deleted(struct request *r, struct str id, const char *object, struct 
 /* The headers of an event stream; pieces then go through http_reply_write. */
 bool reply_events(struct request *r, struct err *e);
 
+/* What led to the answer goes, once nothing needs it any more (call_may_release): for a codec that
+ * has just sent words of a stream. Waits until others that are ready have sent theirs. */
+void request_release(struct request *r);
+
 /* The request's body as one JSON object with no member named twice. */
 bool request_json(struct request *r, struct json *doc, struct err *e);
 /* A member that must be a text; ERR_MISSING or ERR_INVALID name it. */
