@@ -87,7 +87,7 @@ static const struct field provider_field[] = {
     {"queue_timeout", FIELD_DURATION, AT(config_provider, queue_timeout_ms), "10s", "How long a call may wait for its turn.", .least = 1, .most = 600000},
     {"health_check", FIELD_STRUCT, AT(config_provider, health_check), .doc = "Asks each address by itself whether it answers. Two failures in a row, and calls go elsewhere until it does.", .inner = &check_fields},
 };
-static const struct fields provider_fields = {"a provider", sizeof(struct config_provider), provider_field, COUNT(provider_field)};
+const struct fields config_provider_fields = {"a provider", sizeof(struct config_provider), provider_field, COUNT(provider_field)};
 
 static const struct field target_field[] = {
     {"provider", FIELD_TEXT, AT(config_target, provider), .doc = "Name of a provider.", .required = true},
@@ -121,7 +121,7 @@ static const struct field model_field[] = {
     {"price_cache_write", FIELD_REAL, AT(config_model, price_cache_write), "-1", "Dollars for a million tokens in that the provider put into its cache; -1 is the same as `price_input`.", .least = -1, .most = 1000000},
     {"price_output", FIELD_REAL, AT(config_model, price_output), "0", "Dollars for a million tokens out.", .least = 0, .most = 1000000},
 };
-static const struct fields model_fields = {"a model", sizeof(struct config_model), model_field, COUNT(model_field)};
+const struct fields config_model_fields = {"a model", sizeof(struct config_model), model_field, COUNT(model_field)};
 
 static const struct field breaker_field[] = {
     {"failures", FIELD_COUNT, AT(config_breaker, failures), "10", "So many failures in a row keep calls away from an address; half of at least twenty calls within 30 seconds do so too.", .least = 1, .most = 1000000},
@@ -142,28 +142,13 @@ static const struct field root_field[] = {
     {"retention", FIELD_STRUCT, AT(config, retention), .doc = "When what was kept is deleted.", .inner = &retention_fields},
     {"discover", FIELD_TEXTS, AT(config, discover), "true", "Servers on this machine that answer on the usual port of their kind (Ollama, vLLM, llama.cpp, LM Studio, TGI) are providers of that name, and their models can be used; looked for at start and every 30 s. `false`: not looked for; a list of addresses: looked for there instead."},
     {"breaker", FIELD_STRUCT, AT(config, breaker), .doc = "When providers that fail are left alone.", .inner = &breaker_fields},
-    {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &provider_fields},
-    {"models", FIELD_STRUCTS, AT(config, model), .doc = "Names that clients ask for. Each collection is also a model of its own name, answered by `extractive`.", .inner = &model_fields},
+    {"providers", FIELD_STRUCTS, AT(config, provider), .doc = "Servers that answer.", .inner = &config_provider_fields},
+    {"models", FIELD_STRUCTS, AT(config, model), .doc = "Names that clients ask for. Each collection is also a model of its own name, answered by `extractive`.", .inner = &config_model_fields},
     {"embedders", FIELD_STRUCTS, AT(config, embedder), .doc = "Models that turn texts into vectors.", .inner = &config_embedder_fields},
     {"collections", FIELD_STRUCTS, AT(config, collection), .doc = "What holds for collections of these names in place of what `retrieval` says.", .inner = &config_collection_fields},
 };
 static const struct fields root_fields = {"the configuration", sizeof(struct config), root_field, COUNT(root_field)};
 /* clang-format on */
-
-/* Where in the file the i-th entry of a list starts, for what is checked after filling. */
-static int line_of(const struct yaml *root, const char *list, size_t i)
-{
-    const struct yaml *y = yaml_get(root, list);
-    for (y = y ? y->child : NULL; y && i > 0; i--)
-        y = y->next;
-    return y ? y->line : 1;
-}
-
-/* Names the place in the file in front of the message. */
-static bool at_line(const char *file, int line, const char *what, struct str name, struct err *e)
-{
-    return err_prefix(e, "%s:%d: %s '%.*s': ", file, line, what, STR_FMT(name));
-}
 
 /* Some vendors' paths begin with the version; their addresses are written with it or without. */
 static void trim_version(struct http_origin *o, const struct vendor *v)
@@ -178,7 +163,7 @@ static bool add_endpoint(struct config *c, struct config_provider *p, struct str
     struct provider_endpoint *to = &p->provider.endpoint[p->provider.n_endpoints++];
     to->url = url;
     if (!http_origin_parse(&to->origin, c->arena, url, e))
-        return false;
+        return err_prefix(e, "'url': ");
     trim_version(&to->origin, p->provider.vendor);
     if (!to->origin.https)
         return true;
@@ -205,7 +190,9 @@ static bool check_provider(const struct config_provider *p, const struct vendor 
     if (str_eq(p->name, STR("extractive")))
         return err_set(e, ERR_INVALID, "this name is the built-in provider's; choose another");
     if (!local && !p->n_urls && !v->url)
-        return err_set(e, ERR_INVALID, "'url' is missing");
+        return err_set(e, ERR_INVALID,
+                       "'url' is missing: a provider of type '%s' has no address of its own",
+                       v->name);
     if (local && p->n_urls)
         return err_set(e, ERR_INVALID, "a provider of type '%s' has no 'url'", v->name);
     if ((v->kind == &provider_static) != (p->text.len > 0 || p->n_rules > 0))
@@ -243,12 +230,33 @@ static bool make_rules(struct config *c, const struct config_provider *p, struct
     return true;
 }
 
+static struct str vendor_name(const void *ctx, size_t i)
+{
+    size_t n;
+    const struct vendor *v = vendor_list(&n);
+    (void)ctx;
+    return i < n ? str_from(v[i].name) : STR_NONE;
+}
+
+static struct str provider_name(const void *ctx, size_t i)
+{
+    const struct config *c = ctx;
+    return i < c->n_providers ? c->provider[i].name : STR_NONE;
+}
+
+static struct str model_name(const void *ctx, size_t i)
+{
+    const struct config *c = ctx;
+    return i < c->n_models ? c->model[i].name : STR_NONE;
+}
+
 static bool make_provider(struct config *c, struct config_provider *p, struct err *e)
 {
     struct provider *to = &p->provider;
     const struct vendor *v = vendor_find(p->type);
     if (!v)
-        return err_set(e, ERR_INVALID, "the type '%.*s' is unknown", STR_FMT(p->type));
+        return err_set(e, ERR_INVALID, "'type' is '%.*s', which is unknown%.*s", STR_FMT(p->type),
+                       STR_FMT(config_nearest(c, p->type, vendor_name, NULL)));
     if (!check_provider(p, v, e) || !provider_init(to, c->arena, p->name, v, p->key, p->n_keys, e))
         return false;
     size_t n = p->n_urls ? p->n_urls : v->url ? 1 : 0;
@@ -264,12 +272,15 @@ static bool make_provider(struct config *c, struct config_provider *p, struct er
     return make_rules(c, p, to, e);
 }
 
+/* The name of the engine inside is nobody else's, whatever the file says. */
 static const struct provider *provider_find(const struct config *c, struct str name)
 {
+    if (str_eq(name, STR("extractive")))
+        return &c->extractive.provider;
     for (size_t i = 0; i < c->n_providers; i++)
         if (str_eq(c->provider[i].name, name))
             return &c->provider[i].provider;
-    return str_eq(name, STR("extractive")) ? &c->extractive.provider : NULL;
+    return NULL;
 }
 
 const struct config_model *config_model_find(const struct config *c, struct str name)
@@ -306,8 +317,9 @@ static bool make_target(const struct config *c, const struct config_model *m,
         .account = &m->model.account,
     };
     if (!to->provider)
-        return err_set(e, ERR_INVALID, "the provider '%.*s' is not configured",
-                       STR_FMT(from->provider));
+        return err_set(e, ERR_INVALID, "the provider '%.*s' is not configured%.*s",
+                       STR_FMT(from->provider),
+                       STR_FMT(config_nearest(c, from->provider, provider_name, c)));
     to->prefill = str_eq(m->prefill, STR("auto"))
                       ? vendor_prefills(to->provider->vendor, to->upstream)
                       : str_eq(m->prefill, STR("true"));
@@ -356,7 +368,7 @@ static bool load_vocabulary(const struct config *c, struct config_model *m, stru
             return true;
         }
     if (m->vocabulary.len && !vocab_load(&m->loaded, arena_text(c->arena, m->vocabulary), e))
-        return false;
+        return err_prefix(e, "'vocabulary': ");
     m->model.vocabulary = m->loaded;
     return true;
 }
@@ -407,8 +419,9 @@ static bool link_fallbacks(struct config *c, struct config_model *m, struct err 
         if (!f && str_eq(m->fallback[i], c->extractive_model.name))
             f = &c->extractive_model;
         if (!f || f == m)
-            return err_set(e, ERR_INVALID, "the fallback '%.*s' is not another model",
-                           STR_FMT(m->fallback[i]));
+            return err_set(
+                e, ERR_INVALID, "'fallback' names '%.*s', which is not another model%.*s",
+                STR_FMT(m->fallback[i]), STR_FMT(config_nearest(c, m->fallback[i], model_name, c)));
         m->model.fallback[m->model.n_fallback++] = &f->model;
     }
     return true;
@@ -420,10 +433,10 @@ static bool build_providers(struct config *c, const struct yaml *root, const cha
     for (size_t i = 0; i < c->n_providers; i++) {
         struct config_provider *p = &c->provider[i];
         if (!make_provider(c, p, e))
-            return at_line(file, line_of(root, "providers", i), "provider", p->name, e);
+            return config_entry_failed(root, file, "providers", i, "provider", p->name, e);
         if (provider_find(c, p->name) != &p->provider) {
-            err_set(e, ERR_INVALID, "there are two of this name");
-            return at_line(file, line_of(root, "providers", i), "provider", p->name, e);
+            err_set(e, ERR_INVALID, "'name' is that of another one, too; give it one of its own");
+            return config_entry_failed(root, file, "providers", i, "provider", p->name, e);
         }
     }
     return true;
@@ -465,14 +478,15 @@ static bool build_models(struct config *c, const struct yaml *root, const char *
         struct config_model *m = &c->model[i];
         good = config_model_find(c, m->name) == m
                    ? make_model(c, m, e)
-                   : err_set(e, ERR_INVALID, "there are two of this name");
+                   : err_set(e, ERR_INVALID,
+                             "'name' is that of another one, too; give it one of its own");
         if (!good)
-            at_line(file, line_of(root, "models", i), "model", m->name, e);
+            config_entry_failed(root, file, "models", i, "model", m->name, e);
     }
     for (size_t i = 0; good && i < c->n_models; i++) {
         good = link_fallbacks(c, &c->model[i], e);
         if (!good)
-            at_line(file, line_of(root, "models", i), "model", c->model[i].name, e);
+            config_entry_failed(root, file, "models", i, "model", c->model[i].name, e);
     }
     return good;
 }
@@ -482,7 +496,7 @@ static bool build_extractive(struct config *c, struct err *e)
 {
     const struct str name = STR("extractive");
     return provider_init(&c->extractive.provider, c->arena, name, vendor_find(name), NULL, 0, e) &&
-           fields_fill(&model_fields, &c->extractive_model, NULL, c->arena, "defaults", e) &&
+           fields_fill(&config_model_fields, &c->extractive_model, NULL, c->arena, "defaults", e) &&
            (c->extractive_model.name = name, make_model(c, &c->extractive_model, e));
 }
 
@@ -499,7 +513,7 @@ static bool build_moderation(struct config *c, struct err *e)
     for (size_t i = 0; !c->moderation && i < c->n_providers; i++) {
         if (!provider_can(&c->provider[i].provider, OP_MODERATION))
             continue;
-        if (!fields_fill(&model_fields, m, NULL, c->arena, "defaults", e))
+        if (!fields_fill(&config_model_fields, m, NULL, c->arena, "defaults", e))
             return false;
         m->name = what;
         m->provider = c->provider[i].name;
@@ -513,16 +527,10 @@ static bool build_moderation(struct config *c, struct err *e)
 
 /* ---- For config_retrieval.c ---- */
 
-bool config_entry_failed(const struct yaml *root, const char *file, const char *list, size_t i,
-                         const char *what, struct str name, struct err *e)
-{
-    return at_line(file, line_of(root, list, i), what, name, e);
-}
-
 bool config_model_make(struct config *c, struct config_model *m, struct str name,
                        struct str provider, struct str upstream, struct err *e)
 {
-    if (!fields_fill(&model_fields, m, NULL, c->arena, "defaults", e))
+    if (!fields_fill(&config_model_fields, m, NULL, c->arena, "defaults", e))
         return false;
     m->name = name;
     m->provider = provider;
@@ -530,96 +538,10 @@ bool config_model_make(struct config *c, struct config_model *m, struct str name
     return make_model(c, m, e);
 }
 
-/* ---- Servers that were found ---- */
+/* ---- The whole ---- */
 
-static bool is_here(struct str host)
-{
-    return str_eq(host, STR("127.0.0.1")) || str_eq(host, STR("localhost")) ||
-           str_eq(host, STR("::1"));
-}
-
-static bool is_at(struct config *c, const struct http_origin *here, struct str url)
-{
-    struct http_origin o;
-    return http_origin_parse(&o, c->arena, url, NULL) && o.port == here->port && is_here(o.host);
-}
-
-static bool is_configured(struct config *c, const struct http_origin *here)
-{
-    for (size_t i = 0; i < c->n_providers; i++) {
-        const struct config_provider *p = &c->provider[i];
-        const struct vendor *v = vendor_find(p->type);
-        if (!p->n_urls && v && v->url && is_at(c, here, str_from(v->url)))
-            return true;
-        for (size_t k = 0; k < p->n_urls; k++)
-            if (is_at(c, here, p->url[k]))
-                return true;
-    }
-    return false;
-}
-
-static bool is_taken(const struct config *c, struct str name)
-{
-    for (size_t i = 0; i < c->n_providers; i++)
-        if (str_eq(c->provider[i].name, name))
-            return true;
-    return false;
-}
-
-/* Its provider is "vllm", or "vllm-8001" when there is one of that name. */
-static bool add_found(struct config *c, const struct config_found *f, struct err *e)
-{
-    struct config_provider *p = &c->provider[c->n_providers];
-    struct str name = str_from(f->vendor->name);
-    struct http_origin at;
-    if (!http_origin_parse(&at, c->arena, f->url, e))
-        return false;
-    if (is_taken(c, name))
-        name = arena_printf(c->arena, "%s-%d", f->vendor->name, (int)at.port);
-    if (is_taken(c, name) || is_configured(c, &at))
-        return true;
-    if (!fields_fill(&provider_fields, p, NULL, c->arena, "defaults", e))
-        return false;
-    p->name = name;
-    p->type = str_from(f->vendor->name);
-    p->url = arena_struct(c->arena, struct str);
-    p->url[p->n_urls++] = arena_copy(c->arena, f->url);
-    p->found = true;
-    c->n_providers++;
-    for (size_t i = 0; i < f->n_models; i++) {
-        struct config_model *m = &c->model[c->n_models];
-        if (config_model_find(c, f->model[i]) || str_eq(f->model[i], STR("extractive")))
-            continue;
-        if (!fields_fill(&model_fields, m, NULL, c->arena, "defaults", e))
-            return false;
-        m->name = arena_copy(c->arena, f->model[i]);
-        m->provider = p->name;
-        c->n_models++;
-    }
-    return true;
-}
-
-static bool add_all_found(struct config *c, const struct config_found *found, size_t n,
-                          struct err *e)
-{
-    size_t models = c->n_models;
-    for (size_t i = 0; i < n; i++)
-        models += found[i].n_models;
-    struct config_provider *p = arena_array(c->arena, struct config_provider, c->n_providers + n);
-    struct config_model *m = arena_array(c->arena, struct config_model, models);
-    if (c->n_providers > 0)
-        memcpy(p, c->provider, c->n_providers * sizeof(*p));
-    if (c->n_models > 0)
-        memcpy(m, c->model, c->n_models * sizeof(*m));
-    c->provider = p;
-    c->model = m;
-    for (size_t i = 0; i < n; i++)
-        if (!add_found(c, &found[i], e))
-            return false;
-    return true;
-}
-
-static bool check_discover(const struct config *c, const char *file, struct err *e)
+static bool check_discover(const struct config *c, const struct yaml *root, const char *file,
+                           struct err *e)
 {
     struct http_origin o;
     if (c->n_discover == 1 &&
@@ -627,10 +549,9 @@ static bool check_discover(const struct config *c, const char *file, struct err 
         return true;
     for (size_t i = 0; i < c->n_discover; i++)
         if (!http_origin_parse(&o, c->arena, c->discover[i], e) || o.https)
-            return err_set(e, ERR_INVALID,
-                           "%s: 'discover' must be true, false, or addresses such as "
-                           "http://127.0.0.1:8000",
-                           file);
+            return config_wrong(
+                root, file, NULL, e,
+                "'discover' must be true, false, or addresses such as http://127.0.0.1:8000");
     return true;
 }
 
@@ -638,15 +559,18 @@ static bool build(struct config *c, const struct yaml *root, const char *file, s
 {
     enum log_level level;
     if (!log_level_parse(c->log.level, &level))
-        return err_set(e, ERR_INVALID,
-                       "%s: 'level' is '%.*s'; it must be debug, info, warn or "
-                       "error",
-                       file, STR_FMT(c->log.level));
+        return config_wrong(root, file, "log", e,
+                            "'level' is '%.*s'; it must be debug, info, warn or "
+                            "error",
+                            STR_FMT(c->log.level));
     if (!c->tls.certificate.len != !c->tls.key.len)
-        return err_set(e, ERR_INVALID, "%s: tls needs both 'certificate' and 'key'", file);
+        return config_wrong(root, file, "tls", e,
+                            "'certificate' and 'key' belong together; one is missing");
     if (c->retrieval.chunk_overlap > c->retrieval.chunk_tokens / 2)
-        return err_set(e, ERR_INVALID, "%s: 'chunk_overlap' is more than half of 'chunk_tokens'",
-                       file);
+        return config_wrong(
+            root, file, "retrieval", e,
+            "'chunk_overlap' is more than half of 'chunk_tokens'; it can be %d at most",
+            (int)(c->retrieval.chunk_tokens / 2));
     build_tracing(c);
     if (!build_extractive(c, e) || !build_providers(c, root, file, e) ||
         !build_models(c, root, file, e) || !build_moderation(c, e) ||
@@ -663,8 +587,9 @@ static bool load(struct config *c, const struct config_found *found, size_t n_fo
     if (c->file && !yaml_parse(&root, c->arena, c->file, c->text, e))
         return false;
     /* Filling writes field by field, so what is set before stays. */
-    return fields_fill(&root_fields, c, root, c->arena, name, e) && check_discover(c, name, e) &&
-           (!n_found || add_all_found(c, found, n_found, e)) && build(c, root, name, e);
+    return fields_fill(&root_fields, c, root, c->arena, name, e) &&
+           check_discover(c, root, name, e) &&
+           (!n_found || config_found_add(c, found, n_found, e)) && build(c, root, name, e);
 }
 
 static struct config *new_config(const char *file)

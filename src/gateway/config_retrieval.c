@@ -93,7 +93,8 @@ static bool make_embedder(struct config *c, struct config_embedder *b, struct er
 {
     b->model = arena_struct(c->arena, struct config_model);
     if (embedder_find(c, b->name) != b)
-        return err_set(e, ERR_INVALID, "there are two of this name");
+        return err_set(e, ERR_INVALID,
+                       "'name' is that of another one, too; give it one of its own");
     b->identity = arena_printf(c->arena, "%.*s/%.*s/%.*s", STR_FMT(b->provider),
                                STR_FMT(b->upstream), STR_FMT(b->version));
     if (str_find_char(b->version, '/') != STR_NPOS)
@@ -146,10 +147,10 @@ bool config_retrieval_build(struct config *c, const struct yaml *root, const cha
         !read_weights(c, t, e) ||
         !find_helper(c, "reranker", t->reranker, OP_RERANK, &t->rerank, e) ||
         !find_helper(c, "assistant", t->assistant, OP_CHAT, &t->ask, e))
-        return err_prefix(e, "%s: retrieval: ", file);
+        return config_section_failed(root, file, "retrieval", e);
     if ((t->ranks == RANKER_MODEL && !t->rerank) || (t->ranks == RANKER_JUDGE && !t->ask))
-        return err_set(e, ERR_INVALID,
-                       "%s: retrieval: 'ranker' is %.*s, which needs '%s' to be set", file,
-                       STR_FMT(t->ranker), t->ranks == RANKER_MODEL ? "reranker" : "assistant");
+        return config_wrong(root, file, "retrieval", e,
+                            "'ranker' is %.*s, which needs '%s' to be set", STR_FMT(t->ranker),
+                            t->ranks == RANKER_MODEL ? "reranker" : "assistant");
     return build_collections(c, root, file, e);
 }
