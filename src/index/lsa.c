@@ -242,12 +242,19 @@ uint64_t lsa_version(const struct lsa *m)
     return m->head->version;
 }
 
+/* Passages that were not learned from are found less well: where a fiftieth is left out nDCG@10 is
+ * .001 lower, with a tenth .004, with nearly half .022 (bench_ir, 240 to 1,460 passages). */
 bool lsa_outgrown(const struct lsa *m, uint64_t passages, const struct lsa_seen *since)
 {
-    enum { FEW = 64 };
-    if (passages >= m->head->passages * 2)
+    enum { FEW = 8, PART = 50, MANY = 64, MUCH = 10 };
+    uint64_t learned = m->head->passages, came = since->passages;
+    if (passages > learned && passages - learned > came)
+        came = passages - learned; /* it was read from a snapshot meanwhile */
+    if (passages <= LSA_SAMPLE)
+        return came >= FEW && came * PART >= passages;
+    if (passages >= learned * 2)
         return true;
-    if (since->words == 0 || since->passages < FEW || since->passages * 10 < passages)
+    if (since->words == 0 || since->passages < MANY || since->passages * MUCH < passages)
         return false;
     return (double)since->unknown / (double)since->words > m->head->unknown + .15;
 }

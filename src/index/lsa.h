@@ -77,8 +77,9 @@ bool lsa_passage(const struct lsa *m, enum lang lang, struct str title, struct s
  * the first WORDS_QUERY_BYTES count. */
 bool lsa_query(const struct lsa *m, struct str text, float *out);
 
-/* Whether to learn anew: `passages` is the collection's size now. True when it has doubled, or when
- * the passages that came since are many and speak of other things. */
+/* Whether to learn anew: `passages` is the collection's size now. While all of them are looked at
+ * it is time when a fiftieth is new; over LSA_SAMPLE when there are twice as many, or when those
+ * that came since are many and speak of other things. */
 bool lsa_outgrown(const struct lsa *m, uint64_t passages, const struct lsa_seen *since);
 
 /* ---- On disk ---- */

@@ -47,13 +47,22 @@ static void merge(struct search_set *s, struct collection *c)
     search_leave(s);
 }
 
+/* What came while it was learned last, and made this due, may be learned from already. */
+static bool still_to_learn(struct search_set *s, struct collection *c)
+{
+    search_enter(s);
+    bool due = search_learn_due(c);
+    search_leave(s);
+    return due;
+}
+
 static void work(struct search_set *s, struct collection *c, unsigned due)
 {
     if (due & SEARCH_MERGE)
         merge(s, c);
     if (due & SEARCH_OUTSIDE)
         search_learn_outside(s, c);
-    if (due & SEARCH_LEARN) {
+    if (due & SEARCH_LEARN && still_to_learn(s, c)) {
         int64_t start = clock_now();
         search_learn(s, c);
         int64_t end = clock_now();

@@ -122,26 +122,45 @@ static void test_edges(void)
     ok(!learn(passages, COUNT(passages), LANG_EN, o), "learning can be stopped");
 }
 
-static void test_sample(void)
+static struct lsa *learn_sample(size_t n)
 {
     struct lsa_options o = {.sample = 4};
     struct lsa_learner *l = lsa_learner_new(&o);
-    for (size_t i = 0; i < 1000; i++)
+    for (size_t i = 0; i < n; i++)
         lsa_learner_add(l, LANG_EN, STR("title"), STR("section"),
                         str_from(passages[i % COUNT(passages)]));
     struct lsa *m = lsa_learner_finish(l);
     lsa_learner_free(l);
-    ok(m && lsa_dimension(m) <= 4, "of a thousand passages, four");
+    ok(m && lsa_dimension(m) <= 4, "of %zu passages, four", n);
+    return m;
+}
+
+static void test_growth(void)
+{
+    struct lsa *m = learn_sample(1000);
     struct lsa_seen seen = {0};
+    ok(!lsa_outgrown(m, 1015, &seen), "a few more are not reason enough to learn anew");
+    ok(lsa_outgrown(m, 1025, &seen), "a fiftieth is");
+    seen.passages = 25;
+    ok(lsa_outgrown(m, 1000, &seen), "so are others in their place");
+    lsa_unref(m);
+    m = learn_sample(10);
+    seen.passages = 7;
+    ok(!lsa_outgrown(m, 17, &seen) && lsa_outgrown(m, 18, &seen), "very few never");
+    lsa_unref(m);
+
+    const uint64_t large = LSA_SAMPLE + 10000;
     float v[4];
-    ok(!lsa_outgrown(m, 1500, &seen), "half as many again are not reason enough to learn anew");
-    ok(lsa_outgrown(m, 2000, &seen), "twice as many are");
-    for (size_t i = 0; i < 200; i++)
+    m = learn_sample(large);
+    seen = (struct lsa_seen){0};
+    ok(!lsa_outgrown(m, large + large / 2, &seen), "a large collection: not half as many again");
+    ok(lsa_outgrown(m, large * 2, &seen), "twice as many");
+    for (size_t i = 0; i < 6000; i++)
         lsa_passage(m, LANG_EN, STR_NONE, STR_NONE, STR("quantum chromodynamics of gluons"), v,
                     &seen);
-    ok(seen.passages == 200 && seen.words == 600 && seen.unknown == 600,
+    ok(seen.passages == 6000 && seen.words == 18000 && seen.unknown == 18000,
        "unknown words are counted");
-    ok(lsa_outgrown(m, 1200, &seen), "and a new subject is a reason too");
+    ok(lsa_outgrown(m, large + 6000, &seen), "and a new subject is a reason too");
     lsa_unref(lsa_ref(m));
     lsa_unref(m);
 }
@@ -151,6 +170,6 @@ int main(void)
     test_meaning();
     test_same();
     test_edges();
-    test_sample();
+    test_growth();
     return tap_done();
 }

@@ -397,8 +397,10 @@ static void test_full(void)
 /* ---- The learned space ---- */
 
 static struct str zoo;
+enum { DOCUMENTS = 240 };
 
-/* Texts of a few subjects, each with words of its own, which go together within it. */
+/* Texts of a few subjects, each with words of its own, which go together within it. Those from
+ * DOCUMENTS on have one of their own. */
 static void put_subject(int i, int64_t *document)
 {
     static const char *const words[][6] = {
@@ -406,8 +408,9 @@ static void put_subject(int i, int64_t *document)
         {"oven", "flour", "yeast", "dough", "crust", "knead"},
         {"sonata", "violin", "orchestra", "melody", "chord", "tempo"},
         {"galaxy", "telescope", "nebula", "orbit", "comet", "eclipse"},
+        {"saddle", "stirrup", "bridle", "gallop", "hoof", "mane"},
     };
-    const char *const *w = words[i % 4];
+    const char *const *w = words[i < DOCUMENTS ? i % 4 : 4];
     char name[32];
     snprintf(name, sizeof(name), "s%d", i);
     *document =
@@ -438,7 +441,6 @@ static size_t by_vector(const char *text, int64_t *first, const struct rights *r
 
 static void test_learned(void)
 {
-    enum { DOCUMENTS = 240 };
     static int64_t document[DOCUMENTS];
     int64_t first;
     zoo = make_collection("zoo");
@@ -482,6 +484,42 @@ static void test_learned(void)
     search_settle(s, 60000);
     snapshot_file(".vectors", &n);
     ok(n == 0, "with the collection its files go");
+}
+
+/* How many of the ten nearest are of the documents from `least` on. */
+static size_t nearest_from(const char *text, int64_t least)
+{
+    const struct search_query q = {.collection = &zoo,
+                                   .n_collections = 1,
+                                   .text = str_from(text),
+                                   .k = 10,
+                                   .engines = SEARCH_VECTOR,
+                                   .rights = &rights_all};
+    struct search_hit *hit;
+    size_t n, found = 0;
+    if (!search_run(s, &q, a, &hit, &n, &e))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        found += hit[i].document >= least;
+    return found;
+}
+
+/* A few documents on a new subject: soon the space knows which words go together there. */
+static void test_learned_again(void)
+{
+    enum { NEW = 12 };
+    int64_t document[NEW], any;
+    zoo = make_collection("growing");
+    for (int i = 0; i < DOCUMENTS; i++)
+        put_subject(i, &any);
+    search_catch_up(s, &e);
+    search_settle(s, 60000);
+    for (int i = 0; i < NEW; i++)
+        put_subject(DOCUMENTS + i, &document[i]);
+    search_catch_up(s, &e);
+    search_settle(s, 60000);
+    size_t found = nearest_from("stirrup", document[0]);
+    ok(found == 10, "learned again when a twentieth came: %zu of 10", found);
 }
 
 /* ---- Threads ---- */
@@ -548,6 +586,7 @@ int main(void)
     test_snapshots();
     test_full();
     test_learned();
+    test_learned_again();
     test_threads();
     search_close(s);
     db_close(d);
