@@ -11,116 +11,40 @@
  *   elsewhere      asked of a collection about something else
  *
  * --features prints a line of numbers for each question, for fitting what decides. */
+#include "testset.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "base/map.h"
 #include "index/words.h"
 #include "model/excerpt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILE_MOST = 1 << 30, PASSAGES = 5, TEXTS_MOST = 4096 };
+enum { PASSAGES = 5 };
 
 struct collection {
-    const char *name;
-    struct arena *a;
-    struct bm25 *index;
-    struct str text[TEXTS_MOST + 1]; /* by number, from 1 */
-    size_t n;
-    struct map number; /* id -> index into text, as a pointer into `text` */
+    struct testset set;
+    struct bm25 *index; /* by number of a document, from 1 */
 };
 
-struct question {
-    struct str text;
-    size_t right; /* number of its passage */
-};
-
-static void die(const char *what, const struct err *e)
+static void open_collection(struct collection *c, const char *dir, const char *name)
 {
-    fprintf(stderr, "bench_answer: %s: %s\n", what, e->msg);
-    exit(1);
-}
-
-static bool next_line(struct str *rest, struct arena *a, struct json *out)
-{
-    struct str line;
-    struct err e;
-    while (str_split(rest, '\n', &line))
-        if (str_trim(line).len) {
-            if (!json_parse(out, a, line, 0, &e))
-                die("a line", &e);
-            return true;
-        }
-    return false;
-}
-
-static struct str read_part(struct arena *a, const char *dir, const char *name, const char *file)
-{
-    struct err e;
-    struct str text;
-    struct str path = arena_printf(a, "%s/%s/%s", dir, name, file);
-    if (!file_read(&text, a, path.p, FILE_MOST, &e))
-        die(path.p, &e);
-    return text;
-}
-
-static struct collection *open_collection(const char *dir, const char *name)
-{
-    struct arena *a = arena_new();
-    struct collection *c = arena_struct(a, struct collection);
     struct words w = {0};
-    struct json doc;
-    *c = (struct collection){.name = name, .a = a, .index = bm25_new(BM25_DEFAULT)};
-    map_init(&c->number);
-    struct str rest = read_part(a, dir, name, "corpus.jsonl");
-    while (c->n < TEXTS_MOST && next_line(&rest, a, &doc)) {
-        struct json_value v = json_root(&doc);
-        struct str text = json_text(json_get(v, "text"), a);
-        enum lang lang = lang_detect(text);
-        c->text[++c->n] = text;
-        map_set(&c->number, json_text(json_get(v, "_id"), a), &c->text[c->n]);
-        words_of_passage(&w, lang, json_text(json_get(v, "title"), a), STR_NONE, text);
+    *c = (struct collection){.index = bm25_new(BM25_DEFAULT)};
+    testset_read(&c->set, dir, name);
+    for (size_t i = 0; i < c->set.n; i++) {
+        const struct testset_document *d = &c->set.document[i];
+        words_of_passage(&w, d->lang, d->title, STR_NONE, d->text);
         struct bm25_passage p = words_passage(&w);
-        bm25_add(c->index, (uint32_t)c->n, lang, (int64_t)c->n, &p);
+        bm25_add(c->index, (uint32_t)i + 1, d->lang, (int64_t)i + 1, &p);
     }
     words_fini(&w);
     bm25_commit(c->index);
-    return c;
 }
 
 static void close_collection(struct collection *c)
 {
     bm25_free(c->index);
-    map_fini(&c->number);
-    arena_free(c->a);
-}
-
-static size_t read_questions(struct collection *c, const char *dir, struct question *q)
-{
-    struct map right;
-    struct json doc;
-    struct str line, id, passage, rest = read_part(c->a, dir, c->name, "qrels.tsv");
-    size_t n = 0;
-    map_init(&right);
-    str_split(&rest, '\n', &line);
-    while (str_split(&rest, '\n', &line))
-        if (str_split(&line, '\t', &id) && str_split(&line, '\t', &passage)) {
-            void *text = map_get(&c->number, passage);
-            if (text)
-                map_set(&right, id, text);
-        }
-    rest = read_part(c->a, dir, c->name, "queries.jsonl");
-    while (n < TEXTS_MOST && next_line(&rest, c->a, &doc)) {
-        struct json_value v = json_root(&doc);
-        const struct str *text = map_get(&right, json_text(json_get(v, "_id"), c->a));
-        if (text)
-            q[n++] =
-                (struct question){json_text(json_get(v, "text"), c->a), (size_t)(text - c->text)};
-    }
-    map_fini(&right);
-    return n;
+    testset_free(&c->set);
 }
 
 /* The best passages by keywords but for number `without`; number[] says which they are. */
@@ -139,7 +63,7 @@ static size_t find(const struct collection *c, struct str question, size_t witho
         if (at == without)
             continue;
         number[n] = at;
-        p[n++] = (struct passage){.text = c->text[at],
+        p[n++] = (struct passage){.text = c->set.document[at - 1].text,
                                   .name = STR("document"),
                                   .keyword = hit[i].score,
                                   .score = hit[i].score / hit[0].score};
@@ -153,25 +77,26 @@ struct counts {
     int64_t ns;
 };
 
-static void ask(const struct collection *c, const struct question *q, size_t without, bool features,
-                struct counts *out)
+/* `right`: the number of the passage that holds the answer. */
+static void ask(const struct collection *c, struct str question, size_t right, size_t without,
+                bool features, struct counts *out)
 {
     struct arena *a = arena_new();
     struct passage p[PASSAGES];
     struct excerpt x[EXCERPT_MOST];
     size_t number[PASSAGES];
-    size_t n = find(c, q->text, without, p, number);
+    size_t n = find(c, question, without, p, number);
     int64_t start = clock_thread_cpu();
-    size_t got = excerpt_select(q->text, q->text, p, n, x, a);
+    size_t got = excerpt_select(question, question, p, n, x, a);
     out->ns += clock_thread_cpu() - start;
     out->asked++;
     out->answered += got > 0;
-    bool right = false;
+    bool found = false;
     for (size_t i = 0; i < got; i++)
-        right = right || number[x[i].passage - p] == q->right;
-    out->right += right;
+        found = found || number[x[i].passage - p] == right;
+    out->right += found;
     struct excerpt_support s;
-    if (features && excerpt_support(q->text, q->text, p, n, &s, a))
+    if (features && excerpt_support(question, question, p, n, &s, a))
         printf("%g %g %g %g %g %g %g %g %g\n", (double)s.near, (double)s.around, (double)s.has,
                (double)s.named, (double)s.wants, (double)s.fits, (double)s.pairs, (double)s.terms,
                (double)s.margin);
@@ -192,36 +117,37 @@ static void tell(const char *what, const char *name, const struct counts *n)
 static void measure(const char *dir, const char *name, const char *const *others, size_t n_others,
                     bool features)
 {
-    static struct question q[TEXTS_MOST];
-    struct collection *c = open_collection(dir, name);
-    size_t n = read_questions(c, dir, q);
+    struct collection c;
     struct counts with = {0}, without = {0};
-    if (features)
-        printf("# %s answerable\n", name);
-    for (size_t i = 0; i < n; i++)
-        ask(c, &q[i], 0, features, &with);
-    if (features)
-        printf("# %s without\n", name);
-    for (size_t i = 0; i < n; i++)
-        ask(c, &q[i], q[i].right, features, &without);
+    open_collection(&c, dir, name);
+    for (int out = 0; out < 2; out++) {
+        if (features)
+            printf("# %s %s\n", name, out ? "without" : "answerable");
+        for (size_t i = 0; i < c.set.n_questions; i++) {
+            size_t right = c.set.question[i].judged->document + 1;
+            ask(&c, c.set.question[i].text, right, out ? right : 0, features,
+                out ? &without : &with);
+        }
+    }
     if (!features) {
         tell("answerable", name, &with);
         tell("without", name, &without);
     }
     for (size_t k = 0; k < n_others; k++) {
-        struct collection *o = open_collection(dir, others[k]);
+        struct collection o;
         struct counts elsewhere = {0};
         char title[64];
+        open_collection(&o, dir, others[k]);
         snprintf(title, sizeof(title), "%s of %s", name, others[k]);
         if (features)
             printf("# %s elsewhere %s\n", name, others[k]);
-        for (size_t i = 0; i < n; i += 4)
-            ask(o, &(struct question){q[i].text, SIZE_MAX}, 0, features, &elsewhere);
+        for (size_t i = 0; i < c.set.n_questions; i += 4)
+            ask(&o, c.set.question[i].text, 0, 0, features, &elsewhere);
         if (!features)
             tell("elsewhere", title, &elsewhere);
-        close_collection(o);
+        close_collection(&o);
     }
-    close_collection(c);
+    close_collection(&c);
 }
 
 int main(int argc, char **argv)

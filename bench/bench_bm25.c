@@ -17,56 +17,24 @@
  * Then phrases of two words, as +"a b": those that stand side by side most often; pairs out of
  * passages; and pairs of the most frequent words that never do, which is the worst case, since all
  * passages with both are read. FTS5 keeps places for them, we read the texts from a table. */
+#include "draw.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/map.h"
 #include "index/query.h"
 
-#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { VOCABULARY = 200000, WORDS = 80, TEXT_MAX = WORDS * 12, STOP = 30, K = 10, TERMS_MAX = 8 };
 
-static uint64_t state = 1;
-
-static uint64_t draw(void) /* xorshift64* */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-/* Rank of a word: its frequency is in proportion to 1 / (rank + 2.7) (Mandelbrot's form). */
-static uint32_t draw_word(void)
-{
-    double u = (double)(draw() >> 11) / 9007199254740992.0, q = 2.7;
-    double rank = q * pow((VOCABULARY + q) / q, u) - q;
-    return rank < VOCABULARY ? (uint32_t)rank : VOCABULARY - 1;
-}
-
-/* A spelling that no stemmer changes: consonants and o, then x. */
-static size_t spell(char *out, uint32_t word)
-{
-    static const char consonants[] = "bdfgklmnprtvz";
-    size_t n = 0;
-    do {
-        out[n++] = consonants[word % 13];
-        out[n++] = 'o';
-        word /= 13;
-    } while (word);
-    out[n++] = 'x';
-    return n;
-}
-
 static struct str draw_passage(char *text, uint32_t word[WORDS])
 {
     size_t n = 0;
     for (size_t i = 0; i < WORDS; i++) {
-        word[i] = i && draw() % 8 == 0 ? word[draw() % i] : draw_word();
-        n += spell(text + n, word[i]);
+        word[i] = i && draw_number() % 8 == 0 ? word[draw_number() % i] : draw_word(VOCABULARY);
+        n += draw_spell(text + n, word[i]);
         text[n++] = i % 12 == 11 ? '.' : ' ';
     }
     return (struct str){text, n};
@@ -119,9 +87,9 @@ static bool make_question(struct corpus *c, const uint32_t word[WORDS])
 {
     uint32_t pick[TERMS_MAX];
     char words[TERMS_MAX * 12];
-    size_t want = 3 + draw() % (TERMS_MAX - 2), n = 0, len = 0;
+    size_t want = 3 + draw_number() % (TERMS_MAX - 2), n = 0, len = 0;
     for (size_t tries = 0; n < want && tries < 200; tries++) {
-        uint32_t w = word[draw() % WORDS];
+        uint32_t w = word[draw_number() % WORDS];
         bool known = w < STOP;
         for (size_t i = 0; i < n; i++)
             known = known || pick[i] == w;
@@ -129,7 +97,7 @@ static bool make_question(struct corpus *c, const uint32_t word[WORDS])
             pick[n++] = w;
     }
     for (size_t i = 0; i < n; i++) {
-        len += spell(words + len, pick[i]);
+        len += draw_spell(words + len, pick[i]);
         words[len++] = ' ';
     }
     if (n >= 3)
@@ -501,7 +469,7 @@ static void bench_phrases(struct arena *a, const struct bm25_view *v, sqlite3 *t
     while (n < PHRASES && drawn[n].len)
         n++;
     for (size_t tries = 0; absent < PHRASES && tries < 100000; tries++) {
-        const struct pair *p = &pair[draw() % (COMMON * COMMON)];
+        const struct pair *p = &pair[draw_number() % (COMMON * COMMON)];
         if (p->times == 0 && p->first != p->second && common[p->first].text &&
             common[p->second].text)
             out[absent++] = arena_printf(a, "%s %s", common[p->first].text, common[p->second].text);

@@ -1,30 +1,32 @@
-/* bench_ir - retrieval quality on test collections with judged queries.
+/* bench_ir - retrieval quality on test collections with judged queries, through the product.
  *
  *     bench_ir DIR [NAME...]
  *
- * DIR holds one folder per collection: corpus.jsonl (_id, title, text), queries.jsonl (_id, text),
- * qrels.tsv (query, document, grade; one line of headings). Documents go through what the product
- * does to passages (language, terms, index, the embedder learned from them), queries through what
- * it does to questions; no setting differs between collections. Vectors are compared exactly.
+ * DIR holds one folder per collection (bench/testset.h). Documents lie in a store, one passage
+ * each, and come to the indexes in two halves, between which these learn, as in a service; no
+ * setting differs between collections. Then each question is asked:
+ *
+ *     keywords, vectors, hybrid   search_run() with either half and with both
+ *     ranked                      retrieve() at level 3, the ten best
+ *     exact                       hybrid without indexes: learned at once from all documents, all
+ *                                 vectors compared (model/judged_search.h)
+ *
+ * At the end all collections are put into one, and each one's questions are asked of it: then there
+ * are enough vectors for a graph, in several languages. This counts for nothing below.
  *
  * nDCG@10 has linear gain and log2 discount; all measures are means over the queries that have a
  * relevant document, as trec_eval computes them. The references are a plain BM25 (k1 1.2, b .75,
  * Porter stems) and a TF-IDF + SVD-256 ranking over the same files. Ends with 1 when the keywords
- * are more than .005 below their reference, or the fused ranking is more than .005 below the better
- * of its halves, on any collection; the gain over the mean of the better references is printed. */
+ * are more than .005 below their reference, or hybrid is more than .005 below the better of its
+ * halves, on any collection; the gain over the mean of the better references is printed. */
+#include "../test/unit/tempdir.h"
+#include "testset.h"
+#include "answer/retrieve.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/json.h"
-#include "base/map.h"
-#include "index/fuse.h"
-#include "index/lsa.h"
-#include "index/words.h"
-#include "math/dot.h"
+#include "model/judged_search.h"
 
 #include <dirent.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 static const struct {
     const char *name;
@@ -34,357 +36,251 @@ static const struct {
     {"time", .683, .641},      {"xquad-en", .965, .872}, {"xquad-de", .929, .743},
 };
 
-enum { DEPTH = 100, FILE_MAX = 1 << 30 };
+enum { DEPTH = 100, TOP = 10, SETTLE_MS = 600 * 1000, NAMES = 64 };
 
-enum system { KEYWORDS, VECTORS, HYBRID, FEEDBACK, SYSTEMS };
-static const char *const system_name[] = {"keywords", "vectors", "hybrid", "+feedback"};
+enum system { KEYWORDS, VECTORS, HYBRID, RANKED, EXACT, SYSTEMS };
+static const char *const system_name[] = {"keywords", "vectors", "hybrid", "ranked", "exact"};
 
-struct passage {
-    enum lang lang;
-    struct str title, text;
-};
-
-struct collection {
-    struct arena *arena;
-    struct bm25 *index;
-    struct lsa *lsa;
-    struct passage *passage;
-    float *vector;     /* [n][dimension] */
-    bool *placed;      /* [n] has a vector */
-    struct map number; /* of a document: its id to a pointer to its place, from 1 */
-    int64_t n;
-    struct map judged; /* of a query: its id to a struct judgement list */
-    double learn_s, embed_us;
-};
-
-struct judgement {
-    int64_t document;
-    int grade;
-    struct judgement *next;
-};
-
-struct measures {
-    double ndcg, recall, mrr, micros;
-    size_t queries;
-};
-
-static void die(const char *path, const struct err *e)
+static void must(bool good, const struct err *e)
 {
-    fprintf(stderr, "bench_ir: %s: %s\n", path, e->msg);
+    if (good)
+        return;
+    fprintf(stderr, "bench_ir: %s\n", e->msg);
     exit(2);
 }
 
-static struct str read_part(struct arena *a, const char *dir, const char *name, const char *file)
-{
-    struct err e;
-    struct str text;
-    struct str path = arena_printf(a, "%s/%s/%s", dir, name, file);
-    if (!file_read(&text, a, path.p, FILE_MAX, &e))
-        die(path.p, &e);
-    return text;
-}
-
-static struct str field(struct json_value v, const char *name, struct arena *a)
-{
-    return json_text(json_get(v, name), a);
-}
-
-/* The next line of *rest as JSON; false at the end. */
-static bool next_line(struct str *rest, struct arena *a, struct json *out)
-{
-    struct str line;
-    struct err e;
-    while (str_split(rest, '\n', &line))
-        if (str_trim(line).len) {
-            if (!json_parse(out, a, line, 0, &e))
-                die("a line", &e);
-            return true;
-        }
-    return false;
-}
-
-static void read_corpus(struct collection *c, struct str rest)
-{
-    struct json doc;
-    size_t room = 0;
-    while (next_line(&rest, c->arena, &doc)) {
-        struct json_value v = json_root(&doc);
-        if ((size_t)c->n == room) {
-            room = room * 2 + 1024;
-            c->passage = mem_resize(c->passage, room, sizeof(*c->passage));
-        }
-        struct passage *p = &c->passage[c->n];
-        *p = (struct passage){.title = field(v, "title", c->arena),
-                              .text = field(v, "text", c->arena)};
-        p->lang = lang_detect(p->text);
-        int64_t *number = arena_struct(c->arena, int64_t);
-        *number = ++c->n;
-        map_set(&c->number, field(v, "_id", c->arena), number);
-    }
-}
-
-static void index_words(struct collection *c)
-{
-    struct words w = {0};
-    for (int64_t i = 0; i < c->n; i++) {
-        const struct passage *p = &c->passage[i];
-        words_of_passage(&w, p->lang, p->title, STR_NONE, p->text);
-        struct bm25_passage passage = words_passage(&w);
-        bm25_add(c->index, (uint32_t)i + 1, p->lang, i + 1, &passage);
-    }
-    words_fini(&w);
-    bm25_commit(c->index);
-}
-
-static void index_vectors(struct collection *c)
-{
-    struct lsa_options o = {.seed = 1};
-    struct lsa_learner *l = lsa_learner_new(&o);
-    int64_t start = clock_thread_cpu();
-    for (int64_t i = 0; i < c->n; i++)
-        lsa_learner_add(l, c->passage[i].lang, c->passage[i].title, STR_NONE, c->passage[i].text);
-    c->lsa = lsa_learner_finish(l);
-    lsa_learner_free(l);
-    if (!c->lsa) {
-        fprintf(stderr, "bench_ir: nothing could be learned\n");
-        exit(2);
-    }
-    int64_t learned = clock_thread_cpu();
-    uint32_t d = lsa_dimension(c->lsa);
-    c->vector = mem_array((size_t)c->n * d, sizeof(float));
-    c->placed = mem_array((size_t)c->n, sizeof(bool));
-    for (int64_t i = 0; i < c->n; i++)
-        c->placed[i] = lsa_passage(c->lsa, c->passage[i].lang, c->passage[i].title, STR_NONE,
-                                   c->passage[i].text, c->vector + i * d, NULL);
-    c->learn_s = (double)(learned - start) / NS_PER_S;
-    c->embed_us = (double)(clock_thread_cpu() - learned) / (double)c->n / NS_PER_US;
-}
-
-static void read_judgements(struct collection *c, struct str rest)
-{
-    struct str line, query, document;
-    str_split(&rest, '\n', &line); /* headings */
-    while (str_split(&rest, '\n', &line)) {
-        if (!str_split(&line, '\t', &query) || !str_split(&line, '\t', &document))
-            continue;
-        uint64_t grade = 0;
-        const int64_t *number = map_get(&c->number, document);
-        if (!number || !str_to_u64(str_trim(line), &grade) || grade == 0)
-            continue;
-        struct judgement *j = arena_struct(c->arena, struct judgement);
-        *j = (struct judgement){*number, (int)grade, map_get(&c->judged, query)};
-        map_set(&c->judged, query, j);
-    }
-}
-
-static int grade_of(const struct judgement *j, int64_t document)
-{
-    while (j && j->document != document)
-        j = j->next;
-    return j ? j->grade : 0;
-}
-
-/* The best ten grades in order, discounted. */
-static double ideal_gain(const struct judgement *list)
-{
-    double gain = 0;
-    int rank = 0;
-    for (int grade = 16; grade > 0; grade--)
-        for (const struct judgement *j = list; j && rank < 10; j = j->next)
-            if (j->grade == grade)
-                gain += grade / log2(rank++ + 2);
-    return gain;
-}
-
-static void judge(struct measures *m, const struct judgement *list, const struct hit *hit, size_t n)
-{
-    double gain = 0, found = 0, relevant = 0, first = 0;
-    for (size_t i = 0; i < n; i++) {
-        int grade = grade_of(list, hit[i].key);
-        found += grade > 0;
-        gain += i < 10 ? grade / log2((double)i + 2) : 0;
-        if (grade > 0 && first == 0 && i < 10)
-            first = 1.0 / ((double)i + 1);
-    }
-    for (const struct judgement *j = list; j; j = j->next)
-        relevant++;
-    m->ndcg += gain / ideal_gain(list);
-    m->recall += found / relevant;
-    m->mrr += first;
-    m->queries++;
-}
-
-struct answer {
-    struct hit keyword[DEPTH], vector[DEPTH];
-    size_t keywords, vectors;
-    float question[LSA_DIMENSION];
-    float support;
-    int64_t ns[SYSTEMS];
+struct measures {
+    struct testset_sums sums;
+    double micros;
 };
 
-static void ask_keywords(const struct collection *c, struct str text, struct answer *a)
+struct collection {
+    struct testset set;
+    char dir[TEMPDIR_SIZE];
+    struct db *db;
+    struct search_set *search;
+    struct str id;
+    int64_t first; /* id in the store of document 0; those of the others follow */
+    struct judged_search exact;
+    struct rerank_candidate *doc; /* of `exact` */
+};
+
+/* ---- Filling ---- */
+
+static void store(struct collection *c, size_t i)
 {
-    const struct bm25_view *view = bm25_view(c->index);
-    struct bm25_word word[BM25_MAX_WORDS];
-    enum lang lang[WORDS_LANGS];
-    int64_t start = clock_thread_cpu();
-    struct bm25_query q = {.word = word};
-    q.n = words_of_query(word, text, lang, words_langs(lang, &view, 1));
-    a->keywords = bm25_search(&view, 1, &q, a->keyword, DEPTH);
-    a->ns[KEYWORDS] += clock_thread_cpu() - start;
-    bm25_view_free((struct bm25_view *)view);
+    const struct testset_document *from = &c->set.document[i];
+    struct str name = arena_printf(c->set.a, "%zu.txt", i);
+    struct doc_document d = {.collection = c->id,
+                             .uri = name,
+                             .name = from->title.len ? from->title : name,
+                             .title = from->title,
+                             .language = str_from(lang_code(from->lang)),
+                             .content_hash = name};
+    struct doc_chunk chunk = {.text = from->text};
+    struct err e;
+    must(doc_put(c->db, &d, &chunk, 1, &e), &e);
+    c->first = i ? c->first : d.id;
+    CHECK(d.id == c->first + (int64_t)i);
 }
 
-static void nearest(const struct collection *c, struct answer *a)
+static void fill(struct collection *c)
 {
-    struct top top = {.hit = a->vector, .k = DEPTH};
-    uint32_t d = lsa_dimension(c->lsa);
-    for (int64_t i = 0; i < c->n; i++)
-        if (c->placed[i])
-            top_offer(&top, (struct hit){.key = i + 1,
-                                         .document = i + 1,
-                                         .score = dot_product(a->question, c->vector + i * d, d)});
-    top_sort(&top);
-    a->vectors = top.n;
+    struct doc_collection made = {.name = STR("bench")};
+    struct err e;
+    tempdir_make(c->dir);
+    must(db_open(&c->db, &(struct db_options){.dir = c->dir}, &e), &e);
+    must(doc_collection_create(c->db, c->set.a, &made, &e), &e);
+    must(search_open(&c->search, c->db, c->dir, &e), &e);
+    c->id = made.id;
+    for (size_t i = 0; i < c->set.n; i++) {
+        store(c, i);
+        if (i != c->set.n / 2 && i + 1 < c->set.n)
+            continue;
+        must(search_catch_up(c->search, &e), &e);
+        if (!search_settle(c->search, SETTLE_MS))
+            fprintf(stderr, "bench_ir: learning has not ended\n");
+    }
+    c->doc = arena_array(c->set.a, struct rerank_candidate, c->set.n);
+    for (size_t i = 0; i < c->set.n; i++)
+        c->doc[i] = (struct rerank_candidate){.title = c->set.document[i].title,
+                                              .text = c->set.document[i].text,
+                                              .lang = c->set.document[i].lang};
+    judged_search_init(&c->exact, c->doc, c->set.n);
 }
 
-static void ask_vectors(const struct collection *c, struct str text, struct answer *a)
+static void drop(struct collection *c)
 {
-    int64_t start = clock_thread_cpu();
-    a->vectors = 0;
-    if (lsa_query(c->lsa, text, a->question))
-        nearest(c, a);
-    a->ns[VECTORS] += clock_thread_cpu() - start;
+    judged_search_fini(&c->exact);
+    search_close(c->search);
+    db_close(c->db);
+    tempdir_remove(c->dir);
+    testset_free(&c->set);
 }
 
-/* As index/search.c does: support is that of the first look. */
-static size_t fuse(struct answer *a, bool first, struct fuse_hit out[DEPTH])
-{
-    struct fuse_list list[2] = {{a->keyword, a->keywords, FUSE_TEXT, 0},
-                                {a->vector, a->vectors, FUSE_EMBEDDING, NAN}};
-    if (first)
-        a->support = fuse_support(list);
-    list[1].weight *= a->support;
-    return fuse_lists(list, out, DEPTH);
-}
+/* ---- Asking; each gives numbers of documents, best first ---- */
 
-static size_t to_hits(const struct fuse_hit *from, size_t n, struct hit *to)
+static size_t ask_search(const struct collection *c, struct str text, enum search_engines engines,
+                         size_t found[DEPTH], struct arena *a)
 {
+    const struct search_query q = {.collection = &c->id,
+                                   .n_collections = 1,
+                                   .text = text,
+                                   .k = DEPTH,
+                                   .rights = &rights_all,
+                                   .engines = engines};
+    struct search_hit *hit;
+    struct err e;
+    size_t n;
+    must(search_run(c->search, &q, a, &hit, &n, &e), &e);
     for (size_t i = 0; i < n; i++)
-        to[i] = (struct hit){.key = from[i].key, .score = from[i].score};
+        found[i] = (size_t)(hit[i].document - c->first);
     return n;
 }
 
-static void ask_once(const struct collection *c, struct str text, struct answer *a,
-                     const struct judgement *list, struct measures m[SYSTEMS])
+static size_t ask_retrieve(const struct collection *c, struct str text, size_t found[DEPTH],
+                           struct arena *a)
 {
-    struct fuse_hit fused[DEPTH];
-    struct hit hit[DEPTH];
-    ask_keywords(c, text, a);
-    ask_vectors(c, text, a);
-    judge(&m[KEYWORDS], list, a->keyword, a->keywords);
-    judge(&m[VECTORS], list, a->vector, a->vectors);
-    int64_t start = clock_thread_cpu();
-    size_t n = fuse(a, true, fused);
-    a->ns[HYBRID] += clock_thread_cpu() - start;
-    judge(&m[HYBRID], list, hit, to_hits(fused, n, hit));
-
-    start = clock_thread_cpu();
-    const float *best[FUSE_FEEDBACK];
-    float score[FUSE_FEEDBACK];
-    uint32_t d = lsa_dimension(c->lsa);
-    size_t n_best = size_min(n, FUSE_FEEDBACK);
-    for (size_t i = 0; i < n_best; i++) {
-        best[i] = c->vector + (fused[i].key - 1) * d;
-        score[i] = fused[i].score;
-    }
-    fuse_feedback(a->question, d, best, score, n_best);
-    nearest(c, a);
-    n = fuse(a, false, fused);
-    a->ns[FEEDBACK] += clock_thread_cpu() - start;
-    judge(&m[FEEDBACK], list, hit, to_hits(fused, n, hit));
+    const struct retriever r = {.db = c->db, .search = c->search};
+    const struct retrieve_query q = {
+        .search = {.collection = &c->id, .n_collections = 1, .rights = &rights_all},
+        .text = &text,
+        .n_texts = 1,
+        .k = TOP};
+    struct retrieval out;
+    struct err e;
+    must(retrieve(&r, &q, a, &out, &e), &e);
+    for (size_t i = 0; i < out.n; i++)
+        found[i] = (size_t)(out.hit[i].passage.chunk.document - c->first);
+    return out.n;
 }
 
-static void ask(struct collection *c, struct str rest, struct measures m[SYSTEMS])
+static size_t ask_exact(const struct collection *c, struct str text, size_t found[DEPTH])
 {
-    struct json line;
-    struct answer a = {0};
-    while (next_line(&rest, c->arena, &line)) {
-        struct json_value v = json_root(&line);
-        const struct judgement *list = map_get(&c->judged, field(v, "_id", c->arena));
-        if (list)
-            ask_once(c, field(v, "text", c->arena), &a, list, m);
+    struct fuse_hit hit[DEPTH];
+    size_t n = judged_search_ask(&c->exact, text, hit, DEPTH);
+    for (size_t i = 0; i < n; i++)
+        found[i] = (size_t)hit[i].key;
+    return n;
+}
+
+static size_t ask_one(const struct collection *c, enum system s, struct str text,
+                      size_t found[DEPTH], struct arena *a)
+{
+    switch (s) {
+    case KEYWORDS: return ask_search(c, text, SEARCH_KEYWORD, found, a);
+    case VECTORS: return ask_search(c, text, SEARCH_VECTOR, found, a);
+    case HYBRID: return ask_search(c, text, SEARCH_HYBRID, found, a);
+    case RANKED: return ask_retrieve(c, text, found, a);
+    default: return ask_exact(c, text, found);
     }
+}
+
+static void ask(const struct collection *c, size_t from, size_t to, struct measures m[SYSTEMS])
+{
+    struct arena *a = arena_new();
     for (int s = 0; s < SYSTEMS; s++) {
-        double n = (double)size_max(m[s].queries, 1);
-        m[s].ndcg /= n;
-        m[s].recall /= n;
-        m[s].mrr /= n;
-        m[s].micros = (double)a.ns[s] / n / NS_PER_US;
+        int64_t start = clock_thread_cpu();
+        for (size_t i = from; i < to; i++) {
+            size_t found[DEPTH];
+            size_t n = ask_one(c, (enum system)s, c->set.question[i].text, found, a);
+            testset_judge(&m[s].sums, &c->set.question[i], found, n);
+            arena_reset(a);
+        }
+        double n = (double)size_max(to - from, 1);
+        m[s].micros = (double)(clock_thread_cpu() - start) / n / NS_PER_US;
+        m[s].sums.ndcg /= n;
+        m[s].sums.recall /= n;
+        m[s].sums.mrr /= n;
     }
+    arena_free(a);
 }
 
-/* Sums over the collections that have references. */
+/* ---- Telling ---- */
+
 struct totals {
-    size_t n;
+    size_t n, references;
     double system[SYSTEMS], better, reference;
     bool good;
 };
 
-static void tell(const char *name, const struct collection *c, const struct measures m[SYSTEMS],
-                 struct totals *t)
+static void reference_of(const char *name, double *keywords, double *vectors)
 {
-    double better = fmax(m[KEYWORDS].ndcg, m[VECTORS].ndcg), keywords = 0, vectors = 0;
+    *keywords = *vectors = 0;
     for (size_t i = 0; i < COUNT(references); i++)
         if (strcmp(references[i].name, name) == 0) {
-            keywords = references[i].keywords;
-            vectors = references[i].vectors;
+            *keywords = references[i].keywords;
+            *vectors = references[i].vectors;
         }
-    printf(
-        "%s: %jd documents, %zu queries, %u dimensions learned in %.2f s, %.0f us to embed one\n",
-        name, (intmax_t)c->n, m[0].queries, lsa_dimension(c->lsa), c->learn_s, c->embed_us);
-    for (int s = 0; s < SYSTEMS; s++) {
-        printf("  %-10s %.4f   %.4f   %.4f  %8.1f", system_name[s], m[s].ndcg, m[s].recall,
-               m[s].mrr, m[s].micros);
-        if (s >= HYBRID)
-            printf("   %+.4f to the better half", m[s].ndcg - better);
-        if (keywords > 0)
-            printf("   %+.4f to the reference",
-                   m[s].ndcg - (s == KEYWORDS  ? keywords
-                                : s == VECTORS ? vectors
-                                               : fmax(keywords, vectors)));
-        printf("\n");
-        t->system[s] += keywords > 0 ? m[s].ndcg : 0;
-    }
-    t->good = t->good && m[KEYWORDS].ndcg >= keywords - .005 && m[HYBRID].ndcg >= better - .005 &&
-              m[FEEDBACK].ndcg >= better - .005;
-    if (keywords > 0) {
-        t->n++;
-        t->better += better;
-        t->reference += fmax(keywords, vectors);
-    }
 }
+
+static void tell(const char *name, const struct measures m[SYSTEMS], struct totals *t)
+{
+    double better = fmax(m[KEYWORDS].sums.ndcg, m[VECTORS].sums.ndcg), keywords, vectors;
+    reference_of(name, &keywords, &vectors);
+    printf("%s: %zu queries\n", name, m[0].sums.questions);
+    for (int s = 0; s < SYSTEMS; s++) {
+        const struct testset_sums *x = &m[s].sums;
+        printf("  %-10s %.4f   ", system_name[s], x->ndcg);
+        printf(s == RANKED ? "         " : "%.4f   ", x->recall);
+        printf("%.4f  %8.1f", x->mrr, m[s].micros);
+        if (s >= HYBRID)
+            printf("   %+.4f to the better half", x->ndcg - better);
+        printf("\n");
+        t->system[s] += x->ndcg;
+    }
+    t->n++;
+    t->better += better;
+    t->references += keywords > 0;
+    t->reference += fmax(keywords, vectors);
+    t->good =
+        t->good && m[KEYWORDS].sums.ndcg >= keywords - .005 && m[HYBRID].sums.ndcg >= better - .005;
+}
+
+static void tell_means(const struct totals *t)
+{
+    double n = (double)size_max(t->n, 1);
+    printf("means:");
+    for (int s = 0; s < SYSTEMS; s++)
+        printf(" %s %.4f,", system_name[s], t->system[s] / n);
+    printf(" better halves %.4f", t->better / n);
+    if (t->references == t->n)
+        printf(", better references %.4f, gain over these %+.4f", t->reference / n,
+               (t->system[HYBRID] - t->reference) / n);
+    printf("\n");
+}
+
+/* ---- All of it ---- */
 
 static void measure(const char *dir, const char *name, struct totals *t)
 {
-    struct collection c = {.arena = arena_new(), .index = bm25_new(BM25_DEFAULT)};
-    struct measures m[SYSTEMS] = {{0}};
-    map_init(&c.number);
-    map_init(&c.judged);
-    read_corpus(&c, read_part(c.arena, dir, name, "corpus.jsonl"));
-    index_words(&c);
-    index_vectors(&c);
-    read_judgements(&c, read_part(c.arena, dir, name, "qrels.tsv"));
-    ask(&c, read_part(c.arena, dir, name, "queries.jsonl"), m);
-    tell(name, &c, m, t);
-    map_fini(&c.number);
-    map_fini(&c.judged);
-    mem_free(c.passage);
-    mem_free(c.vector);
-    mem_free(c.placed);
-    lsa_unref(c.lsa);
-    bm25_free(c.index);
-    arena_free(c.arena);
+    struct collection c = {.first = 0};
+    struct measures m[SYSTEMS] = {{{0}}};
+    testset_read(&c.set, dir, name);
+    fill(&c);
+    ask(&c, 0, c.set.n_questions, m);
+    tell(name, m, t);
+    drop(&c);
+}
+
+static void measure_together(const char *dir, char *const *name, size_t n)
+{
+    struct collection c = {.first = 0};
+    struct totals t = {.good = true};
+    size_t end[NAMES];
+    for (size_t i = 0; i < n; i++) {
+        testset_read(&c.set, dir, name[i]);
+        end[i] = c.set.n_questions;
+    }
+    fill(&c);
+    printf("\nall in one collection of %zu documents\n", c.set.n);
+    for (size_t i = 0; i < n; i++) {
+        struct measures m[SYSTEMS] = {{{0}}};
+        ask(&c, i ? end[i - 1] : 0, end[i], m);
+        tell(name[i], m, &t);
+    }
+    tell_means(&t);
+    drop(&c);
 }
 
 static int is_visible(const struct dirent *d)
@@ -392,32 +288,43 @@ static int is_visible(const struct dirent *d)
     return d->d_name[0] != '.';
 }
 
-int main(int argc, char **argv)
+static size_t names_of(const char *dir, char *name[NAMES])
 {
-    if (argc < 2) {
-        fprintf(stderr, "usage: bench_ir DIR [NAME...]\n");
-        return 2;
-    }
-    struct totals t = {.good = true};
-    printf("%-12s %s  %s   %s   %s\n", "", "nDCG@10", "R@100 ", "MRR@10", "us/query");
-    for (int i = 2; i < argc; i++)
-        measure(argv[1], argv[i], &t);
     struct dirent **entry = NULL;
-    int n = argc > 2 ? 0 : scandir(argv[1], &entry, is_visible, alphasort);
+    int n = scandir(dir, &entry, is_visible, alphasort), kept = 0;
     if (n < 0)
-        perror(argv[1]);
+        perror(dir);
     for (int i = 0; i < n; i++) {
-        measure(argv[1], entry[i]->d_name, &t);
+        if (kept < NAMES)
+            name[kept++] = mem_text(entry[i]->d_name);
         free(entry[i]);
     }
     free(entry);
-    if (t.n) {
-        double count = (double)t.n;
-        printf("means:");
-        for (int s = 0; s < SYSTEMS; s++)
-            printf(" %s %.4f", system_name[s], t.system[s] / count);
-        printf("; better halves %.4f, better references %.4f, gain over these %+.4f\n",
-               t.better / count, t.reference / count, (t.system[FEEDBACK] - t.reference) / count);
+    return (size_t)kept;
+}
+
+int main(int argc, char **argv)
+{
+    char *found[NAMES], **name = found;
+    struct totals t = {.good = true};
+    size_t n = 0;
+    if (argc == 2)
+        n = names_of(argv[1], found);
+    else if (argc > 2 && argc - 2 <= NAMES) {
+        name = argv + 2;
+        n = (size_t)argc - 2;
     }
-    return n < 0 ? 2 : t.good ? 0 : 1;
+    if (n == 0) {
+        fprintf(stderr, "usage: bench_ir DIR [NAME...]\n");
+        return 2;
+    }
+    printf("%-12s %s  %s   %s   %s\n", "", "nDCG@10", "R@100 ", "MRR@10", "us/query");
+    for (size_t i = 0; i < n; i++)
+        measure(argv[1], name[i], &t);
+    tell_means(&t);
+    if (n > 1)
+        measure_together(argv[1], name, n);
+    for (size_t i = 0; name == found && i < n; i++)
+        mem_free(found[i]);
+    return t.good ? 0 : 1;
 }

@@ -12,13 +12,13 @@
  * else goes on in it: retrieve() at level 3 with the default of 50 candidates, then the extractive
  * engine's choice of sentences from the best five. Nothing is cached. How often the passage that a
  * question was taken from is among its five shows that the questions are real. */
+#include "draw.h"
 #include "answer/retrieve.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "model/excerpt.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -36,16 +36,7 @@ enum {
     SETTLE_MS = 3600 * 1000,
 };
 
-static uint64_t state = 1;
 static const char *dir;
-
-static uint64_t draw(void) /* xorshift64* */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * UINT64_C(0x2545f4914f6cdd1d);
-}
 
 static void die(const char *what, const struct err *e)
 {
@@ -53,32 +44,10 @@ static void die(const char *what, const struct err *e)
     exit(2);
 }
 
-/* Rank of a word: its frequency is in proportion to 1 / (rank + 2.7) (Mandelbrot's form). */
-static uint32_t draw_word(void)
-{
-    double u = (double)(draw() >> 11) / 9007199254740992.0, q = 2.7;
-    double rank = q * pow((VOCABULARY + q) / q, u) - q;
-    return rank < VOCABULARY ? (uint32_t)rank : VOCABULARY - 1;
-}
-
 static uint32_t topic_word(uint32_t topic)
 {
-    return STOP +
-           (uint32_t)((topic * 7919u + draw() % TOPIC_WORDS * 104729u) % (VOCABULARY - STOP));
-}
-
-/* A spelling that no stemmer changes: consonants and o, then x. */
-static size_t spell(char *out, uint32_t word)
-{
-    static const char consonants[] = "bdfgklmnprtvz";
-    size_t n = 0;
-    do {
-        out[n++] = consonants[word % 13];
-        out[n++] = 'o';
-        word /= 13;
-    } while (word);
-    out[n++] = 'x';
-    return n;
+    return STOP + (uint32_t)((topic * 7919u + draw_number() % TOPIC_WORDS * 104729u) %
+                             (VOCABULARY - STOP));
 }
 
 /* Sentences of twelve words. */
@@ -87,9 +56,9 @@ static struct str draw_passage(struct arena *a, uint32_t topic, uint32_t word[WO
     char *text = arena_bytes(a, TEXT_MAX);
     size_t n = 0;
     for (size_t i = 0; i < WORDS; i++) {
-        word[i] = draw() % 2 ? topic_word(topic) : draw_word();
+        word[i] = draw_number() % 2 ? topic_word(topic) : draw_word(VOCABULARY);
         size_t start = n;
-        n += spell(text + n, word[i]);
+        n += draw_spell(text + n, word[i]);
         if (i % 12 == 0)
             text[start] = (char)(text[start] - 'a' + 'A');
         if (i % 12 == 11)
@@ -107,14 +76,14 @@ static struct question take_question(struct arena *a, struct str passage,
                                      const uint32_t word[WORDS])
 {
     struct question q = {.source = arena_copy(a, passage)};
-    size_t n = 3 + draw() % 6;
+    size_t n = 3 + draw_number() % 6;
     struct str text = STR_NONE;
     for (size_t i = 0; n > 0 && i < 200; i++) {
-        char spelled[16];
-        uint32_t w = word[draw() % WORDS];
+        char spelled[DRAW_SPELLED];
+        uint32_t w = word[draw_number() % WORDS];
         if (w < STOP)
             continue;
-        size_t len = spell(spelled, w);
+        size_t len = draw_spell(spelled, w);
         text = arena_printf(a, "%.*s%s%.*s", STR_FMT(text), text.len ? " " : "", (int)len, spelled);
         n--;
     }
@@ -139,7 +108,7 @@ static void fill(struct db *d, struct str collection, size_t passages, struct qu
     for (size_t at = 0; at < passages; at += CHUNKS) {
         struct arena *a = arena_new();
         struct doc_chunk c[CHUNKS] = {{0}};
-        uint32_t topic = (uint32_t)(draw() % TOPICS), word[WORDS];
+        uint32_t topic = (uint32_t)(draw_number() % TOPICS), word[WORDS];
         size_t n = size_min(CHUNKS, passages - at);
         for (size_t i = 0; i < n; i++) {
             c[i].text = draw_passage(a, topic, word);
