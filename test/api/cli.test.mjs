@@ -63,9 +63,9 @@ describe("configuration", () => {
     "lisen: 127.0.0.1:1\n": /penstock\.yaml:1: unknown key 'lisen' in the configuration; did you mean 'listen'\?/,
     "limits:\n  body: many\n": /penstock\.yaml:2: 'body' is 'many'; it must be a size/,
     "models:\n  - name: x\n    provider: nope\n": /penstock\.yaml:2: model 'x': the provider 'nope' is not configured/,
-    "models:\n  - name: x\n    upstream: y\n    targets: [{provider: extractive}]\n": /penstock\.yaml:2: model 'x': 'upstream' stands beside 'targets'/,
+    "models:\n  - name: x\n    upstream: y\n    targets: [{provider: extractive}]\n": /penstock\.yaml:3: model 'x': 'upstream' stands beside 'targets'/,
     "providers:\n  - name: p\n": /penstock\.yaml:2: provider 'p': 'url' is missing/,
-    "providers:\n  - name: p\n    url: ftp://x\n": /penstock\.yaml:2: provider 'p'/,
+    "providers:\n  - name: p\n    url: ftp://x\n": /penstock\.yaml:3: provider 'p'/,
     "listen: [1, 2\n": /penstock\.yaml:\d+/,
     "a: &x 1\nb: *x\n": /penstock\.yaml:\d+/,
   };
