@@ -110,7 +110,7 @@ static struct str take(struct reading *r, struct json_value v, bool plain, struc
 {
     struct attempt *a = r->relay.a;
     struct str text = STR_NONE;
-    size_t n = relay_count(v);
+    size_t n = relay_count(&r->relay, v);
     r->relay.counted += n;
     if (n == 0)
         return text;
@@ -217,8 +217,9 @@ static bool take_message(struct reading *r, const struct json *doc, struct err *
         return relay_malformed(r->relay.a, "answered without an answer", e);
     trace(r, root, root);
     relay_begin(&r->relay);
+    r->relay.usage_known = read_usage(r, json_get(root, "usage"));
     take_blocks(r, content);
-    if (!read_usage(r, json_get(root, "usage")))
+    if (!r->relay.usage_known)
         relay_count_usage(&r->relay);
     return r->relay.decode ? relay_flush(&r->relay, e) && send_finish(r, e) : send_raw(r, doc, e);
 }

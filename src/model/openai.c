@@ -149,20 +149,14 @@ static struct json_value text_of(struct json_value message)
     return json_exists(v) ? v : json_get(message, "text");
 }
 
-/* Once the provider has told its usage, counting only has to say whether there is something. */
-static size_t count(const struct reading *r, struct json_value text)
-{
-    return r->relay.usage_known ? is_text(text) : relay_count(text);
-}
-
 static size_t count_calls(const struct reading *r, struct json_value calls)
 {
     size_t n = 0;
     json_each(call, calls)
     {
         struct json_value function = json_get(call.value, "function");
-        n += count(r, json_get(function, "name"));
-        n += count(r, json_get(function, "arguments"));
+        n += relay_count(&r->relay, json_get(function, "name"));
+        n += relay_count(&r->relay, json_get(function, "arguments"));
     }
     return n;
 }
@@ -170,9 +164,9 @@ static size_t count_calls(const struct reading *r, struct json_value calls)
 /* Tokens of a text, or of the parts with texts that some servers make of it. */
 static size_t count_text(const struct reading *r, struct json_value content)
 {
-    size_t n = count(r, content);
+    size_t n = relay_count(&r->relay, content);
     if (json_is(content, JSON_ARRAY))
-        json_each(part, content) n += count(r, json_get(part.value, "text"));
+        json_each(part, content) n += relay_count(&r->relay, json_get(part.value, "text"));
     return n;
 }
 
@@ -201,7 +195,7 @@ static size_t count_rest(const struct reading *r, struct json_value message,
                  str_eq(it.name, STR("reasoning_details")))
             n += json_is(it.value, JSON_ARRAY) ? json_count(it.value) : 0;
         else if (!str_eq(it.name, STR("role")) && !str_eq(it.name, STR("finish_reason")))
-            n += count(r, it.value);
+            n += relay_count(&r->relay, it.value);
     }
     return n;
 }

@@ -194,13 +194,13 @@ bool relay_tokens(struct json_value v, int64_t *n)
 
 /* Escapes are few, so counting is not hurt by them. Most deltas of a stream are one token, too
  * short to be worth a look. */
-size_t relay_count(struct json_value v)
+size_t relay_count(const struct relay *r, struct json_value v)
 {
     if (!json_is(v, JSON_STRING))
         return 0;
     struct str text = str_from_at(json_raw(v), 1);
     text.len--;
-    return text.len == 0 ? 0 : text.len <= ONE_TOKEN ? 1 : token_count(text);
+    return text.len == 0 ? 0 : text.len <= ONE_TOKEN || r->usage_known ? 1 : token_count(text);
 }
 
 void relay_count_usage(struct relay *r)
