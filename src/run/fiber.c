@@ -186,6 +186,14 @@ struct fiber *fiber_self(void)
     return l ? l->current : NULL;
 }
 
+/* For what only fibers call. */
+static struct fiber *running(void)
+{
+    struct fiber *f = fiber_self();
+    CHECK(f);
+    return f;
+}
+
 const char *fiber_name(const struct fiber *f)
 {
     return f->name;
@@ -193,12 +201,12 @@ const char *fiber_name(const struct fiber *f)
 
 void fiber_deadline(int64_t deadline_ns)
 {
-    fiber_self()->deadline_ns = deadline_ns;
+    running()->deadline_ns = deadline_ns;
 }
 
 int64_t fiber_deadline_get(void)
 {
-    return fiber_self()->deadline_ns;
+    return running()->deadline_ns;
 }
 
 static void make_ready(struct fiber *f, enum fiber_wake outcome)
@@ -272,7 +280,7 @@ void fiber_yield(void)
 bool fiber_pause(struct err *e)
 {
     fiber_yield();
-    const struct fiber *f = fiber_self();
+    const struct fiber *f = running();
     if (f->shielded)
         return true;
     if (f->cancelled)
@@ -301,12 +309,12 @@ void fiber_cancel(struct fiber *f)
 
 bool fiber_cancelled(void)
 {
-    return fiber_self()->cancelled;
+    return running()->cancelled;
 }
 
 void fiber_shield(bool on)
 {
-    struct fiber *f = fiber_self();
+    struct fiber *f = running();
     CHECK(on ? f->shielded < UINT16_MAX : f->shielded > 0);
     f->shielded = (uint16_t)(on ? f->shielded + 1 : f->shielded - 1);
 }
