@@ -77,6 +77,15 @@ static struct str random_text(struct arena *a, uint64_t *seed)
     return out;
 }
 
+/* Half of them look at texts as well. */
+static struct str random_question(struct arena *a, uint64_t *seed)
+{
+    static const char *const demands[] = {
+        "+\"walrus herring\"", "-\"tusk plan\"", "\"north ice beach\"~4", "", "", ""};
+    struct str text = random_text(a, seed);
+    return arena_printf(a, "%.*s %s", STR_FMT(text), demands[random_below(seed, COUNT(demands))]);
+}
+
 static size_t begin_state(int64_t document, unsigned access)
 {
     size_t i = atomic_load(&n_states);
@@ -198,7 +207,7 @@ static void *read_on(void *arg)
         static const enum search_engines engines[] = {SEARCH_KEYWORD, SEARCH_VECTOR, SEARCH_HYBRID};
         struct search_query q = {.collection = &collection,
                                  .n_collections = 1,
-                                 .text = random_text(a, &seed),
+                                 .text = random_question(a, &seed),
                                  .k = 1 + random_below(&seed, 200),
                                  .rights = c.bits ? &c.rights : NULL,
                                  .engines = engines[random_below(&seed, 3)]};
