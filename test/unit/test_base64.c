@@ -21,20 +21,22 @@ static const struct {
 static const char *const bad[] = {
     "Z", "Zg=", "Zg", "Z===", "====", "Zm9v Zm9", "Zm9v\n", "Zm-_", "=m9v"};
 
+static void test_case(struct buf *b, struct str bytes, struct str text)
+{
+    buf_reset(b);
+    ok(base64_encode(b, bytes.p, bytes.len) && str_eq(buf_str(b), text), "'%.*s' is written",
+       (int)text.len, text.p);
+    buf_reset(b);
+    ok(base64_decode(b, text) && str_eq(buf_str(b), bytes), "'%.*s' is read", (int)text.len,
+       text.p);
+}
+
 int main(void)
 {
     struct buf b;
     buf_init(&b, 1 << 20);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        buf_reset(&b);
-        ok(base64_encode(&b, cases[i].bytes, strlen(cases[i].bytes)) &&
-               str_eq(buf_str(&b), str_from(cases[i].text)),
-           "'%s' is written", cases[i].text);
-        buf_reset(&b);
-        ok(base64_decode(&b, str_from(cases[i].text)) &&
-               str_eq(buf_str(&b), str_from(cases[i].bytes)),
-           "'%s' is read", cases[i].text);
-    }
+    for (size_t i = 0; i < COUNT(cases); i++)
+        test_case(&b, str_from(cases[i].bytes), str_from(cases[i].text));
     for (size_t i = 0; i < COUNT(bad); i++) {
         buf_reset(&b);
         ok(!base64_decode(&b, str_from(bad[i])), "'%s' is refused", bad[i]);

@@ -63,6 +63,7 @@ static void test_validity(void)
 /* Text of all lengths with up to two bytes replaced, in memory of exactly its size. */
 static void test_twins_agree(void)
 {
+#ifdef __x86_64__
     static const char *const piece[] = {"a",
                                         " b",
                                         "\xC3\xA9",
@@ -71,7 +72,6 @@ static void test_twins_agree(void)
                                         "plain letters, longer than a vector is wide"};
     static const char bytes[] = "\x80\xBF\xC0\xC2\xE0\xED\xEF\xF0\xF4\xF5\xFF.\x90\xA0";
     uint32_t seed = 5, wrong = 0;
-#ifdef __x86_64__
     if (!__builtin_cpu_supports("avx2")) {
         skip("no AVX2 here");
         return;
@@ -95,6 +95,8 @@ static void test_twins_agree(void)
         mem_free(exact);
     }
     ok(wrong == 0, "twins agree on 50000 texts");
+#else
+    skip("one variant only here");
 #endif
 }
 
