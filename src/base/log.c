@@ -32,6 +32,7 @@ enum {
     BUFFER = 256 << 10,   /* per thread, twice; pages that are never used cost nothing */
     LINE_MAX_SIZE = 8192, /* what does not fit into a line is left out and marked */
     VALUE_MAX = 1024,     /* bytes of one value */
+    FIELD_MAX = 6 * VALUE_MAX + 256, /* of one field: with all bytes escaped, and its key */
 };
 
 static const char *const level_name[] = {"debug", "info", "warn", "error"};
@@ -133,15 +134,15 @@ static char *put(char *to, const void *bytes, size_t n)
 
 static char *put_int(char *to, int64_t n)
 {
-    char text[24], *at = text + sizeof(text);
     uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
+    size_t digits = 1;
     if (n < 0)
-        *--at = '-';
-    return put(to, at, (size_t)(text + sizeof(text) - at));
+        *to++ = '-';
+    for (uint64_t x = left; x >= 10; x /= 10)
+        digits++;
+    for (size_t i = digits; i-- > 0; left /= 10)
+        to[i] = (char)('0' + left % 10);
+    return to + digits;
 }
 
 /* Up to six decimals, without zeros behind them. */
@@ -281,11 +282,17 @@ static char *put_value(char *to, const struct log_field *f, bool people)
     return people ? put_plainly(to, f->s) : put_text(to, f->s);
 }
 
+/* At most so many bytes; the writers may need a word more for a while. */
+static size_t room_for(const struct log_field *f)
+{
+    return f->kind == LOG_FIELD_STR ? 6 * size_min(f->s.len, VALUE_MAX) + 16 : 32;
+}
+
 /* NULL when the field may not fit in front of `end`. */
 static char *put_field(char *to, const char *end, const struct log_field *f, bool people)
 {
-    size_t value = f->kind == LOG_FIELD_STR ? 6 * size_min(f->s.len, VALUE_MAX) + 16 : 32;
-    if ((size_t)(end - to) < f->key_len + value)
+    size_t room = (size_t)(end - to);
+    if (room < FIELD_MAX && room < f->key_len + room_for(f))
         return NULL;
     if (people) {
         *to++ = ' ';
