@@ -92,6 +92,7 @@ static void take_hit(struct searching *s, size_t question, const struct search_h
     c->r.asked |= UINT64_C(1) << question;
     c->r.collection = h->collection;
     c->r.passage.chunk.document = h->document;
+    c->order = (double)h->fused;
     if ((double)h->score > c->r.search.score)
         c->r.search.score = (double)h->score;
     note_found(&c->r.keyword, &h->keyword);
@@ -129,11 +130,11 @@ static void search_all(void *arg)
     }
 }
 
-static int by_joined(const void *a, const void *b)
+static int by_order(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
-    if (x->joined != y->joined)
-        return x->joined < y->joined ? 1 : -1;
+    if (x->order != y->order)
+        return x->order < y->order ? 1 : -1;
     return (x->r.passage.chunk.id > y->r.passage.chunk.id) -
            (x->r.passage.chunk.id < y->r.passage.chunk.id);
 }
@@ -147,9 +148,10 @@ static void join(const struct retrieval *out, struct candidates *all, size_t kee
     for (size_t i = 0; i < all->n; i++) {
         struct candidate *c = &all->c[i];
         c->joined = out->n_questions == 1 ? c->r.search.score : c->joined / most;
+        c->order = out->n_questions == 1 ? c->order : c->joined;
     }
     if (all->n)
-        qsort(all->c, all->n, sizeof(*all->c), by_joined);
+        qsort(all->c, all->n, sizeof(*all->c), by_order);
     all->n = size_min(all->n, keep);
     for (size_t i = 0; i < all->n; i++) {
         struct retrieved *r = &all->c[i].r;

@@ -12,6 +12,7 @@ struct candidate {
     struct retrieved r;
     struct near near;
     double joined; /* of all searches, 0 to 1 */
+    double order;  /* by which they are put in order, any scale: of one search its fused score */
     bool loaded;
 };
 

@@ -50,7 +50,7 @@ static void score_built_in(void *arg)
         c[k] = (struct rerank_candidate){.title = p->title.len ? p->title : p->name,
                                          .section = p->chunk.section,
                                          .text = p->chunk.text,
-                                         .score = s->all->c[k].joined,
+                                         .score = s->all->c[k].order,
                                          .lang = lang_from_code(p->language),
                                          .idx = p->chunk.idx};
     }

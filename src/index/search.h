@@ -76,7 +76,8 @@ struct search_found {
 struct search_hit {
     int64_t chunk; /* id in the store */
     int64_t document;
-    float score;         /* 0 to 1, larger is better; comparable within one result */
+    float score; /* 0 to 1, larger is better; comparable within one result */
+    float fused; /* what orders the result (index/fuse.h); scores may be equal, this tells */
     uint32_t collection; /* index into the request's list */
     struct search_found keyword, vector;
 };

@@ -298,6 +298,7 @@ static struct search_hit hit_of(const struct candidates *c, const struct fuse_hi
     const struct attributes *at = c->view[f->view]->attributes;
     struct search_hit out = {.chunk = f->key,
                              .document = attributes_id(at, (uint32_t)f->document),
+                             .fused = f->score,
                              .collection = c->which[f->view]};
     if (f->rank[0])
         out.keyword = (struct search_found){f->rank[0], words[f->rank[0] - 1].score};

@@ -55,6 +55,32 @@ static void test_scores(void)
     ok(r.n == 0, "nothing found is no failure");
 }
 
+/* Scores that are told may be equal where what orders them is not. */
+static void test_order(void)
+{
+    static const char *const word[] = {"oven", "flour", "yeast", "dough", "crust", "knead"};
+    enum { LOAVES = 120 };
+    for (size_t i = 0; i < LOAVES; i++)
+        put(arena_printf(a, "loaf%zu.md", i).p,
+            arena_printf(a, "%s and %s, %s with %s or %s, as %zu does.", word[i % 6],
+                         word[(i * 5 + 1) % 6], word[i / 6 % 6], word[(i / 3 + 2) % 6],
+                         word[(i / 5 + 1) % 6], i)
+                .p);
+    search_catch_up(s, &e);
+    search_settle(s, 60000);
+    const struct search_query q = {
+        .collection = &collection, .n_collections = 1, .text = STR("yeast crust"), .k = 35};
+    struct search_hit *hit;
+    size_t n, same = 0;
+    ok(search_run(s, &q, a, &hit, &n, &e), "searched");
+    struct retrieval r =
+        find((struct retrieve_query){.k = 20, .level = RETRIEVE_HYBRID, .keep_duplicates = true},
+             "yeast crust");
+    for (size_t i = 0; i < r.n && i < n; i++)
+        same += r.hit[i].passage.chunk.id == hit[i].chunk;
+    ok(r.n == 20 && same == r.n, "passages come as the search ordered them: %zu", same);
+}
+
 /* ---- The same once ---- */
 
 static void test_duplicates(void)
@@ -200,6 +226,7 @@ int main(void)
     test_rights();
     test_rankers();
     test_expansion();
+    test_order();
     search_close(s);
     db_close(d);
     arena_free(a);
