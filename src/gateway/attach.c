@@ -194,12 +194,27 @@ static bool takes_pdf(const struct request *r)
     return m && ability_known(&m->model, VENDOR_PDF);
 }
 
+/* The same file counts each time, as it is sent each time; so does the text of a document beside
+ * its bytes, which may be few. */
+static bool fits(struct request *r, size_t bytes, struct err *e)
+{
+    r->attached += bytes;
+    if (r->n_attached > ATTACH_FILES_MOST)
+        return err_set(e, ERR_INVALID, "a request names %d files at most", ATTACH_FILES_MOST);
+    return r->attached <= ATTACH_ALL_MOST ||
+           err_set(e, ERR_INVALID, "the files of a request have %d MB at most together",
+                   ATTACH_ALL_MOST >> 20);
+}
+
 static bool load(struct request *r, const struct doc_file *f, bool image, struct reading *x)
 {
     *x = (struct reading){
         .service = r->service, .a = r->call.early, .file = f, .pdf = takes_pdf(r), .image = image};
+    r->n_attached++;
+    if (!fits(r, (size_t)f->bytes, &x->e))
+        return false;
     work_run(open_file, x);
-    return x->good && (!x->document || read_in_turn(x));
+    return x->good && (!x->document || (read_in_turn(x) && fits(r, x->text.len, &x->e)));
 }
 
 static bool tell(const struct member_at *at, struct err *why, struct str id, struct err *e)

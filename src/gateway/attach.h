@@ -11,17 +11,20 @@
  * provider's, and stays as it came.
  *
  * Errors:  with the path of the id in `param`: ERR_NOT_FOUND for what the caller may not read, just
- *          as for what is not there; ERR_INVALID for what is too large or cannot be read.
- * Memory:  in call.early.
- * Threads: the fiber of the request. One file is read at a time, so that workers are left for
- * others.
+ *          as for what is not there; ERR_INVALID for what is too large, too much, or cannot be
+ * read. Memory:  in call.early. Threads: the fiber of the request. One file is read at a time, so
+ * that workers are left for others.
  */
 #pragma once
 
 #include "gateway/member.h"
 #include "gateway/request.h"
 
-enum { ATTACH_MOST = 32 << 20 /* bytes of one file */ };
+enum {
+    ATTACH_MOST = 32 << 20,     /* bytes of one file */
+    ATTACH_ALL_MOST = 64 << 20, /* of all of a request */
+    ATTACH_FILES_MOST = 50,
+};
 
 /* A part of Responses: PART_FILE or PART_IMAGE with an id, which its content takes the place of. */
 bool attach_part(struct request *r, struct chat_part *p, const struct member_at *at, struct err *e);

@@ -61,6 +61,7 @@ struct request {
     struct retrieve_query *retrieve; /* how to look there; NULL = as configured */
     size_t passages;                 /* at most; 0 = as configured */
     struct retrieval *retrieval;     /* what was found and why, when the client asked; NULL: not */
+    size_t n_attached, attached;     /* files that it names (gateway/attach.h), and their bytes */
 };
 
 struct str request_tenant(const struct request *r);

@@ -91,7 +91,12 @@ describe("responses", () => {
     await assert.rejects(respond(file("file-nope")), refused(404, "input[0].content[1].file_id", /no file 'file-nope'/));
     const big = await s.client.files.create({ file: await toFile(Buffer.alloc(33 << 20, "a"), "big.txt"), purpose: "user_data" });
     await assert.rejects(respond(file(big.id)), refused(400, "input[0].content[1].file_id", /32 MB/));
+    const half = await s.client.files.create({ file: await toFile(Buffer.alloc(22 << 20, "a"), "half.txt"), purpose: "user_data" });
+    const several = (k, id) => s.client.responses.create({ model: "m", input: [{ role: "user", content: Array.from({ length: k }, () => file(id)) }] });
+    await assert.rejects(several(3, half.id), refused(400, "input[0].content[2].file_id", /64 MB at most together/));
+    await assert.rejects(several(51, "notes.txt"), refused(400, "input[0].content[50].file_id", /50 files at most/));
     assert.equal(open.requests.length, n);
+    for (const f of [big, half]) await s.client.files.delete(f.id);
   });
 
   test("it is kept as an id; the conversation reads it again, until it is deleted", async () => {
