@@ -169,8 +169,8 @@ enum { JSON_WRITER_DEPTH = 64 };
 void json_begin(struct json_writer *w, struct buf *out);
 void json_object(struct json_writer *w);
 void json_array(struct json_writer *w);
-void json_end(struct json_writer *w); /* closes the innermost */
-void json_key(struct json_writer *w, const char *name);
+void json_end(struct json_writer *w);                   /* closes the innermost */
+void json_key(struct json_writer *w, const char *name); /* a literal, written as it stands */
 void json_key_str(struct json_writer *w, struct str name);
 void json_put_str(struct json_writer *w, struct str s);   /* broken UTF-8 becomes U+FFFD */
 void json_put_text(struct json_writer *w, const char *s); /* NULL writes null */

@@ -56,17 +56,9 @@ void json_end(struct json_writer *w)
     w->comma = true;
 }
 
-/* In quotes, with `behind` behind them. Most texts need no escape and go out in one piece. */
-static void quoted(struct buf *out, struct str s, struct str behind)
+/* In quotes as it is, with `behind` behind them. */
+static void enclose(struct buf *out, struct str s, struct str behind)
 {
-    bool high = false;
-    if (s.len > 0 && (json_plain(s.p, s.p + s.len, &high) < s.p + s.len || high)) {
-        buf_char(out, '"');
-        json_escape(out, s);
-        buf_char(out, '"');
-        buf_add(out, behind);
-        return;
-    }
     char *to = buf_reserve(out, s.len + 2 + behind.len);
     if (!to)
         return;
@@ -79,18 +71,38 @@ static void quoted(struct buf *out, struct str s, struct str behind)
     out->len += s.len + 2 + behind.len;
 }
 
-void json_key_str(struct json_writer *w, struct str name)
+/* Most texts need no escape and go out in one piece. */
+static void quoted(struct buf *out, struct str s, struct str behind)
+{
+    bool high = false;
+    if (s.len == 0 || (json_plain(s.p, s.p + s.len, &high) == s.p + s.len && !high)) {
+        enclose(out, s, behind);
+        return;
+    }
+    buf_char(out, '"');
+    json_escape(out, s);
+    buf_char(out, '"');
+    buf_add(out, behind);
+}
+
+static void begin_key(struct json_writer *w)
 {
     CHECK(in_object(w) && !w->key);
     if (w->comma)
         buf_char(w->out, ',');
-    quoted(w->out, name, STR(":"));
     w->key = true;
+}
+
+void json_key_str(struct json_writer *w, struct str name)
+{
+    begin_key(w);
+    quoted(w->out, name, STR(":"));
 }
 
 void json_key(struct json_writer *w, const char *name)
 {
-    json_key_str(w, str_from(name));
+    begin_key(w);
+    enclose(w->out, str_from(name), STR(":"));
 }
 
 void json_put_str(struct json_writer *w, struct str s)
