@@ -112,6 +112,9 @@ size_t token_count(struct str s)
 {
     uint64_t price = 0;
     for (size_t at = 0; at < s.len;) {
+        /* so it is with most: a single space, which belongs to the word behind it */
+        if (s.p[at] == ' ' && at + 1 < s.len && kind_of((unsigned char)s.p[at + 1]) == LETTER)
+            at++;
         enum kind kind = kind_of((unsigned char)s.p[at]);
         if (kind == FOREIGN) {
             price += script_price(utf8_next(s, &at));
