@@ -92,12 +92,13 @@ struct answered {
     struct json_value error, usage, list, model;
 };
 
-static struct answered answered(struct json_value root, const char *list)
+/* Of names that are equally long those come first that every chunk has. */
+static struct answered answered(struct json_value root, struct str list)
 {
-    const struct str name[] = {STR("error"), STR("usage"), str_from(list), STR("model")};
+    const struct str name[] = {list, STR("model"), STR("usage"), STR("error")};
     struct json_value v[COUNT(name)];
     json_members(root, name, COUNT(name), v);
-    return (struct answered){.error = v[0], .usage = v[1], .list = v[2], .model = v[3]};
+    return (struct answered){.list = v[0], .model = v[1], .usage = v[2], .error = v[3]};
 }
 
 /* ... and of a choice. */
@@ -108,16 +109,15 @@ struct choice {
 
 static struct choice choice_of(struct json_value choice)
 {
-    static const struct str name[] = {STR_INIT("index"), STR_INIT("error"),
-                                      STR_INIT("finish_reason"), STR_INIT("delta"),
-                                      STR_INIT("message")};
+    static const struct str name[] = {STR_INIT("index"), STR_INIT("delta"), STR_INIT("message"),
+                                      STR_INIT("finish_reason"), STR_INIT("error")};
     struct json_value v[COUNT(name)];
     json_members(choice, name, COUNT(name), v);
     return (struct choice){.index = v[0],
-                           .error = v[1],
-                           .reason = v[2],
-                           .delta = v[3],
-                           .message = v[4],
+                           .delta = v[1],
+                           .message = v[2],
+                           .reason = v[3],
+                           .error = v[4],
                            .all = choice};
 }
 
@@ -408,7 +408,7 @@ __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_
     if (!work_json_parse(&doc, a->call->early, body, 0, NULL))
         return relay_malformed(a, "answered with something that is not JSON", e);
     struct json_value root = json_root(&doc);
-    struct answered what = answered(root, openai_ops_list(a->call->req.op));
+    struct answered what = answered(root, str_from(openai_ops_list(a->call->req.op)));
     if (is_given(what.error))
         return refusal_in_answer(a->target->provider->name, what.error, e);
     if (!json_is(what.list, JSON_ARRAY) || !json_exists(json_at(what.list, 0)))
@@ -501,7 +501,7 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
         return true; /* if it mattered the rest is not whole */
     }
     struct json_value root = json_root(&doc);
-    struct answered c = answered(root, "choices");
+    struct answered c = answered(root, STR("choices"));
     if (is_given(c.error))
         return refusal_in_answer(r->relay.a->target->provider->name, c.error, e);
     if (json_is(c.usage, JSON_OBJECT))

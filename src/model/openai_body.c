@@ -76,8 +76,9 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
     struct call *c = a->call;
     const struct chat_request *r = &c->req;
     struct json_value root = json_root(&r->body);
-    struct change change = {.n = 0};
+    struct change change;
     struct splice s;
+    change.n = 0; /* the rest is large, and set as it is used */
     splice_init(&s, &r->body);
 
     bool nameless = r->op == OP_MODERATION && !json_exists(json_get(root, "model"));
@@ -98,9 +99,11 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
     if (r->stream)
         want_usage(a, &s, &change);
     splice_object(&s, root, change.member, change.n);
-    struct str *part = arena_array(c->early, struct str, SPLICE_PARTS);
+    struct str part[SPLICE_PARTS];
     *n = splice_parts(&s, part);
-    return part;
+    struct str *kept = arena_array(c->early, struct str, *n);
+    memcpy(kept, part, *n * sizeof(*kept));
+    return kept;
 }
 
 __attribute__((noinline)) const struct str *openai_body(const struct attempt *a, size_t *n,

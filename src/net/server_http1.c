@@ -456,7 +456,7 @@ static void abort_reply(struct server_request *r)
  * On its own so that *e is not on the stack while the handler waits. */
 __attribute__((noinline)) static bool receive(struct server_request *r)
 {
-    struct err e = {0};
+    struct err e;
     int got = read_head(r, &e);
     if (got == HEAD_GONE) {
         r->broken = true;
