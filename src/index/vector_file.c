@@ -10,7 +10,7 @@
  *
  * The file is mapped privately: what is read comes from the page cache, what is written goes to
  * copies of pages, and the file stays as it is. So do slots that are added to the last slab: the
- * hole is their room.
+ * hole is their room, with pages of our own laid over it (a full tmpfs would have none).
  *
  * Damage. The head and the marks have their checksums compared at open, and all counts and lengths
  * are compared with each other and with the file's length. The large sections are not read at open;
@@ -218,7 +218,7 @@ static void put_first(struct out *o, const struct view *v)
     }
 }
 
-static bool write_all(int fd, const struct view *v, struct str id, int64_t seq, uint64_t *exact_at,
+static bool write_all(int fd, const struct view *v, struct str id, int64_t seq, struct head *out,
                       struct err *e)
 {
     char head[HEAD_SIZE] = {0};
@@ -258,7 +258,7 @@ static bool write_all(int fd, const struct view *v, struct str id, int64_t seq, 
     memcpy(head, &h, sizeof(h));
     h.sum = head_sum(head);
     memcpy(head, &h, sizeof(h));
-    *exact_at = h.section[EXACT].at;
+    *out = h;
     if (!o.good)
         return false;
     if (pwrite(fd, head, HEAD_SIZE, 0) != HEAD_SIZE || ftruncate(fd, (off_t)h.size) < 0 ||
@@ -269,17 +269,35 @@ static bool write_all(int fd, const struct view *v, struct str id, int64_t seq, 
 
 /* ---- Taking the numbers over into the file ---- */
 
-static struct block *map_file(int fd, size_t size, struct err *e)
+/* Memory of our own over the holes. */
+static bool cover_holes(char *base, const struct head *h, const struct shape *s)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-    if (p == MAP_FAILED) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+    for (int i = NODES; i <= EXACT; i++) {
+        uint64_t from = (h->section[i].at + h->section[i].len + page - 1) / page * page;
+        uint64_t to = h->section[i].at + len_of(h, s, i, true);
+        if (from < to &&
+            mmap(base + from, to - from, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+            return false;
+    }
+    return true;
+}
+
+static struct block *map_file(int fd, const struct head *h, const struct shape *s, struct err *e)
+{
+    void *p = mmap(NULL, h->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+    if (p == MAP_FAILED || !cover_holes(p, h, s)) {
         err_sys(e, ERR_IO, "cannot map the vectors");
+        if (p != MAP_FAILED)
+            munmap(p, h->size);
         return NULL;
     }
+    madvise((char *)p + h->section[EXACT].at, h->section[EXACT].len, MADV_RANDOM);
     struct block *b = mem_new(sizeof(*b));
     b->refs = 1;
     b->p = p;
-    b->size = size;
+    b->size = h->size;
     b->mapped = true;
     return b;
 }
@@ -312,7 +330,6 @@ static void adopt(struct vector_index *ix, const struct view *saved, struct bloc
             replace_exact(&fresh->slab[i], b, exact);
         replace_exact(&next->slab[i], b, exact);
     }
-    madvise((char *)b->p + at, saved->n_slots * each * sizeof(float), MADV_RANDOM);
     vector_publish(ix, fresh);
     lock_drop(&ix->writing);
 }
@@ -328,19 +345,18 @@ bool vector_save(struct vector_index *ix, const char *path, struct str id, int64
     if (fd < 0)
         return err_sys(e, ERR_IO, "cannot create a file beside '%s'", path);
     struct view *v = vector_take(ix);
-    uint64_t exact_at = 0;
+    struct head h = {0};
     struct block *b = NULL;
-    bool good = write_all(fd, v, id, seq, &exact_at, e);
-    off_t size = lseek(fd, 0, SEEK_END);
+    bool good = write_all(fd, v, id, seq, &h, e);
     if (good && v->n_slots)
-        good = (b = map_file(fd, (size_t)size, e)) != NULL;
+        good = (b = map_file(fd, &h, &v->shape, e)) != NULL;
     if (good && rename(part, path) < 0)
         good = err_sys(e, ERR_IO, "cannot rename to '%s'", path);
     if (!good)
         unlink(part);
     close(fd);
     if (good && b)
-        adopt(ix, v, b, exact_at);
+        adopt(ix, v, b, h.section[EXACT].at);
     vector_view_drop(b);
     vector_drop(ix, v);
     return good && file_sync_folder_of(path, e);
@@ -484,10 +500,9 @@ static bool open_file(struct vector_index **out, int fd, struct str id, int64_t 
     if (!read_head(fd, &h, &shape, (uint64_t)st.st_size, id, e) ||
         !same_sum(fd, &h.section[MARKS], e))
         return false;
-    struct block *b = map_file(fd, (size_t)st.st_size, e);
+    struct block *b = map_file(fd, &h, &shape, e);
     if (!b)
         return false;
-    madvise((char *)b->p + h.section[EXACT].at, h.section[EXACT].len, MADV_RANDOM);
     struct view v = {.shape = shape,
                      .n_slots = h.n_slots,
                      .n_live = h.n_live,
