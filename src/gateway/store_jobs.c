@@ -8,9 +8,14 @@
 
 #include <signal.h>
 
+/* How long a file waits after the store could not even note that it failed: a full disk. */
+#define RETRY_FIRST (2 * NS_PER_S)
+#define RETRY_MOST (60 * NS_PER_S)
+
 struct job {
     struct list link;
     struct arena *arena;
+    int64_t from_ns, pause_ns; /* not before; how long it waited last */
     struct str collection, file_id;
     struct ingest_chunking chunking; /* of the collection, for documents without their own */
 };
@@ -36,38 +41,62 @@ struct store_jobs {
 
 /* ---- One file ---- */
 
+static bool is_waiting(struct store_jobs *q, const struct job *j, struct doc_document *d)
+{
+    struct err e;
+    if (doc_find_file(q->service->db, j->arena, j->collection, j->file_id, d, &e))
+        return d->status == DOC_IN_PROGRESS;
+    if (e.code != ERR_NOT_FOUND)
+        log_error("ingest", kv("file", j->file_id), kv("error", e.msg));
+    return false;
+}
+
 /* A document that cannot be read gets a row that says so from ingest itself, which also notes what
- * else went wrong (a full disk), so that nobody polls for ever. */
-static void read_file(struct store_jobs *q, struct extract *reader, const struct job *j)
+ * else went wrong, so that nobody polls for ever. False when it could not, as on a full disk: then
+ * the file is read again later. */
+static bool read_file(struct store_jobs *q, struct extract *reader, const struct job *j)
 {
     struct service *s = q->service;
     struct doc_document d;
     const char *path;
     struct err e;
-    if (!doc_find_file(s->db, j->arena, j->collection, j->file_id, &d, &e)) {
-        if (e.code != ERR_NOT_FOUND)
-            log_error("ingest", kv("file", j->file_id), kv("error", e.msg));
-        return;
-    }
-    if (d.status != DOC_IN_PROGRESS)
-        return;
+    if (!is_waiting(q, j, &d))
+        return true;
     struct ingest_chunking chunking = j->chunking;
     if (d.chunk_tokens)
         chunking = (struct ingest_chunking){d.chunk_tokens, d.chunk_overlap};
     if (blob_path(s->blobs, j->arena, d.file_id, &path, &e) &&
         ingest_file(&s->ingest, reader, d.collection, d.file_id, d.name, path, &chunking, &e))
-        return;
-    if (e.code != ERR_CANCELLED)
-        log_warn("ingest", kv("file", d.file_id), kv("error", e.msg));
+        return true;
+    if (e.code == ERR_CANCELLED)
+        return true;
+    log_warn("ingest", kv("file", d.file_id), kv("error", e.msg));
+    return !is_waiting(q, j, &d);
 }
 
-static struct job *next_job(struct store_jobs *q)
+/* The first whose time has come; else *until is when the next one's will. */
+static struct job *next_job(struct store_jobs *q, int64_t *until)
 {
-    if (list_empty(&q->waiting))
-        return NULL;
-    struct job *j = list_entry(q->waiting.next, struct job, link);
-    list_remove(&j->link);
-    return j;
+    int64_t now_ns = clock_now();
+    *until = CLOCK_NEVER;
+    list_each (node, &q->waiting) {
+        struct job *j = list_entry(node, struct job, link);
+        if (j->from_ns <= now_ns) {
+            list_remove(&j->link);
+            return j;
+        }
+        *until = j->from_ns < *until ? j->from_ns : *until;
+    }
+    return NULL;
+}
+
+static void put_off_locked(struct store_jobs *q, struct job *j)
+{
+    j->pause_ns = j->pause_ns ? j->pause_ns * 2 : RETRY_FIRST;
+    j->pause_ns = j->pause_ns < RETRY_MOST ? j->pause_ns : RETRY_MOST;
+    j->from_ns = clock_now() + j->pause_ns;
+    list_add(&q->waiting, &j->link);
+    cond_wake_one(&q->wake);
 }
 
 /* With the lock held, which it drops meanwhile. */
@@ -77,9 +106,12 @@ static void work_on(struct reading_thread *t, struct job *j)
     if (!t->reader)
         t->reader = ingest_reader(&q->service->ingest);
     lock_drop(&q->lock);
-    read_file(q, t->reader, j);
-    arena_free(j->arena);
+    bool done = read_file(q, t->reader, j);
+    if (done)
+        arena_free(j->arena);
     lock_take(&q->lock);
+    if (!done)
+        put_off_locked(q, j);
 }
 
 /* An idle service keeps no reader process. */
@@ -98,13 +130,14 @@ static void *thread_main(void *arg)
     struct store_jobs *q = t->jobs;
     lock_take(&q->lock);
     while (!q->stop) {
-        struct job *j = next_job(q);
+        int64_t until;
+        struct job *j = next_job(q, &until);
         if (j)
             work_on(t, j);
         else if (t->reader)
             close_reader(t);
         else
-            cond_wait(&q->wake, &q->lock, CLOCK_NEVER);
+            cond_wait(&q->wake, &q->lock, until);
     }
     if (t->reader)
         close_reader(t);

@@ -575,6 +575,41 @@ static bool replay(struct journal *j, struct err *e)
     return true;
 }
 
+/* On a full disk what was left stays in its slots, and the thread moves it once there is room. Only
+ * where all of it is whole, as it is after kill -9: the thread looks at no checksums. */
+static bool leave(struct journal *j)
+{
+    uint64_t moved = atomic_load(&j->head->moved), end = moved, last = 0;
+    if (j->head->version != VERSION)
+        return false;
+    for (; end - moved < SLOTS; end++) {
+        const struct slot *slot = &j->slot[end % SLOTS];
+        if (atomic_load(&slot->seq) != end + 1 ||
+            slot->check != checksum(end + 1, &slot->row, sizeof(slot->row)))
+            break;
+        last = slot->row.id > last ? slot->row.id : last;
+    }
+    for (uint64_t i = 0; i < SLOTS; i++)
+        if (atomic_load(&j->slot[i].seq) > end)
+            return false;
+    j->moved = moved;
+    j->time_ms = (int64_t)(last >> TIME_SHIFT) + 1;
+    atomic_store(&j->end, end);
+    log_warn("journal", kv("state", "no room to move what was left at the last end"),
+             kv("rows", end - moved));
+    return true;
+}
+
+static bool take_up(struct journal *j, struct err *e)
+{
+    struct err why;
+    if (replay(j, &why) || (why.code == ERR_FULL && leave(j)))
+        return true;
+    if (e)
+        *e = why;
+    return false;
+}
+
 /* Loops that there were and are no more: their rows are moved and the file goes. */
 static bool retire(struct journal_set *s, unsigned loop, const char *path, struct err *e)
 {
@@ -596,10 +631,15 @@ static bool open_files(struct journal_set *s, struct err *e)
         }
         struct journal *j = &s->journal[i];
         *j = (struct journal){.set = s, .loop = i};
-        good = (file_exists(path) || create(path, temp, e)) && map(j, path, e) && replay(j, e);
+        good = (file_exists(path) || create(path, temp, e)) && map(j, path, e) && take_up(j, e);
     }
     arena_free(a);
     return good;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static bool last_id(struct db_tx *tx, void *arg, struct err *e)
@@ -636,7 +676,7 @@ bool journal_open(struct journal_set **out, struct db *d, const char *dir, unsig
     if (!open_files(s, e) || !db_read(d, last_id, &last, e))
         goto fail;
     for (unsigned i = 0; i < loops; i++)
-        s->journal[i].time_ms = (last >> TIME_SHIFT) + 1;
+        s->journal[i].time_ms = later(s->journal[i].time_ms, (last >> TIME_SHIFT) + 1);
     s->running = pthread_create(&s->thread, NULL, mover_main, s) == 0;
     if (!s->running) {
         err_set(e, ERR_UNAVAILABLE, "cannot start the journal's thread");

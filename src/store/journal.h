@@ -3,8 +3,8 @@
  * A row is copied into a file mapped into memory, so it is in the kernel's hands before the reply
  * that it accounts for is final, without a system call or a wait. A background thread moves rows to
  * SQL in groups, where the view `usage` shows them to queries, and frees their space. At
- * start what a killed process left is moved first; a row has a number of its own, so moving it
- * twice does nothing.
+ * start what a killed process left is moved first, or later when the disk is full; a row has a
+ * number of its own, so moving it twice does nothing.
  *
  * The file has its full size from the beginning, so that a full disk is found at start, not as a
  * SIGBUS under load. When SQL cannot keep up or is full the journal fills: journal_add then fails
@@ -43,7 +43,7 @@ struct journal_set; /* the journals of all loops and the thread that moves their
 struct journal;     /* one loop's */
 
 /* The files are dir/journal.0, .1, ...; those of loops that there were and are no more are moved
- * and removed. ERR_FULL when there is no room for them, ERR_CORRUPT for what is no journal. */
+ * and removed. ERR_FULL when there is no room for the files, ERR_CORRUPT for what is no journal. */
 bool journal_open(struct journal_set **out, struct db *d, const char *dir, unsigned loops,
                   struct err *e);
 void journal_close(struct journal_set *s); /* moves everything */

@@ -434,6 +434,43 @@ static int kill_after(int fd, pid_t child, int n)
     return last;
 }
 
+static void add_and_die(void)
+{
+    bool good = open_both(2);
+    for (int n = 0; good && n < 500; n++)
+        good = add((unsigned)n % 2, n);
+    if (good)
+        kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+/* What a killed process left stays where it is until there is room, and new rows come behind it. */
+static void test_no_space_for_what_was_left(void)
+{
+    struct rlimit old, small;
+    signal(SIGXFSZ, SIG_IGN);
+    ok(open_both(2), "the files are there");
+    close_both();
+    pid_t child = fork();
+    if (child == 0)
+        add_and_die();
+    int status = 0;
+    ok(waitpid(child, &status, 0) == child && WIFSIGNALED(status), "a process is killed");
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){40000, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    bool opened = open_both(2), full = false, added = true;
+    ok(opened && journal_waiting(s) > 0, "opened without room: %d rows wait",
+       opened ? (int)journal_waiting(s) : 0);
+    for (int n = 500; opened && added && n < 600; n++)
+        added = add((unsigned)n % 2, n);
+    full = opened && !journal_flush(s, &e);
+    setrlimit(RLIMIT_FSIZE, &old);
+    ok(added && full, "more come behind them: %s", e.msg);
+    ok(opened && journal_flush(s, &e) && exactly(600), "with room all of them are in SQL, once");
+    close_both();
+}
+
 /* Numbers go on from round to round: all up to the last one acknowledged must be there once. One
  * more may be, written and not acknowledged; the next round then starts behind it. */
 static void test_killed(void)
@@ -577,6 +614,7 @@ int main(void)
     in_new_dir(test_older);
     in_new_dir(test_torn);
     in_new_dir(test_no_space);
+    in_new_dir(test_no_space_for_what_was_left);
     in_new_dir(test_labels);
     in_new_dir(test_migration);
     return tap_done();

@@ -113,7 +113,7 @@ static void test_places(void)
                 str_split(&rest, '\n', &line);
                 bool good = json_parse(&doc, a, line, 0, &e);
                 struct str got = json_text(json_get(json_root(&doc), "text"), a);
-                bool ascii = odd[i] > 0;
+                bool ascii = (signed char)odd[i] > 0;
                 wrong += !good || got.len != len + (len && !ascii ? 2 : 0) ||
                          (len && ascii && got.p[at] != odd[i]);
             }
