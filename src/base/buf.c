@@ -27,9 +27,7 @@ char *buf_reserve(struct buf *b, size_t n)
         return NULL;
     }
     if (b->len + n > b->cap || !b->p) {
-        /* small ones grow faster: a body of 1 KB is not worth six times more room */
-        size_t more = b->cap < 2048 ? 4 * b->cap : 2 * b->cap;
-        size_t cap = size_max(size_max(more, b->len + n), 64);
+        size_t cap = size_max(size_max(b->cap * 2, b->len + n), 64);
         b->cap = size_min(cap, b->limit);
         b->p = mem_resize(b->p, b->cap, 1);
     }

@@ -436,6 +436,7 @@ static bool end_whole(struct chat_writer *w, struct err *e)
     if (w->raw.len)
         return reply_text(r, 200, "application/json", w->raw, e);
     buf_init(&b, 2 * ANSWER_MAX);
+    buf_reserve(&b, 1024); /* few answers need more by much */
     json_begin(&j, &b);
     json_object(&j);
     json_kv_text(&j, "id", answer_id(w));

@@ -555,6 +555,7 @@ static const struct str *written(const struct attempt *a, size_t *n, struct err 
     struct writing t = {.a = a, .r = r, .e = e, .turn = NO_TURN};
     struct buf b;
     buf_init(&b, JSON_TEXT_MAX);
+    buf_reserve(&b, r->body.text.len + 256); /* about as much as came */
     json_begin(&t.w, &b);
     struct str *body = NULL;
     if (put_body(&t)) {
