@@ -610,6 +610,13 @@ static bool take_up(struct journal *j, struct err *e)
     return false;
 }
 
+/* The slots that a start has looked at stay in the file's cache, not in our memory: few services
+ * ever fill them all. */
+static void forget_pages(struct journal *j)
+{
+    madvise(j->head, FILE_SIZE, MADV_DONTNEED); /* a hint, without which nothing breaks */
+}
+
 /* Loops that there were and are no more: their rows are moved and the file goes. */
 static bool retire(struct journal_set *s, unsigned loop, const char *path, struct err *e)
 {
@@ -632,6 +639,8 @@ static bool open_files(struct journal_set *s, struct err *e)
         struct journal *j = &s->journal[i];
         *j = (struct journal){.set = s, .loop = i};
         good = (file_exists(path) || create(path, temp, e)) && map(j, path, e) && take_up(j, e);
+        if (good)
+            forget_pages(j);
     }
     arena_free(a);
     return good;
