@@ -37,10 +37,11 @@ struct fuse_list {
 #define FUSE_EMBEDDING 1.5f
 
 /* How far the keywords bear out the vectors, from 0 to 1: the root of the share of the ten nearest
- * that are among the FUSE_DEPTH best by keywords; 1 when there are no keywords. By this, and
- * without a judgement, a space is known that was learned from too little or spans too much: the
- * vectors' weight times this keeps a weak one from doing harm (fuse.c has figures). Only for what
- * is learned from the words themselves: a model's vectors are right just where words fail. */
+ * that are among the FUSE_DEPTH best by keywords, less where more than two of the ten best by
+ * keywords are not among the FUSE_DEPTH nearest; 1 when either found nothing. By this, and without
+ * a judgement, a space is known that was learned from too little or spans too much: the vectors'
+ * weight times this keeps a weak one from doing harm (fuse.c has figures). Only for what is learned
+ * from the words themselves: a model's vectors are right just where words fail. */
 float fuse_support(const struct fuse_list list[2]);
 
 struct fuse_hit {

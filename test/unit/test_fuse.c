@@ -107,8 +107,12 @@ static void test_lists(void)
     list[0].weight = 1;
     ok(fuse_lists(list, out, 2) == 2, "no more than k");
     list[1].weight = 1;
-    ok(fuse_support(list) > .8f && fuse_support(list) < .82f,
-       "two of the three nearest are supported");
+    float share = 2 / 3.f, enough = share / .8f; /* of either list's hits in the other */
+    ok(fabsf(fuse_support(list) - sqrtf(share) * enough * enough) < 1e-6f,
+       "support goes both ways");
+    struct fuse_list fewer[2] = {{words, 1, 1, 0}, {near, 3, 1, NAN}};
+    ok(fabsf(fuse_support(fewer) - sqrtf(1 / 3.f)) < 1e-6f,
+       "where all of the best are near, the nearest alone decide");
     struct fuse_list alone[2] = {{words, 0, 1, 0}, {near, 3, 1, NAN}};
     ok(fuse_support(alone) == 1, "without keywords nothing speaks against the vectors");
     struct fuse_list apart[2] = {{words, 2, 1, 0}, {near + 1, 1, 1, NAN}};
