@@ -382,6 +382,8 @@ static struct chat_sink *make_sink(struct request *r)
     w->r = r;
     w->created_s = clock_wall_s();
     w->tool = NO_TOOL;
+    if (r->n_collections) /* answer/cite.c gives back what the arena has for a marker's events */
+        whole_of(w);
     return &w->sink;
 }
 
