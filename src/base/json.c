@@ -229,13 +229,10 @@ static struct str inside(struct json_value v)
     return (struct str){raw.p + 1, raw.len - 2};
 }
 
-struct str json_text(struct json_value v, struct arena *a)
+/* The functions below that are rarely called stay apart, so that the usual way saves nothing on the
+ * stack. */
+__attribute__((noinline)) static struct str decoded(struct str raw, struct arena *a)
 {
-    if (!json_is(v, JSON_STRING))
-        return STR("");
-    struct str raw = inside(v);
-    if (!node_of(v)->escaped)
-        return raw;
     char *text = arena_bytes(a, raw.len), *to = text; /* decoding never makes it longer */
     const char *p = raw.p, *end = raw.p + raw.len;
     while (p < end) {
@@ -254,13 +251,15 @@ struct str json_text(struct json_value v, struct arena *a)
     return str_span(text, to);
 }
 
-bool json_text_is_str(struct json_value v, struct str text)
+struct str json_text(struct json_value v, struct arena *a)
 {
     if (!json_is(v, JSON_STRING))
-        return false;
-    struct str raw = inside(v);
-    if (!node_of(v)->escaped)
-        return str_eq(raw, text);
+        return STR("");
+    return node_of(v)->escaped ? decoded(inside(v), a) : inside(v);
+}
+
+__attribute__((noinline)) static bool decodes_to(struct str raw, struct str text)
+{
     const char *p = raw.p, *end = raw.p + raw.len;
     size_t at = 0;
     while (p < end) {
@@ -277,6 +276,13 @@ bool json_text_is_str(struct json_value v, struct str text)
     return at == text.len;
 }
 
+bool json_text_is_str(struct json_value v, struct str text)
+{
+    if (!json_is(v, JSON_STRING))
+        return false;
+    return node_of(v)->escaped ? decodes_to(inside(v), text) : str_eq(inside(v), text);
+}
+
 bool json_text_is(struct json_value v, const char *text)
 {
     return json_text_is_str(v, str_from(text));
@@ -284,7 +290,7 @@ bool json_text_is(struct json_value v, const char *text)
 
 /* Of a number with a fraction or an exponent, exactly: its digits without leading and trailing
  * zeros, and the power of ten that they are multiplied with. */
-static bool int_of_decimal(struct str s, int64_t *out)
+__attribute__((noinline)) static bool int_of_decimal(struct str s, int64_t *out)
 {
     uint64_t digits = 0;
     int64_t power = 0, zeros = 0;

@@ -36,7 +36,14 @@ bool str_istarts(struct str s, struct str prefix)
 {
     if (s.len < prefix.len)
         return false;
-    for (size_t i = 0; i < prefix.len; i++)
+    size_t i = 0;
+    for (uint64_t a, b; i + 8 <= prefix.len; i += 8) { /* while they are spelled alike */
+        memcpy(&a, s.p + i, 8);
+        memcpy(&b, prefix.p + i, 8);
+        if (a != b)
+            break;
+    }
+    for (; i < prefix.len; i++)
         if (s.p[i] != prefix.p[i] && lower(s.p[i]) != lower(prefix.p[i]))
             return false;
     return true;

@@ -1,7 +1,7 @@
-/* The parser walks a head once, byte by byte through a table of classes, eight at a time inside
- * field values. It decides nothing about a byte that has not come: every step says "more needed"
- * when it runs into the end, and the caller starts again with more. That keeps no state to get
- * wrong, and the cost is bounded by starting again at line feeds only (see http.h).
+/* The parser walks a head once, through a table of classes four bytes at a time, and eight at a
+ * time inside field values. It decides nothing about a byte that has not come: every step says
+ * "more needed" when it runs into the end, and the caller starts again with more. That keeps no
+ * state to get wrong, and the cost is bounded by starting again at line feeds only (see http.h).
  *
  * What a head means for the bytes behind it (its framing) is decided at its end, by frame_request
  * or frame_response, from what `note` has gathered; everything unusual there is refused.
