@@ -386,15 +386,40 @@ static void first_rows(struct vector_index *ix, const struct slots *s)
     scale_rows(ix, s);
 }
 
-static void link_rows(struct vector_index *ix, const struct slots *fresh)
+static bool is_measuring_due(const struct view *v)
+{
+    uint32_t at = v->curve.measured_at;
+    return v->graph && (v->n_live / 2 >= at || v->n_live < at / 2);
+}
+
+/* Of many, some come last, so that the graph is measured with what it does not have yet. */
+static void link_and_measure(struct vector_index *ix, struct slots *s)
+{
+    struct view *v = &ix->next;
+    bool due = is_measuring_due(v);
+    size_t held = due && s->n >= 4 * MEASURED_WITH ? MEASURED_WITH : 0, first = s->n - held;
+    for (size_t i = 0; i < held; i++) {
+        size_t at = i * (first / held);
+        uint32_t slot = s->slot[at];
+        s->slot[at] = s->slot[first + i];
+        s->slot[first + i] = slot;
+        hnsw_build_set_links(v, slot, 0, NULL, 0); /* of what had the slot before */
+    }
+    hnsw_build_insert(ix->build, v, s->slot, first, ix->threads);
+    if (due)
+        vector_search_measure(v, s->slot + first, held, ix->threads);
+    hnsw_build_insert(ix->build, v, s->slot + first, held, ix->threads);
+}
+
+static void link_rows(struct vector_index *ix, struct slots *fresh)
 {
     struct view *v = &ix->next;
     if (v->graph) {
-        hnsw_build_insert(ix->build, v, fresh->slot, fresh->n, ix->threads);
+        link_and_measure(ix, fresh);
     } else if (v->n_live >= GRAPH_FROM) {
         struct slots all = live_slots(v);
         v->graph = true;
-        hnsw_build_insert(ix->build, v, all.slot, all.n, ix->threads);
+        link_and_measure(ix, &all);
         slots_fini(&all);
     }
 }
@@ -472,8 +497,6 @@ void vector_commit(struct vector_index *ix)
             fit_scale(ix, scale_rows(ix, &fresh));
         link_rows(ix, &fresh);
     }
-    if (v->graph && (v->n_live / 2 >= v->curve.measured_at || v->n_live < v->curve.measured_at / 2))
-        vector_search_measure(v, ix->threads);
     vector_publish(ix, vector_view_copy(v));
     lock_drop(&ix->writing);
     slots_fini(&fresh);

@@ -340,8 +340,10 @@ uint32_t hnsw_search_layer(const struct view *v, const struct probe *p, unsigned
 
 /* ---- vector_search.c ---- */
 
-/* Measures v->curve on stored vectors, against a scan. */
-void vector_search_measure(struct view *v, unsigned threads);
+/* Measures v->curve against a scan, with the vectors of slots that are not linked yet; with none
+ * (n = 0), with some that are, which ask harder questions than others do. */
+enum { MEASURED_WITH = 400 };
+void vector_search_measure(struct view *v, const uint32_t *slot, size_t n, unsigned threads);
 
 /* ---- hnsw_build.c, hnsw_repair.c: the graph ---- */
 

@@ -368,13 +368,14 @@ bool vector_get(struct vector_index *ix, uint32_t document, int64_t key, float *
 
 /* ---- Measuring ---- */
 
-/* Questions are stored vectors. The walk may not meet them, so it has no use of their links, nor
- * what is all but the same, 32 times nearer than others around it: whoever asks has no copies of
- * the question in the index. That makes these a little harder than questions that come from where
- * the vectors come from, which is the better side to err on. For the same reason one standard error
- * is added to the share that is missed. bench_recall has what comes of it for sets of many kinds.
+/* Questions are vectors of the collection's own, best those that are not in the graph yet. Of one
+ * that is, the walk may not meet the node, so it has no use of its links; but others were struck
+ * out by it, which makes it harder to find what lies around. What is all but the same as the
+ * question, 32 times nearer than others around it, is hidden too: whoever asks has no copy of the
+ * question in the index. Two standard errors are added to what is missed: that estimates are too
+ * low is the better side to err on. bench_recall has what comes of it for sets of many kinds.
  */
-enum { SAMPLES = 400, BATCH = 8, MEASURED_K = 10, AROUND = 128, SAME = 32 * 32 };
+enum { BATCH = 8, MEASURED_K = 10, AROUND = 128, SAME = 32 * 32 };
 
 struct sample {
     struct find find;
@@ -386,15 +387,22 @@ struct sample {
 
 struct measure {
     const struct view *view;
+    const uint32_t *slot; /* [n] */
+    size_t n;
     _Atomic uint32_t missed[CURVE], squares[CURVE], compared[CURVE], samples, asked;
 };
+
+static bool is_linked(const struct view *v, uint32_t slot)
+{
+    return is_live(v, slot) && tail_of(v, slot)->n > 0;
+}
 
 /* Many samples are compared with a row while it is at hand. */
 static void scan_around(const struct view *v, struct sample *s, size_t n)
 {
     uint32_t slot[64], n_slots = 0;
     for (uint32_t at = 0; at <= v->n_slots; at++) {
-        if (at < v->n_slots && is_live(v, at))
+        if (at < v->n_slots && is_linked(v, at))
             slot[n_slots++] = at;
         if (n_slots < COUNT(slot) && at < v->n_slots)
             continue;
@@ -457,6 +465,16 @@ static void measure_one(struct measure *m, struct sample *s, struct walk *w)
     *w = f.walk;
 }
 
+/* Somewhere in the i-th part: what comes in turns is not to be met in step. */
+static uint32_t some_slot(const struct view *v, uint32_t i)
+{
+    uint32_t part = v->n_slots / MEASURED_WITH + 1, within = i * UINT32_C(0x9e3779b1) >> 8;
+    uint32_t slot = (uint32_t)((uint64_t)i * v->n_slots / MEASURED_WITH) + within % part;
+    while (slot < v->n_slots && !is_linked(v, slot))
+        slot++;
+    return slot < v->n_slots ? slot : v->n_slots;
+}
+
 static void measure_some(void *arg, size_t begin, size_t end, struct walk *w)
 {
     struct measure *m = arg;
@@ -464,11 +482,7 @@ static void measure_some(void *arg, size_t begin, size_t end, struct walk *w)
     struct sample *s = mem_array(BATCH, sizeof(*s));
     size_t n = 0;
     for (size_t i = begin; i < end; i++) {
-        /* Somewhere in each part: what comes in turns is not to be met in step. */
-        uint32_t part = v->n_slots / SAMPLES + 1, within = (uint32_t)i * UINT32_C(0x9e3779b1) >> 8;
-        uint32_t slot = (uint32_t)((uint64_t)i * v->n_slots / SAMPLES) + within % part;
-        while (slot < v->n_slots && !is_live(v, slot))
-            slot++;
+        uint32_t slot = m->n ? m->slot[i] : some_slot(v, (uint32_t)i);
         if (slot == v->n_slots)
             break;
         struct sample *each = &s[n++];
@@ -483,14 +497,14 @@ static void measure_some(void *arg, size_t begin, size_t end, struct walk *w)
     mem_free(s);
 }
 
-void vector_search_measure(struct view *v, unsigned threads)
+void vector_search_measure(struct view *v, const uint32_t *slot, size_t n, unsigned threads)
 {
     static const uint32_t efforts[CURVE] = {16, 32, 64, 128, 256, 512};
-    struct measure m = {.view = v};
+    struct measure m = {.view = v, .slot = slot, .n = n};
     memcpy(v->curve.effort, efforts, sizeof(efforts));
-    hnsw_build_spread(measure_some, &m, SAMPLES, BATCH, threads);
+    hnsw_build_spread(measure_some, &m, n ? n : MEASURED_WITH, BATCH, threads);
     for (int c = 0; c < CURVE && m.asked; c++) {
-        float missed = (float)m.missed[c] + sqrtf((float)m.squares[c]) + 1;
+        float missed = (float)m.missed[c] + 2 * sqrtf((float)m.squares[c]) + 1;
         float recall = fmaxf(0, 1 - missed / (float)m.asked);
         v->curve.recall[c] = c ? fmaxf(recall, v->curve.recall[c - 1]) : recall;
         v->curve.compared[c] = (float)m.compared[c] / (float)m.samples;
