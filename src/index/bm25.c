@@ -203,10 +203,16 @@ static void count_out(struct part *p, const struct segment_document *d)
     p->by_lang[d->lang] -= d->n;
 }
 
+static const struct segment_document *living(const struct part *p, uint32_t document)
+{
+    const struct segment_document *d = segment_find_document(p->segment, document);
+    return d && !(p->dead && bit(p->dead, d->first)) ? d : NULL;
+}
+
 static bool remove_from(struct part **slot, uint32_t document)
 {
-    const struct segment_document *d = segment_find_document((*slot)->segment, document);
-    if (!d || ((*slot)->dead && bit((*slot)->dead, d->first)))
+    const struct segment_document *d = living(*slot, document);
+    if (!d)
         return false;
     struct part *p = writable(slot);
     for (uint32_t k = d->first; k < d->first + d->n; k++)
@@ -527,6 +533,18 @@ static struct part *load_part(struct bm25 *ix, struct str *in, struct segment_ho
     return NULL;
 }
 
+/* A document lives in one part alone: together they could not be merged. */
+static bool repeats(struct part *const *part, uint32_t n, const struct part *p)
+{
+    for (uint32_t d = 0; d < p->segment->n_documents; d++) {
+        uint32_t document = p->segment->document[d].number;
+        for (uint32_t i = 0; i < n; i++)
+            if (living(part[i], document) && living(p, document))
+                return true;
+    }
+    return false;
+}
+
 static bool load_parts(struct bm25 *ix, struct bm25 *fresh, struct str saved,
                        struct segment_holder *holder, struct err *e)
 {
@@ -537,7 +555,10 @@ static bool load_parts(struct bm25 *ix, struct bm25 *fresh, struct str saved,
         struct part *p = load_part(ix, &saved, holder, e);
         if (!p)
             return false;
+        bool twice = repeats(fresh->part, fresh->n_parts, p);
         append_locked(fresh, p);
+        if (twice)
+            return err_set(e, ERR_CORRUPT, "a document of the index is there twice");
     }
     return saved.len == 0 || err_set(e, ERR_CORRUPT, "%zu bytes stand behind the index", saved.len);
 }
