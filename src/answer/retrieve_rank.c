@@ -18,14 +18,15 @@ static int best_first(const void *a, const void *b)
 }
 
 /* The texts that a passage is compared with: the question, and its parts; each part's best passage
- * is as good as the whole question's. */
-static size_t asked_for(const struct retrieval *out, struct str text[RETRIEVE_QUESTIONS])
+ * is as good as the whole question's. What is named as not wanted earns nothing here either. */
+static size_t asked_for(const struct retrieval *out, struct str text[RETRIEVE_QUESTIONS],
+                        struct arena *a)
 {
     size_t n = 0;
     for (size_t i = 0; i < out->n_questions; i++)
         if (strcmp(out->question[i].kind, "asked") == 0 ||
             strcmp(out->question[i].kind, "part") == 0)
-            text[n++] = out->question[i].text;
+            text[n++] = query_wanted(out->question[i].text, a);
     return n;
 }
 
@@ -42,7 +43,7 @@ static void score_built_in(void *arg)
 {
     struct scoring *s = arg;
     struct str asked[RETRIEVE_QUESTIONS];
-    size_t n = asked_for(s->out, asked);
+    size_t n = asked_for(s->out, asked, s->a);
     struct rerank_candidate *c = arena_array(s->a, struct rerank_candidate, s->all->n + 1);
     double *score = arena_array(s->a, double, s->all->n + 1);
     for (size_t k = 0; k < s->all->n; k++) {

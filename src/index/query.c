@@ -326,6 +326,14 @@ void query_parse(struct query *q, struct arena *a, struct str text, const enum l
     buf_fini(&r->plain);
 }
 
+struct str query_wanted(struct str text, struct arena *a)
+{
+    const enum lang any = LANG_OTHER;
+    struct query q;
+    query_parse(&q, a, text, &any, 1, NULL, 0, NULL);
+    return str_trim(q.text).len ? q.text : text;
+}
+
 struct phrase_check *query_check(const struct query *q, struct arena *a,
                                  const struct bm25_view *const *view, size_t n_views,
                                  const struct phrase_texts *texts)

@@ -48,6 +48,10 @@ void query_parse(struct query *q, struct arena *a, struct str text, const enum l
                  size_t n_langs, const struct bm25_view *const *view, size_t n_views,
                  const struct docset *const *allowed);
 
+/* What query_parse has as `text`, in `a`, where there is no index at hand; all of the text when
+ * nothing would be left. */
+struct str query_wanted(struct str text, struct arena *a);
+
 /* What holds the query's searches to its phrases, in `a`; see phrase_check_new. */
 struct phrase_check *query_check(const struct query *q, struct arena *a,
                                  const struct bm25_view *const *view, size_t n_views,

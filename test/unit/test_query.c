@@ -150,6 +150,9 @@ static void test_unwanted(void)
     ok(str_eq(parse(a, "stone bridges except arches, in red")->text,
               STR("stone bridges , in red ")),
        "up to the next mark");
+    ok(str_eq(query_wanted(STR("bridges but not suspension bridges"), a), STR("bridges ")) &&
+           str_eq(query_wanted(STR("-rope"), a), STR("-rope")),
+       "told without an index, and never nothing");
     ok(str_eq(parse(a, "it works but nothing happens")->text, STR("it works but nothing happens ")),
        "nothing else is touched");
     ok(str_eq(parse(a, "\"steel ropes\" bridge -red")->text, STR("steel ropes bridge ")),

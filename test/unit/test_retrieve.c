@@ -51,6 +51,11 @@ static void test_scores(void)
     ok(r.n == 1, "what is below the threshold is left out");
     r = find((struct retrieve_query){.k = 1}, "zebra river");
     ok(r.n == 1, "at most k");
+    r = find((struct retrieve_query){.k = 10}, "zebra");
+    struct retrieval less = find((struct retrieve_query){.k = 10}, "zebra but not river");
+    ok(less.n == 2 && less.hit[0].passage.chunk.id == r.hit[0].passage.chunk.id &&
+           less.hit[0].score == r.hit[0].score && less.hit[1].score == r.hit[1].score,
+       "what is not wanted earns nothing");
     r = find((struct retrieve_query){.k = 10}, "quantum");
     ok(r.n == 0, "nothing found is no failure");
 }
