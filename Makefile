@@ -6,9 +6,10 @@ NINJA = ninja -C
 all: build/build.ninja
 	$(NINJA) build
 
-# What is installed and measured is optimized over all files; for the day's work that links too slowly.
-install: build-release/build.ninja
-	$(NINJA) build-release penstock penstock-reader
+# What is installed and measured is optimized over all files and by a profile.
+install:
+	tools/install.sh build release
+	tools/release.sh build-release
 	meson install -C build-release --no-rebuild
 
 # Everything from an empty machine to answers with citations. DOCS=folder asks your own documents.
@@ -39,9 +40,10 @@ tsan: build-tsan/build.ninja
 fuzz: build-fuzz/build.ninja
 	tools/fuzz.sh build-fuzz $(or $(SECONDS),60)
 
-bench: build-release/build.ninja
-	tools/install.sh bench
+bench:
+	tools/install.sh build release bench
 	-npm install --prefix bench --no-audit --no-fund --silent
+	tools/release.sh build-release
 	$(NINJA) build-release benches
 	bench/run.sh build-release
 
@@ -54,10 +56,6 @@ clean:
 build/build.ninja:
 	tools/install.sh build
 	meson setup build
-
-build-release/build.ninja:
-	tools/install.sh build
-	meson setup build-release -Db_lto=true
 
 build-asan/build.ninja:
 	meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
