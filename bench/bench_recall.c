@@ -7,6 +7,7 @@
  * (against a scan; an equal score counts), the effort and the rows compared; the same where one in
  * two and one in ten documents is allowed; and what a walk of effort 512 finds, which is what the
  * graph can do. Microseconds are CPU time of one thread. A fixed seed. */
+#include "draw.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "index/vector.h"
@@ -52,41 +53,25 @@ static const struct set {
 };
 
 static struct err e;
-static uint64_t state;
-
-static float uniform(void) /* above 0, up to 1; xorshift64* */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (float)((state * UINT64_C(0x2545f4914f6cdd1d) >> 40) + 1) / (float)(1 << 24);
-}
-
-static float gauss(void) /* Box and Muller */
-{
-    float u = uniform(), v = uniform();
-    return sqrtf(-2 * logf(u)) * cosf(6.2831853F * v);
-}
-
 static float direction[DIRECTIONS][WIDEST], centre[CENTRES][WIDEST], same[WIDEST];
 
 static void make_space(void)
 {
     for (int i = 0; i < DIRECTIONS; i++)
         for (int j = 0; j < WIDEST; j++)
-            direction[i][j] = gauss();
+            direction[i][j] = draw_gauss();
     for (int i = 0; i < CENTRES; i++)
         for (int j = 0; j < WIDEST; j++)
-            centre[i][j] = gauss() * 2;
+            centre[i][j] = draw_gauss() * 2;
 }
 
 static void draw_plain(const struct set *s, float *v)
 {
-    uint32_t c = s->centres ? (uint32_t)(powf((float)s->centres + 1, uniform()) - 1) : 0;
+    uint32_t c = s->centres ? (uint32_t)(powf((float)s->centres + 1, draw_uniform()) - 1) : 0;
     for (uint32_t j = 0; j < s->dimension; j++)
-        v[j] = (s->centres ? centre[c < s->centres ? c : 0][j] : 0) + gauss() * 0.2F;
+        v[j] = (s->centres ? centre[c < s->centres ? c : 0][j] : 0) + draw_gauss() * 0.2F;
     for (uint32_t i = 0; i < s->directions; i++) {
-        float by = gauss() / sqrtf(1 + (float)i / 8);
+        float by = draw_gauss() / sqrtf(1 + (float)i / 8);
         for (uint32_t j = 0; j < s->dimension; j++)
             v[j] += by * direction[i][j] / 3;
     }
@@ -96,7 +81,7 @@ static void draw(const struct set *s, float *v, uint32_t number)
 {
     if (s->kind == PAGES && number % 30) { /* v is as it was */
         for (uint32_t j = 0; j < s->dimension; j++)
-            v[j] += gauss() * 0.002F;
+            v[j] += draw_gauss() * 0.002F;
         return;
     }
     if (s->kind == COPIES && number % 3 == 1) {
@@ -104,7 +89,7 @@ static void draw(const struct set *s, float *v, uint32_t number)
         return;
     }
     draw_plain(s, v);
-    float by = s->kind == LENGTHS ? expf((uniform() * 2 - 1) * logf(4)) : 1;
+    float by = s->kind == LENGTHS ? expf((draw_uniform() * 2 - 1) * logf(4)) : 1;
     for (uint32_t j = 0; j < s->dimension; j++)
         v[j] *= by;
 }
@@ -119,7 +104,7 @@ static void ask(struct vector_index *ix, const struct set *s, size_t n_queries, 
     size_t right = 0, all = 0, compared = 0;
     struct vector_explain x = {0};
     int64_t took = 0;
-    state = 77;
+    draw_seed(77);
     for (size_t i = 0; i < n_queries; i++) {
         float v[WIDEST];
         struct hit got[K], want[K];
@@ -150,7 +135,7 @@ static void one(const struct set *s, uint32_t n, size_t n_queries)
 {
     struct vector_index *ix = vector_new(s->dimension, s->metric);
     float v[WIDEST] = {0};
-    state = 5;
+    draw_seed(5);
     draw_plain(s, same);
     for (uint32_t d = 0; d < n; d++) {
         draw(s, v, d);
@@ -162,7 +147,7 @@ static void one(const struct set *s, uint32_t n, size_t n_queries)
     printf("# %s: built in %.2f s\n", s->name, (double)(clock_thread_cpu() - t) * 1e-9);
     struct docset *half = docset_new(n), *tenth = docset_new(n);
     for (uint32_t d = 0; d < n; d++) {
-        float u = uniform();
+        float u = draw_uniform();
         if (u < .5F)
             docset_add(half, d);
         if (u < .1F)
@@ -185,7 +170,7 @@ int main(int argc, char **argv)
 {
     uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 30000;
     size_t n_queries = argc > 2 ? strtoul(argv[2], NULL, 10) : 400;
-    state = 3;
+    draw_seed(3);
     make_space();
     printf("# set, allowed, asked for, found, us\n");
     for (size_t i = 0; i < COUNT(sets); i++)

@@ -9,6 +9,7 @@
  * nearest under a filter that passes 1 % and 10 % (attr.npy: 0 to 999, below 10 and 100). The files
  * are those of common vector benchmarks, so bench/vector.sh can measure a peer on the same ones.
  * Seconds are CPU time of one thread; the best of three rounds. */
+#include "draw.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "index/vector.h"
@@ -91,22 +92,6 @@ static uint32_t *read_attr(const char *dir, size_t n)
 
 enum { D = 384, TOPICS = 64, CLUSTERS = 1000, BASES = 20, RANK = 32, TRUE_K = 100 };
 
-static uint64_t state = 1;
-
-static float uniform(void) /* above 0, up to 1; xorshift64* */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (float)((state * UINT64_C(0x2545f4914f6cdd1d) >> 40) + 1) / (float)(1 << 24);
-}
-
-static float gauss(void) /* Box and Muller */
-{
-    float u = uniform(), v = uniform();
-    return sqrtf(-2 * logf(u)) * cosf(6.2831853F * v);
-}
-
 static struct {
     float centre[CLUSTERS][D], base[BASES][RANK][D], share[CLUSTERS];
 } * space;
@@ -125,10 +110,10 @@ static void make_space(void)
     float all = 0, each = 1 / sqrtf(D);
     for (int t = 0; t < TOPICS; t++)
         for (int j = 0; j < D; j++)
-            topic[t][j] = gauss() * each;
+            topic[t][j] = draw_gauss() * each;
     for (int c = 0; c < CLUSTERS; c++) {
         for (int t = 0; t < TOPICS; t++) {
-            float by = gauss();
+            float by = draw_gauss();
             for (int j = 0; j < D; j++)
                 space->centre[c][j] += by * topic[t][j];
         }
@@ -140,19 +125,20 @@ static void make_space(void)
     for (int b = 0; b < BASES; b++)
         for (int r = 0; r < RANK; r++)
             for (int j = 0; j < D; j++)
-                space->base[b][r][j] = gauss() * each * 0.7F / sqrtf(1 + (float)r / 8) / sqrtf(8);
+                space->base[b][r][j] =
+                    draw_gauss() * each * 0.7F / sqrtf(1 + (float)r / 8) / sqrtf(8);
 }
 
 static void sample(float *v)
 {
-    float u = uniform();
+    float u = draw_uniform();
     int c = 0;
     while (c < CLUSTERS - 1 && space->share[c] < u)
         c++;
     for (int j = 0; j < D; j++)
-        v[j] = space->centre[c][j] + gauss() * 0.25F / sqrtf(D);
+        v[j] = space->centre[c][j] + draw_gauss() * 0.25F / sqrtf(D);
     for (int r = 0; r < RANK; r++) {
-        float by = gauss();
+        float by = draw_gauss();
         const float *along = space->base[c % BASES][r];
         for (int j = 0; j < D; j++)
             v[j] += by * along[j];
@@ -224,7 +210,7 @@ static int make(const char *dir, size_t n, size_t n_query)
     make_space();
     for (size_t i = 0; i < n; i++) {
         sample(base + i * D);
-        attr[i] = (uint32_t)(uniform() * 999.999F);
+        attr[i] = (uint32_t)(draw_uniform() * 999.999F);
     }
     for (size_t i = 0; i < n_query; i++)
         sample(query + i * D);
