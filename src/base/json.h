@@ -117,7 +117,7 @@ static inline void json_next(struct json_iter *it)
 static inline struct json_iter json_first(struct json_value container)
 {
     struct json_iter it = {0};
-    if (json_is(container, JSON_ARRAY) || json_is(container, JSON_OBJECT)) {
+    if (container.doc && (json_is(container, JSON_ARRAY) || json_is(container, JSON_OBJECT))) {
         it.container = container;
         it.i = container.i + 1;
         it.end = container.doc->node[container.i].next;

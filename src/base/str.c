@@ -54,6 +54,11 @@ bool str_ends(struct str s, struct str suffix)
     return s.len >= suffix.len && str_eq(str_from_at(s, s.len - suffix.len), suffix);
 }
 
+struct str str_end(struct str s)
+{
+    return (struct str){s.p ? s.p + s.len : NULL, 0};
+}
+
 struct str str_trim(struct str s)
 {
     while (s.len && is_space(s.p[0]))

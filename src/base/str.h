@@ -46,11 +46,11 @@ bool str_starts(struct str s, struct str prefix);
 bool str_istarts(struct str s, struct str prefix); /* ASCII without case */
 bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s); /* ASCII white space off both ends */
+struct str str_end(struct str s);  /* the empty text at its end */
 /* What lies behind `at`; empty past the end. */
 static inline struct str str_from_at(struct str s, size_t at)
 {
-    return at >= s.len ? (struct str){s.p ? s.p + s.len : NULL, 0}
-                       : (struct str){s.p + at, s.len - at};
+    return at >= s.len ? str_end(s) : (struct str){s.p + at, s.len - at};
 }
 /* The first n bytes at most. */
 static inline struct str str_head(struct str s, size_t n)

@@ -110,6 +110,7 @@ static bool take_details(struct reader *x, struct json_value msg, const struct m
     struct member_at at = member_at(up, STR("reasoning_details"));
     if (body_given(list) && !json_is(list, JSON_ARRAY))
         return member_wrong(&at, "a list", x->m.e);
+    CHECK(m->part);
     json_each(it, list)
     {
         struct chat_part *p = m->n_parts > 0 ? &m->part[m->n_parts - 1] : NULL;

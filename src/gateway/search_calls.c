@@ -197,11 +197,12 @@ static struct chat_part *new_part(struct reading *x, enum chat_part_kind kind)
 {
     if (x->n == x->room) {
         struct chat_part *more = arena_array(x->a, struct chat_part, 2 * x->room + 8);
-        if (x->n > 0)
+        if (x->part)
             memcpy(more, x->part, x->n * sizeof(*more));
         x->part = more;
         x->room = 2 * x->room + 8;
     }
+    CHECK(x->part);
     x->part[x->n] = (struct chat_part){.kind = kind};
     return &x->part[x->n++];
 }

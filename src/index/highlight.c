@@ -118,7 +118,7 @@ size_t highlight(struct highlight_span **out, struct arena *a, const struct quer
     struct found *found;
     struct phrase_word *word;
     size_t words = find_words(&found, &word, a, q, n_queries, text, lang), n = 0;
-    for (size_t k = 0; k < n_queries; k++)
+    for (size_t k = 0; words > 0 && k < n_queries; k++)
         mark_phrases(found, word, words, &q[k]);
     if (words)
         qsort(found, words, sizeof(*found), by_start);

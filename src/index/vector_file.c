@@ -494,7 +494,7 @@ static bool open_file(struct vector_index **out, int fd, struct str id, int64_t 
 {
     struct stat st;
     struct head h = {0};
-    struct shape shape;
+    struct shape shape = {0};
     if (fstat(fd, &st) < 0)
         return err_sys(e, ERR_IO, "cannot stat the vectors");
     if (!read_head(fd, &h, &shape, (uint64_t)st.st_size, id, e) ||

@@ -418,12 +418,13 @@ static size_t find_truth(struct sample *s)
     const struct view *v = s->find.view;
     struct top top = {.hit = s->truth, .k = MEASURED_K};
     float distance[AROUND], farthest = 0;
-    for (uint32_t i = 0; i < s->n; i++) {
+    uint32_t n = s->n;
+    for (uint32_t i = 0; i < n; i++) {
         distance[i] = dot_distance(s->find.q, exact_of(v, near_slot(s->pool[i])), s->find.n);
         farthest = fmaxf(farthest, distance[i]);
     }
     s->hidden[s->n_hidden++] = s->slot;
-    for (uint32_t i = 0; i < s->n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t slot = near_slot(s->pool[i]);
         if (slot == s->slot)
             continue;

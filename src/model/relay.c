@@ -117,7 +117,7 @@ bool relay_ask(struct attempt *a, struct http_exchange **x, struct str more, con
 bool relay_is_model(const struct attempt *a, struct json_value model)
 {
     struct str raw = json_raw(model), asked = a->call->req.model;
-    return raw.len == asked.len + 2 && memcmp(raw.p + 1, asked.p, asked.len) == 0;
+    return raw.len >= 2 && str_eq((struct str){raw.p + 1, raw.len - 2}, asked);
 }
 
 static bool look(struct relay *r, const struct sse_event *ev, struct str piece, struct err *e)
