@@ -166,6 +166,17 @@ void *arena_alloc_array(struct arena *a, size_t n, size_t size)
     return arena_alloc(a, total);
 }
 
+void *arena_room(struct arena *a, void *array, size_t n, size_t size)
+{
+    enum { FIRST = 8 };
+    if (n < FIRST ? n > 0 : (n & (n - 1)) != 0)
+        return array;
+    void *more = arena_alloc_array(a, n < FIRST ? FIRST : 2 * n, size);
+    if (n)
+        memcpy(more, array, n * size);
+    return more;
+}
+
 struct str arena_copy(struct arena *a, struct str s)
 {
     char *p = arena_bytes(a, s.len + 1);

@@ -34,6 +34,9 @@ void *arena_alloc(struct arena *a, size_t size);                 /* zeroed, alig
 void *arena_alloc_array(struct arena *a, size_t n, size_t size); /* checked for overflow */
 /* As arena_alloc_array, but with bytes as they were: for text that is written at once. */
 char *arena_bytes(struct arena *a, size_t n);
+/* `array` of n elements with room for one more: the same, or a copy of twice the size. For arrays
+ * that only grow, from NULL, by one element a time. */
+void *arena_room(struct arena *a, void *array, size_t n, size_t size);
 #define arena_struct(a, type) ((type *)arena_alloc(a, sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc_array(a, n, sizeof(type)))
 

@@ -35,14 +35,7 @@ static bool need_text(struct responses_items *x, struct json_value object,
 
 static struct chat_message *new_message(struct responses_items *x, enum chat_role role)
 {
-    if (x->n == x->room) {
-        x->room = x->room ? 2 * x->room : 8;
-        struct chat_message *more = arena_array(x->a, struct chat_message, x->room);
-        if (x->message)
-            memcpy(more, x->message, x->n * sizeof(*more));
-        x->message = more;
-    }
-    CHECK(x->message);
+    x->message = arena_room(x->a, x->message, x->n, sizeof(*x->message));
     struct chat_message *m = &x->message[x->n++];
     *m = (struct chat_message){.role = role};
     return m;

@@ -28,7 +28,7 @@ struct responses_items {
     struct arena *a;
     struct err *e;
     struct chat_message *message; /* so far */
-    size_t n, room;
+    size_t n;
     int64_t tokens;          /* of what is not in a message's text: calls, images */
     struct json_value input; /* as it was added, and ... */
     struct json_value *item; /* ... its items, with those that references name in their place */

@@ -190,19 +190,12 @@ struct reading {
     struct chat_sink sink;
     struct arena *a;
     struct chat_part *part;
-    size_t n, room;
+    size_t n;
 };
 
 static struct chat_part *new_part(struct reading *x, enum chat_part_kind kind)
 {
-    if (x->n == x->room) {
-        struct chat_part *more = arena_array(x->a, struct chat_part, 2 * x->room + 8);
-        if (x->part)
-            memcpy(more, x->part, x->n * sizeof(*more));
-        x->part = more;
-        x->room = 2 * x->room + 8;
-    }
-    CHECK(x->part);
+    x->part = arena_room(x->a, x->part, x->n, sizeof(*x->part));
     x->part[x->n] = (struct chat_part){.kind = kind};
     return &x->part[x->n++];
 }

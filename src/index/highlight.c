@@ -31,32 +31,21 @@ static uint64_t *sorted_terms(const struct query *q, size_t n_queries, struct ar
     return term;
 }
 
-static void *grow(struct arena *a, const void *old, size_t n, size_t room, size_t size)
-{
-    void *more = arena_alloc_array(a, room, size);
-    if (n)
-        memcpy(more, old, n * size);
-    return more;
-}
-
 /* The words of a text: what is marked of each, and what phrases look at. */
 static size_t find_words(struct found **out, struct phrase_word **out_words, struct arena *a,
                          const struct query *q, size_t n_queries, struct str text, enum lang lang)
 {
     struct terms t;
     struct term term;
-    size_t n = 0, room = 0, n_wanted;
+    size_t n = 0, n_wanted;
     const uint64_t *wanted = sorted_terms(q, n_queries, a, &n_wanted);
     struct found *found = NULL;
     struct phrase_word *word = NULL;
     terms_begin(&t, text, lang, TERMS_DOCUMENT);
     t.identifiers = true;
     while (terms_next(&t, &term)) {
-        if (n == room) {
-            room = room * 2 + 64;
-            found = grow(a, found, n, room, sizeof(*found));
-            word = grow(a, word, n, room, sizeof(*word));
-        }
+        found = arena_room(a, found, n, sizeof(*found));
+        word = arena_room(a, word, n, sizeof(*word));
         uint64_t hash = hash_stable(words_cut(term.text));
         bool has = n_wanted && bsearch(&hash, wanted, n_wanted, sizeof(hash), by_number);
         word[n] = (struct phrase_word){hash, term.place};

@@ -21,7 +21,7 @@ struct one {
 
 struct openai_calls {
     struct one *one;
-    size_t n, room, open; /* open: goes out as it comes; those behind it wait */
+    size_t n, open; /* open: goes out as it comes; those behind it wait */
     struct progress progress;
     bool interrupted; /* words came: the open one gets nothing more */
 };
@@ -83,13 +83,7 @@ static size_t find(const struct openai_calls *k, const struct openai_call_piece 
 
 static struct one *new_one(struct openai_calls *k, struct arena *a)
 {
-    if (k->n == k->room) {
-        k->room = k->room ? 2 * k->room : 4;
-        struct one *more = arena_array(a, struct one, k->room);
-        if (k->n > 0)
-            memcpy(more, k->one, k->n * sizeof(*more));
-        k->one = more;
-    }
+    k->one = arena_room(a, k->one, k->n, sizeof(*k->one));
     return &k->one[k->n++];
 }
 

@@ -19,15 +19,37 @@ struct str doc_text(struct arena *a, struct db_rows *rows, int column)
     return arena_copy(a, db_text(rows, column));
 }
 
-void *doc_room(struct arena *a, void *array, size_t n, size_t size)
+struct texts_query {
+    struct arena *a;
+    const char *query;
+    struct str *out;
+    size_t n;
+};
+
+static bool texts_tx(struct db_tx *tx, void *arg, struct err *e)
 {
-    enum { FIRST = 8 };
-    if (n < FIRST ? n > 0 : (n & (n - 1)) != 0)
-        return array;
-    void *more = arena_alloc_array(a, n < FIRST ? FIRST : 2 * n, size);
-    if (n)
-        memcpy(more, array, n * size);
-    return more;
+    struct texts_query *q = arg;
+    struct db_rows *rows;
+    if (!db_query(tx, &rows, e, q->query))
+        return false;
+    int got;
+    while ((got = db_step(rows, e)) > 0) {
+        q->out = arena_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out[q->n++] = doc_text(q->a, rows, 0);
+    }
+    db_done(rows);
+    return got == 0;
+}
+
+bool doc_texts(struct db *d, struct arena *a, const char *query, struct str **out, size_t *n,
+               struct err *e)
+{
+    struct texts_query q = {.a = a, .query = query};
+    if (!db_read(d, texts_tx, &q, e))
+        return false;
+    *out = q.out;
+    *n = q.n;
+    return true;
 }
 
 struct str doc_json(struct str object)
@@ -224,7 +246,7 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got = 0;
     while ((int64_t)q->n < limit && (got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out = arena_room(q->a, q->out, q->n, sizeof(*q->out));
         doc_read_document(q->a, rows, &q->out[q->n]);
         q->n += doc_may_read(f->reader, q->out[q->n].access);
     }

@@ -90,7 +90,7 @@ static bool range_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        r->out = doc_room(r->a, r->out, r->n, sizeof(*r->out));
+        r->out = arena_room(r->a, r->out, r->n, sizeof(*r->out));
         read_chunk(r->a, rows, &r->out[r->n++]);
     }
     db_done(rows);
@@ -130,7 +130,7 @@ static bool follow_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        f->out = doc_room(f->a, f->out, f->n, sizeof(*f->out));
+        f->out = arena_room(f->a, f->out, f->n, sizeof(*f->out));
         f->out[f->n++] = (struct doc_change){
             .seq = db_int(rows, 0),
             .document = db_int(rows, 1),
@@ -233,7 +233,7 @@ static bool index_chunks(struct db_tx *tx, struct index_load *l, struct doc_inde
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        d->chunk = doc_room(l->a, d->chunk, d->n_chunks, sizeof(*d->chunk));
+        d->chunk = arena_room(l->a, d->chunk, d->n_chunks, sizeof(*d->chunk));
         d->chunk[d->n_chunks++] = (struct doc_index_chunk){
             .id = db_int(rows, 0),
             .text = doc_text(l->a, rows, 1),

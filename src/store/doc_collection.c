@@ -242,7 +242,7 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out = arena_room(q->a, q->out, q->n, sizeof(*q->out));
         read_collection(q->a, rows, &q->out[q->n++]);
     }
     db_done(rows);
@@ -269,35 +269,9 @@ bool doc_collection_list(struct db *d, struct arena *a, struct str tenant,
     return true;
 }
 
-struct ids_query {
-    struct arena *a;
-    struct str *out;
-    size_t n;
-};
-
-static bool ids_tx(struct db_tx *tx, void *arg, struct err *e)
-{
-    struct ids_query *q = arg;
-    struct db_rows *rows;
-    if (!db_query(tx, &rows, e, "select id from collections"))
-        return false;
-    int got;
-    while ((got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
-        q->out[q->n++] = doc_text(q->a, rows, 0);
-    }
-    db_done(rows);
-    return got == 0;
-}
-
 bool doc_collection_ids(struct db *d, struct arena *a, struct str **out, size_t *n, struct err *e)
 {
-    struct ids_query q = {.a = a};
-    if (!db_read(d, ids_tx, &q, e))
-        return false;
-    *out = q.out;
-    *n = q.n;
-    return true;
+    return doc_texts(d, a, "select id from collections", out, n, e);
 }
 
 static bool keywords_tx(struct db_tx *tx, void *arg, struct err *e)

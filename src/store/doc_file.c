@@ -148,7 +148,7 @@ static bool list_tx(struct db_tx *tx, void *arg, struct err *e)
     int got = 0;
     bool may = true, good = true;
     while (good && (int64_t)q->n < b.limit && (got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out = arena_room(q->a, q->out, q->n, sizeof(*q->out));
         read_file(q->a, rows, &q->out[q->n]);
         good =
             !q->page->reader || doc_file_readable_tx(tx, q->page->reader, q->out[q->n].id, &may, e);
@@ -190,7 +190,7 @@ static bool expired_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out = arena_room(q->a, q->out, q->n, sizeof(*q->out));
         q->out[q->n++] = (struct doc_expired){doc_text(q->a, rows, 0), doc_text(q->a, rows, 1)};
     }
     db_done(rows);
@@ -208,33 +208,7 @@ bool doc_file_expired(struct db *d, struct arena *a, struct doc_expired **out, s
     return true;
 }
 
-struct ids_query {
-    struct arena *a;
-    struct str *out;
-    size_t n;
-};
-
-static bool ids_tx(struct db_tx *tx, void *arg, struct err *e)
-{
-    struct ids_query *q = arg;
-    struct db_rows *rows;
-    if (!db_query(tx, &rows, e, "select id from files"))
-        return false;
-    int got;
-    while ((got = db_step(rows, e)) > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
-        q->out[q->n++] = doc_text(q->a, rows, 0);
-    }
-    db_done(rows);
-    return got == 0;
-}
-
 bool doc_file_ids(struct db *d, struct arena *a, struct str **out, size_t *n, struct err *e)
 {
-    struct ids_query q = {.a = a};
-    if (!db_read(d, ids_tx, &q, e))
-        return false;
-    *out = q.out;
-    *n = q.n;
-    return true;
+    return doc_texts(d, a, "select id from files", out, n, e);
 }

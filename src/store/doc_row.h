@@ -11,8 +11,9 @@ struct str doc_tenant(struct str tenant); /* "default" for "" */
 
 /* A column's text, copied. */
 struct str doc_text(struct arena *a, struct db_rows *rows, int column);
-/* `array` of n elements with room for one more: the same, or a copy of twice the size. */
-void *doc_room(struct arena *a, void *array, size_t n, size_t size);
+/* The texts in a query's first column. */
+bool doc_texts(struct db *d, struct arena *a, const char *query, struct str **out, size_t *n,
+               struct err *e);
 struct str doc_json(struct str object); /* {} for "" */
 
 /* The columns that doc_read_document reads, in its order. */

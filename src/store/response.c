@@ -88,7 +88,7 @@ static bool chain_tx(struct db_tx *tx, void *arg, struct err *e)
     q->n = 0;
     q->out = NULL;
     while (id.len > 0) {
-        q->out = doc_room(q->a, q->out, q->n, sizeof(*q->out));
+        q->out = arena_room(q->a, q->out, q->n, sizeof(*q->out));
         struct response *r = &q->out[q->n];
         if (!find_row(tx, q, id, r, e))
             return false;

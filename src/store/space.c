@@ -195,7 +195,7 @@ static bool pending_tx(struct db_tx *tx, void *arg, struct err *e)
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        p->out = doc_room(p->a, p->out, p->n, sizeof(*p->out));
+        p->out = arena_room(p->a, p->out, p->n, sizeof(*p->out));
         p->out[p->n++] = (struct space_document){db_int(rows, 0), (uint32_t)db_int(rows, 1),
                                                  (uint32_t)db_int(rows, 2)};
     }
@@ -367,7 +367,7 @@ static bool chunk_ids(struct db_tx *tx, int64_t document, struct arena *a, int64
         return false;
     int got;
     while ((got = db_step(rows, e)) > 0) {
-        *id = doc_room(a, *id, *n, sizeof(**id));
+        *id = arena_room(a, *id, *n, sizeof(**id));
         (*id)[(*n)++] = db_int(rows, 0);
     }
     db_done(rows);
@@ -456,7 +456,7 @@ static bool vectors_of(struct db_tx *tx, struct loading *l, int64_t document, st
             break;
         float *v = arena_array(l->a, float, l->s->dimension);
         memcpy(v, bytes.p, want);
-        l->out = doc_room(l->a, l->out, l->n, sizeof(*l->out));
+        l->out = arena_room(l->a, l->out, l->n, sizeof(*l->out));
         l->out[l->n++] = (struct space_vector){db_int(rows, 0), document, v};
     }
     db_done(rows);
