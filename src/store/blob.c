@@ -286,38 +286,39 @@ static bool sweep_file(struct sweep *w, int folder, const char *name, uint8_t ha
     return true;
 }
 
+static DIR *open_folder(const struct sweep *w, const char *name)
+{
+    int fd = openat(w->store->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        err_sys(w->e, ERR_IO, "cannot read folder '%s' of uploads", name);
+    if (!d && fd >= 0)
+        close(fd);
+    return d;
+}
+
 static bool sweep_folder(struct sweep *w, const char *name)
 {
     uint8_t hash[SHA256_SIZE];
     if (!from_hex(name, 1, hash))
         return true;
-    int fd = openat(w->store->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        if (fd >= 0)
-            close(fd);
-        return err_sys(w->e, ERR_IO, "cannot read a folder of uploads");
-    }
-    bool good = true;
+    DIR *d = open_folder(w, name);
+    bool good = d != NULL;
     for (struct dirent *entry; good && (entry = readdir(d));)
-        good = sweep_file(w, fd, entry->d_name, hash);
-    closedir(d);
+        good = sweep_file(w, dirfd(d), entry->d_name, hash);
+    if (d)
+        closedir(d);
     return good;
 }
 
 static bool sweep_all(struct sweep *w)
 {
-    int fd = openat(w->store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        if (fd >= 0)
-            close(fd);
-        return err_sys(w->e, ERR_IO, "cannot read the folder of uploads");
-    }
-    bool good = true;
+    DIR *d = open_folder(w, ".");
+    bool good = d != NULL;
     for (struct dirent *entry; good && (entry = readdir(d));)
         good = sweep_folder(w, entry->d_name);
-    closedir(d);
+    if (d)
+        closedir(d);
     return good;
 }
 
