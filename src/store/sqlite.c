@@ -193,6 +193,7 @@ bool db_query_values(struct db_tx *tx, struct db_rows **rows, struct err *e, con
     tx->busy++;
     for (size_t i = 0; i < st->n_places; i++) {
         if (st->place[i].at && bind_one(st->stmt, &st->place[i], &v[i]) != SQLITE_OK) {
+            st->place[i].is_int = false;
             fail(tx, e, sql);
             db_done(st);
             return false;
