@@ -11,9 +11,10 @@
  * provider's, and stays as it came.
  *
  * Errors:  with the path of the id in `param`: ERR_NOT_FOUND for what the caller may not read, just
- *          as for what is not there; ERR_INVALID for what is too large, too much, or cannot be
- * read. Memory:  in call.early. Threads: the fiber of the request. One file is read at a time, so
- * that workers are left for others.
+ *          as for what is not there; ERR_INVALID for what is too large, too much, or unreadable.
+ * Memory:  in call.early.
+ * Threads: the fiber of the request. The sandbox reads one file at a time, so that workers are left
+ *          for others.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
  * few of them have the phrases, eight times as many, and so on. So the texts that are read are
  * those that score at least as high as the worst hit, and little else.
  *
- * Cutting an English text into words costs 21 us, of which stemming is two thirds. Few words are
- * met for the first time, so what each is good for is kept by its spelling. */
+ * Few words of a text are met for the first time, so what each is good for is kept by its spelling:
+ * phrases of common words that never meet take a quarter less (bench_bm25). */
 #include "index/phrase.h"
 #include "base/hash.h"
 #include "index/words.h"

@@ -1,7 +1,6 @@
 /* reasoning.h - reasoning as OpenRouter has it: `reasoning_details` of an assistant's message.
  *
- *     {"type": "reasoning.text", "text": "...", "signature": "...", "format":
- * "anthropic-claude-v1"}
+ *     {"type": "reasoning.text", "text": "...", "signature": "...", "format": "..."}
  *     {"type": "reasoning.summary", "summary": "...", ...}
  *     {"type": "reasoning.encrypted", "data": "...", "id": "...", "format": ...}
  *
