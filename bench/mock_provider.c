@@ -9,9 +9,11 @@
  *
  * A stream has `chunks` events, `delay-ms` apart, the first `first-ms` behind the request. Each
  * says when it was sent ("fp_" and monotonic nanoseconds; in the text where the protocol has no
- * place for it), so that a reader on the same machine knows how long it was under way. One thread,
- * level-triggered epoll. All streams have the same delay, so the one that is due first is the one
- * that was queued first: the timers are two plain lists.
+ * place for it), so that a reader on the same machine knows how long it was under way. A request
+ * with "include_usage" also gets an event with the usage, as the protocol has it; it does not say
+ * when it was sent, so that those who count the ones that do count the same with and without it.
+ * One thread, level-triggered epoll. All streams have the same delay, so the one that is due first
+ * is the one that was queued first: the timers are two plain lists.
  */
 #include "base/clock.h"
 #include "base/list.h"
@@ -48,6 +50,7 @@ struct client {
     int64_t due_ns;
     int sent;      /* chunks of this stream */
     bool messages; /* in Anthropic's protocol */
+    bool usage;    /* wanted at the end of the stream */
 };
 
 static const char completion[] =
@@ -106,16 +109,23 @@ static int event(char *out, size_t size, const char *type, const char *data)
                     data);
 }
 
-static int put_completion_chunk(char *out, size_t size, bool last, int64_t now_ns)
+/* Where usage is wanted all chunks before that with the usage say that it is null. */
+static int put_completion_chunk(char *out, size_t size, bool last, bool usage, int64_t now_ns)
 {
+    static const char totals[] =
+        "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion.chunk\",\"created\":"
+        "1700000000,\"model\":\"mock\",\"choices\":[],\"usage\":{\"prompt_tokens\":210,"
+        "\"completion_tokens\":17,\"total_tokens\":227}}";
     char data[EVENT_MAX];
     snprintf(
         data, sizeof(data),
         "{\"id\":\"chatcmpl-0123456789abcdef\",\"object\":\"chat.completion.chunk\",\"created\":"
         "1700000000,\"model\":\"mock\",\"system_fingerprint\":\"fp_%lld\",\"choices\":[{"
-        "\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":%s}]}",
-        (long long)now_ns, last ? "\"stop\"" : "null");
+        "\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":%s}]%s}",
+        (long long)now_ns, last ? "\"stop\"" : "null", usage ? ",\"usage\":null" : "");
     int n = event(out, size, NULL, data);
+    if (last && usage)
+        n += event(out + n, size - (size_t)n, NULL, totals);
     if (last)
         n += event(out + n, size - (size_t)n, NULL, "[DONE]");
     return n;
@@ -156,7 +166,7 @@ static bool put_chunk(struct client *c, int64_t now_ns)
     char out[4 * EVENT_MAX];
     bool last = ++c->sent == opt.chunks;
     int n = c->messages ? put_message_chunk(out, sizeof(out), c->sent == 1, last, now_ns)
-                        : put_completion_chunk(out, sizeof(out), last, now_ns);
+                        : put_completion_chunk(out, sizeof(out), last, c->usage, now_ns);
     if (last)
         n += snprintf(out + n, sizeof(out) - (size_t)n, "0\r\n\r\n");
     if (!put(c, out, (size_t)n))
@@ -207,10 +217,11 @@ static struct str header(struct str head, struct str name)
     return STR_NONE;
 }
 
-static bool wants_stream(struct str body)
+/* Is a member with this name (quoted, with its colon) true? */
+static bool is_true(struct str body, struct str name)
 {
-    size_t at = str_find(body, STR("\"stream\":"));
-    return at != STR_NPOS && str_starts(str_trim(str_from_at(body, at + 9)), STR("true"));
+    size_t at = str_find(body, name);
+    return at != STR_NPOS && str_starts(str_trim(str_from_at(body, at + name.len)), STR("true"));
 }
 
 static bool answer(struct client *c, struct str head, struct str body)
@@ -221,7 +232,8 @@ static bool answer(struct client *c, struct str head, struct str body)
     c->messages = str_find(line, STR("/messages ")) != STR_NPOS;
     if (!c->messages && str_find(line, STR("/chat/completions ")) == STR_NPOS)
         return put_json(c, "404 Not Found", "{\"error\":{\"message\":\"no such path\"}}");
-    if (wants_stream(body))
+    c->usage = is_true(body, STR("\"include_usage\":"));
+    if (is_true(body, STR("\"stream\":")))
         return start_stream(c);
     return put_json(c, "200 OK", c->messages ? message : completion);
 }

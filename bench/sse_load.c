@@ -6,7 +6,9 @@
  * Each connection asks for a stream, reads it to its end and asks again, until the time is over.
  * With --hold each asks once; when all streams have begun a line "held N" is printed, and they are
  * held for the time given. The result is one line of JSON. Answers are read with the parsers of
- * the product, strictly: anything but a whole stream is counted as an error.
+ * the product, strictly: anything but a whole stream is counted as an error. What is counted are
+ * events that arrive here and say when they were sent: all of an answer, but not the usage behind
+ * it, which a gateway may ask for on its own.
  */
 #include "base/clock.h"
 #include "base/mem.h"
