@@ -22,23 +22,18 @@ struct sse_event {
     struct str raw; /* the event's bytes as they came, with its blank line; for relaying */
 };
 
-/* Where the next LF and the next CR of a text are, so that a text full of the one is not searched
- * for the other at every line. NULL = not known yet. */
-struct sse_eol {
-    const char *lf, *cr;
-};
-
 struct sse_reader {
     size_t limit;
-    struct buf held;    /* the front of an event whose end has not come */
-    struct buf joined;  /* its data lines when there are several */
-    struct str in;      /* what was fed and not yet looked at */
-    struct sse_eol eol; /* of in */
-    bool in_line;       /* the line that `in` goes on with has bytes already */
-    bool after_cr;      /* an LF at the start of `in` belongs to the CR before it */
-    bool lent;          /* the last event lies in `held` */
-    bool started;       /* a byte order mark has been looked for */
-    bool over;          /* an event went over the limit */
+    struct buf held;   /* the front of an event whose end has not come */
+    struct buf joined; /* its data lines when there are several */
+    struct str in;     /* what was fed and not yet looked at */
+    bool in_line;      /* the line that `in` goes on with has bytes already */
+    bool after_cr;     /* an LF at the start of `in` belongs to the CR before it */
+    bool tail;         /* ... and is the first byte of this block */
+    bool lent;         /* the last event lies in `held` */
+    bool started;      /* a byte order mark has been looked for ... */
+    uint8_t mark;      /* ... of which so many bytes have come */
+    bool over;         /* an event went over the limit */
 };
 
 void sse_init(struct sse_reader *r, size_t limit); /* bytes of one event at most */
