@@ -87,10 +87,10 @@ struct http_chunked {
     uint64_t left;   /* of this chunk */
     uint64_t total;  /* of the body, as announced so far */
 };
-/* Uses up `in` to the end of the next piece of the body, at most all of it, and points *data at the
- * piece inside `in` (empty: framing only). Returns the bytes used; 0 only when `in` is empty or the
- * body has ended (state CHUNK_END); -1: ERR_INVALID, ERR_TOO_LARGE as soon as a size passes the
- * limit, ERR_HEADERS. */
+/* Uses up `in` to the end of the next piece of the body and of the framing behind it that is there,
+ * at most all of it, and points *data at the piece inside `in` (empty: framing only). Returns the
+ * bytes used; 0 only when `in` is empty or the body has ended (state CHUNK_END); -1: ERR_INVALID,
+ * ERR_TOO_LARGE as soon as a size passes the limit, ERR_HEADERS. */
 ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *data,
                           const struct http_limits *lim, struct err *e);
 

@@ -82,22 +82,54 @@ static bool chunk_byte(struct http_chunked *c, char byte, const struct http_limi
     return false;
 }
 
+/* The line of a size that is there as a whole and has no extension, as nearly all: its length, and
+ * the size in *c. 0: byte by byte then, which also finds what is wrong with it. */
+static size_t size_line(struct http_chunked *c, struct str in)
+{
+    uint64_t size = 0;
+    size_t n = 0;
+    for (int digit; n < 16 && n < in.len && (digit = hex_digit(in.p[n])) >= 0; n++)
+        size = size << 4 | (unsigned)digit;
+    if (n == 0 || in.len - n < 2 || in.p[n] != '\r' || in.p[n + 1] != '\n')
+        return 0;
+    c->left = size;
+    c->digits = (uint32_t)n;
+    c->state = size ? CHUNK_DATA : CHUNK_TRAILER;
+    return n + 2;
+}
+
+/* What `in` has of the chunk's data, and the line end behind it if that is there; returns the bytes
+ * of both. */
+static size_t take_data(struct http_chunked *c, struct str in, struct str *data)
+{
+    *data = str_head(in, size_min(c->left, SIZE_MAX));
+    size_t n = data->len;
+    c->left -= n;
+    if (c->left > 0)
+        return n;
+    bool ended = in.len - n >= 2 && in.p[n] == '\r' && in.p[n + 1] == '\n';
+    c->state = ended ? CHUNK_SIZE : CHUNK_DATA_CR;
+    return ended ? n + 2 : n;
+}
+
 ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *data,
                           const struct http_limits *lim, struct err *e)
 {
-    size_t at = 0;
+    size_t at = 0, n;
     *data = STR_NONE;
     while (at < in.len && c->state != CHUNK_END) {
-        if (c->state == CHUNK_DATA) {
-            *data = str_head(str_from_at(in, at), size_min(c->left, SIZE_MAX));
-            c->left -= data->len;
-            if (c->left == 0)
-                c->state = CHUNK_DATA_CR;
-            return (ssize_t)(at + data->len);
+        struct str rest = {in.p + at, in.len - at};
+        if (c->state == CHUNK_DATA)
+            return (ssize_t)(at + take_data(c, rest, data));
+        if (c->state == CHUNK_SIZE && c->digits == 0 && (n = size_line(c, rest)) > 0) {
+            if (!chunk_size_done(c, lim, e))
+                return -1;
+            at += n;
+        } else {
+            if (!chunk_byte(c, in.p[at], lim, e))
+                return -1;
+            at++;
         }
-        if (!chunk_byte(c, in.p[at], lim, e))
-            return -1;
-        at++;
     }
     return (ssize_t)at;
 }
