@@ -54,13 +54,33 @@ static const struct {
     {UINT32_MAX, 343}, /* emoji and historic scripts */
 };
 
-enum kind { LETTER, DIGIT, BLANK, NEWLINE, MARK, FOREIGN };
+/* What a byte is. Letters come first, small and capital ones each from a to z. */
+enum { SMALL = 0, CAPITALS = 26, DIGIT = 52, BLANK, NEWLINE, MARK, FOREIGN, CLASSES };
 
-static enum kind kind_of(unsigned char c)
+static bool is_letter(unsigned class)
 {
-    if ((unsigned char)((c | 0x20) - 'a') < 26)
-        return LETTER;
-    if ((unsigned char)(c - '0') < 10)
+    return class < DIGIT;
+}
+
+static bool is_capital(unsigned class)
+{
+    return class >= CAPITALS && class < DIGIT;
+}
+
+/* Filled once, at start: a byte's class, and what a byte of class c adds behind one of class p.
+ * For most text that is all there is to know. Where a price depends on more than two bytes the
+ * table says LOOK: runs of digits, blanks and marks, words in capitals, and what is not ASCII. */
+enum { LOOK = 255, ROW = 64 };
+static uint8_t class_of[256];
+static uint8_t price_of[CLASSES][ROW];
+
+static unsigned class_by_rule(unsigned char c)
+{
+    if (c >= 'a' && c <= 'z')
+        return SMALL + c - 'a';
+    if (c >= 'A' && c <= 'Z')
+        return CAPITALS + c - 'A';
+    if (c >= '0' && c <= '9')
         return DIGIT;
     if (c == '\n')
         return NEWLINE;
@@ -69,28 +89,45 @@ static enum kind kind_of(unsigned char c)
     return c < 0x80 ? MARK : FOREIGN;
 }
 
-static size_t run_end(struct str s, size_t at, enum kind kind)
+static unsigned letter_price(unsigned before, unsigned letter)
 {
-    while (at < s.len && kind_of((unsigned char)s.p[at]) == kind)
-        at++;
-    return at;
+    unsigned row = is_letter(before) ? before % 26 + 1 : 0;
+    bool rare = !(common_pair[row] >> letter % 26 & 1);
+    return (row ? 0 : WORD) + (rare ? RARE_PAIR : 0);
 }
 
-/* Prices the word at `at` and returns where it ends. In one pass: most bytes of a text are in
- * words, and a prompt whose provider tells no usage is priced whole. */
-static size_t price_word(struct str s, size_t at, uint64_t *price)
+static unsigned price_by_rule(unsigned before, unsigned class)
 {
-    const char *start = s.p + at, *end = s.p + s.len, *p = start;
-    uint64_t rare = 0;
-    unsigned small = 0, before = 0, c;
-    for (; p < end && (c = (unsigned char)(*p | 0x20) - 'a') < 26; p++) {
-        rare += ~common_pair[before] >> c & 1;
-        small |= (unsigned char)*p;
-        before = c + 1;
+    if (is_letter(class))
+        return is_capital(before) && is_capital(class) ? LOOK : letter_price(before, class);
+    switch (class) {
+    case NEWLINE: return before == NEWLINE ? 0 : NEWLINES;
+    case DIGIT: return before == DIGIT || before == BLANK ? LOOK : DIGITS;
+    case MARK: return before == MARK ? LOOK : PUNCTUATION;
+    case BLANK: return before == BLANK ? LOOK : 0;
+    default: return LOOK;
     }
-    size_t n = (size_t)(p - start);
-    *price += WORD + rare * RARE_PAIR + (small & 0x20 ? 0 : (n - 1) * CAPITAL);
-    return at + n;
+}
+
+__attribute__((constructor)) static void fill_tables(void)
+{
+    for (unsigned c = 0; c < 256; c++)
+        class_of[c] = (uint8_t)class_by_rule((unsigned char)c);
+    for (unsigned before = 0; before < CLASSES; before++)
+        for (unsigned class = 0; class < CLASSES; class ++)
+            price_of[before][class] = (uint8_t)price_by_rule(before, class);
+}
+
+static unsigned class_at(struct str s, size_t at)
+{
+    return class_of[(unsigned char)s.p[at]];
+}
+
+static size_t run_end(struct str s, size_t at, unsigned class)
+{
+    while (at < s.len && class_at(s, at) == class)
+        at++;
+    return at;
 }
 
 static uint64_t script_price(uint32_t c)
@@ -101,37 +138,56 @@ static uint64_t script_price(uint32_t c)
     return (uint64_t)scripts[i].price;
 }
 
-static uint64_t blank_price(struct str s, size_t start, size_t end)
+/* Two capitals at at - 1: the rest of the word, and what it costs if it is all capitals. */
+static size_t capitals(struct str s, size_t at, uint64_t *price)
 {
-    if (end - start > 1)
-        return SPACES;
-    return end < s.len && kind_of((unsigned char)s.p[end]) == DIGIT ? SPACE_DIGIT : 0;
+    size_t start = at, end = at, small = 0;
+    while (start > 0 && is_letter(class_at(s, start - 1)))
+        start--;
+    for (; end < s.len && is_letter(class_at(s, end)); end++)
+        *price += price_of[class_at(s, end - 1) % 26][class_at(s, end)];
+    for (size_t i = start; i < end; i++)
+        small += !is_capital(class_at(s, i));
+    *price += small ? 0 : (end - start - 1) * CAPITAL;
+    return end;
+}
+
+/* Where the table does not tell: to the end of the run, of which one byte is paid for, or none. */
+static size_t look(struct str s, size_t at, unsigned before, uint64_t *price)
+{
+    unsigned class = class_at(s, at);
+    if (class == FOREIGN) {
+        *price += script_price(utf8_next(s, &at));
+        return at;
+    }
+    if (is_letter(class))
+        return capitals(s, at, price);
+    size_t end = run_end(s, at, class), n = end - at + (before == class);
+    switch (class) {
+    case DIGIT:
+        if (before == BLANK && (at == 1 || class_at(s, at - 2) != BLANK))
+            *price += SPACE_DIGIT;
+        *price += (n + 2) / 3 * DIGITS - (before == DIGIT ? DIGITS : 0);
+        break;
+    case BLANK: *price += SPACES; break;
+    default: *price += (n + 15) / 16 * PUNCTUATION - PUNCTUATION; break; /* long rules split */
+    }
+    return end;
 }
 
 size_t token_count(struct str s)
 {
     uint64_t price = 0;
+    unsigned before = FOREIGN; /* as at the start: nothing goes on */
     for (size_t at = 0; at < s.len;) {
-        /* so it is with most: a single space, which belongs to the word behind it */
-        if (s.p[at] == ' ' && at + 1 < s.len && kind_of((unsigned char)s.p[at + 1]) == LETTER)
+        unsigned class = class_at(s, at), more = price_of[before][class];
+        if (more == LOOK) {
+            at = look(s, at, before, &price);
+        } else {
+            price += more;
             at++;
-        enum kind kind = kind_of((unsigned char)s.p[at]);
-        if (kind == FOREIGN) {
-            price += script_price(utf8_next(s, &at));
-            continue;
         }
-        if (kind == LETTER) {
-            at = price_word(s, at, &price);
-            continue;
-        }
-        size_t end = run_end(s, at, kind), n = end - at;
-        switch (kind) {
-        case DIGIT: price += (n + 2) / 3 * DIGITS; break;
-        case BLANK: price += blank_price(s, at, end); break;
-        case NEWLINE: price += NEWLINES; break;
-        default: price += PUNCTUATION * ((n + 15) / 16); break; /* long rules split */
-        }
-        at = end;
+        before = class_at(s, at - 1);
     }
     return s.len ? size_max((size_t)((price + UNIT / 2) / UNIT), 1) : 0;
 }
