@@ -75,15 +75,10 @@ bool buf_vprintf(struct buf *b, const char *fmt, va_list args)
 
 bool buf_int(struct buf *b, int64_t n)
 {
-    char text[24], *at = text + sizeof(text);
-    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
+    char text[24], *to = text;
     if (n < 0)
-        *--at = '-';
-    return buf_add(b, str_span(at, text + sizeof(text)));
+        *to++ = '-';
+    return buf_add(b, str_span(text, str_put_u64(to, n < 0 ? 0 - (uint64_t)n : (uint64_t)n)));
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -134,15 +134,9 @@ static char *put(char *to, const void *bytes, size_t n)
 
 static char *put_int(char *to, int64_t n)
 {
-    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    size_t digits = 1;
     if (n < 0)
         *to++ = '-';
-    for (uint64_t x = left; x >= 10; x /= 10)
-        digits++;
-    for (size_t i = digits; i-- > 0; left /= 10)
-        to[i] = (char)('0' + left % 10);
-    return to + digits;
+    return str_put_u64(to, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
 
 /* Up to six decimals, without zeros behind them. */
@@ -223,21 +217,36 @@ static uint64_t put_word(char *to, const char *p)
     return special(x);
 }
 
+/* Up to seven bytes as a word, spaces behind them. Bytes that are read twice fall on themselves. */
+static uint64_t few_bytes(const char *p, size_t n)
+{
+    uint64_t word = 0;
+    uint32_t low, high;
+    if (n >= sizeof(low)) {
+        memcpy(&low, p, sizeof(low));
+        memcpy(&high, p + n - sizeof(high), sizeof(high));
+        word = low | (uint64_t)high << 8 * (n - sizeof(high));
+    } else if (n > 0) {
+        word = (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 * (n / 2) |
+               (uint64_t)(unsigned char)p[n - 1] << 8 * (n - 1);
+    }
+    return word | EACH(' ') << 8 * n;
+}
+
 /* Text of printable ASCII, as nearly all is, looked at and copied in one pass: words of eight
  * bytes, the last of which may overlap. NULL: it is something else. May write eight bytes where
  * there are fewer. */
-static char *put_plain(char *to, const char *p, size_t n)
+static inline char *put_plain(char *to, const char *p, size_t n)
 {
-    uint64_t found = 0, few = EACH(' ');
-    if (n < sizeof(few)) {
-        for (size_t i = n; i-- > 0;)
-            few = few << 8 | (unsigned char)p[i];
+    uint64_t found = 0;
+    if (n < sizeof(found)) {
+        uint64_t few = few_bytes(p, n);
         found = special(few);
         memcpy(to, &few, sizeof(few));
     } else {
-        for (size_t i = 0; i + sizeof(few) < n; i += sizeof(few))
+        for (size_t i = 0; i + sizeof(found) < n; i += sizeof(found))
             found |= put_word(to + i, p + i);
-        found |= put_word(to + n - sizeof(few), p + n - sizeof(few));
+        found |= put_word(to + n - sizeof(found), p + n - sizeof(found));
     }
     return found ? NULL : to + n;
 }
@@ -251,7 +260,7 @@ __attribute__((noinline)) static char *put_odd(char *to, struct str s)
     return cut ? PUT(to, "...") : to;
 }
 
-static char *put_text(char *to, struct str s)
+static inline char *put_text(char *to, struct str s)
 {
     *to++ = '"';
     char *behind = s.len <= VALUE_MAX ? put_plain(to, s.p, s.len) : NULL;
@@ -271,7 +280,7 @@ static char *put_plainly(char *to, struct str s)
     return to;
 }
 
-static char *put_value(char *to, const struct log_field *f, bool people)
+static inline char *put_value(char *to, const struct log_field *f)
 {
     switch (f->kind) {
     case LOG_FIELD_INT: return put_int(to, f->i);
@@ -279,7 +288,15 @@ static char *put_value(char *to, const struct log_field *f, bool people)
     case LOG_FIELD_BOOL: return f->i ? PUT(to, "true") : PUT(to, "false");
     case LOG_FIELD_STR: break;
     }
-    return people ? put_plainly(to, f->s) : put_text(to, f->s);
+    return put_text(to, f->s);
+}
+
+__attribute__((noinline)) static char *put_field_plainly(char *to, const struct log_field *f)
+{
+    *to++ = ' ';
+    to = put(to, f->key + strlen(",\""), f->key_len - strlen(",\"\":"));
+    *to++ = '=';
+    return f->kind == LOG_FIELD_STR ? put_plainly(to, f->s) : put_value(to, f);
 }
 
 /* At most so many bytes; the writers may need a word more for a while. */
@@ -289,21 +306,17 @@ static size_t room_for(const struct log_field *f)
 }
 
 /* NULL when the field may not fit in front of `end`. */
-static char *put_field(char *to, const char *end, const struct log_field *f, bool people)
+static inline char *put_field(char *to, const char *end, const struct log_field *f, bool people)
 {
     size_t room = (size_t)(end - to);
     if (room < FIELD_MAX && room < f->key_len + room_for(f))
         return NULL;
-    if (people) {
-        *to++ = ' ';
-        to = put(to, f->key + strlen(",\""), f->key_len - strlen(",\"\":"));
-        *to++ = '=';
-    } else {
-        for (uint32_t i = 0; i < f->key_len; i += LOG_PADDING)
-            memcpy(to + i, f->key + i, LOG_PADDING);
-        to += f->key_len;
-    }
-    return put_value(to, f, people);
+    if (people)
+        return put_field_plainly(to, f);
+    memcpy(to, f->key, LOG_PADDING);
+    for (uint32_t i = LOG_PADDING; i < f->key_len; i += LOG_PADDING)
+        memcpy(to + i, f->key + i, LOG_PADDING);
+    return put_value(to + f->key_len, f);
 }
 
 /* "2026-11-21T07:00:00.123Z"; all but the milliseconds is made once in a second. */

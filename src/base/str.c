@@ -201,6 +201,27 @@ bool str_to_double(struct str s, double *out)
     return *out - *out == 0; /* false for infinity: out of range */
 }
 
+/* Two digits at a time, from the end. */
+char *str_put_u64(char *to, uint64_t n)
+{
+    static const char pair[] = "00010203040506070809101112131415161718192021222324"
+                               "25262728293031323334353637383940414243444546474849"
+                               "50515253545556575859606162636465666768697071727374"
+                               "75767778798081828384858687888990919293949596979899";
+    uint64_t left = n;
+    size_t digits = 1;
+    for (; left >= 100; left /= 100)
+        digits += 2;
+    char *end = to + digits + (left >= 10), *at = end;
+    for (; n >= 100; n /= 100)
+        memcpy(at -= 2, pair + 2 * (n % 100), 2);
+    if (n >= 10)
+        memcpy(at - 2, pair + 2 * n, 2);
+    else
+        at[-1] = (char)('0' + n);
+    return end;
+}
+
 /* Damerau's distance over three rows; words are short, so no band is kept. */
 size_t str_distance(struct str a, struct str b, size_t most)
 {

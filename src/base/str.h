@@ -71,6 +71,8 @@ bool str_split(struct str *s, char sep, struct str *part);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_double(struct str s, double *out); /* JSON's grammar for numbers */
+/* Writes the decimal digits of `n`, at most 20; returns their end. */
+char *str_put_u64(char *to, uint64_t n);
 
 /* Edit distance with swaps, for "did you mean"; stops counting at `most`. */
 size_t str_distance(struct str a, struct str b, size_t most);

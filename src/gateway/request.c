@@ -21,17 +21,12 @@ bool request_is_anthropic(const struct request *r)
 /* Milliseconds with two decimals. */
 static char *put_ms(char *to, int64_t ns)
 {
-    char text[24], *at = text + sizeof(text);
-    int64_t hundredths = ns < 0 ? 0 : (ns + 5000) / 10000;
-    for (int digit = 0; digit < 3 || hundredths; digit++) {
-        if (digit == 2)
-            *--at = '.';
-        *--at = (char)('0' + hundredths % 10);
-        hundredths /= 10;
-    }
-    size_t n = (size_t)(text + sizeof(text) - at);
-    memcpy(to, at, n);
-    return to + n;
+    uint64_t hundredths = ns < 0 ? 0 : ((uint64_t)ns + 5000) / 10000, part = hundredths % 100;
+    to = str_put_u64(to, hundredths / 100);
+    *to++ = '.';
+    *to++ = (char)('0' + part / 10);
+    *to++ = (char)('0' + part % 10);
+    return to;
 }
 
 /* "total;dur=12.40, provider;dur=12.31": all until now, and what of it the provider took. Made by

@@ -47,9 +47,27 @@ static void test_numbers(void)
     ok(!str_to_i64(STR("--1"), &n) && !str_to_i64(STR("-"), &n), "signs alone are no number");
 }
 
+static bool written_is(uint64_t n)
+{
+    char got[20], want[24];
+    snprintf(want, sizeof(want), "%" PRIu64, n);
+    return str_eq(str_span(got, str_put_u64(got, n)), str_from(want));
+}
+
+static void test_digits(void)
+{
+    int wrong = !written_is(UINT64_MAX);
+    for (uint64_t n = 0; n < 1000; n++)
+        wrong += !written_is(n);
+    for (uint64_t power = 10, last = 1; power > last; last = power, power *= 10)
+        wrong += !written_is(power - 1) + !written_is(power) + !written_is(power + 1);
+    ok(wrong == 0, "digits of all lengths");
+}
+
 int main(void)
 {
     test_numbers();
+    test_digits();
     ok(str_ieq(STR("Content-Length"), STR("content-length")), "equal without case");
     ok(!str_ieq(STR("a"), STR("ab")), "a prefix is not equal");
     ok(str_find(STR("abcabc"), STR("cab")) == 2, "find in the middle");
