@@ -32,7 +32,7 @@ enum {
     BUFFER = 256 << 10,   /* per thread, twice; pages that are never used cost nothing */
     LINE_MAX_SIZE = 8192, /* what does not fit into a line is left out and marked */
     VALUE_MAX = 1024,     /* bytes of one value */
-    FIELD_MAX = 6 * VALUE_MAX + 256, /* of one field: with all bytes escaped, and its key */
+    FIELD_MAX = 6 * VALUE_MAX + 256, /* of one field, or some made: with all bytes escaped */
 };
 
 static const char *const level_name[] = {"debug", "info", "warn", "error"};
@@ -286,6 +286,7 @@ static inline char *put_value(char *to, const struct log_field *f)
     case LOG_FIELD_INT: return put_int(to, f->i);
     case LOG_FIELD_REAL: return put_real(to, f->d);
     case LOG_FIELD_BOOL: return f->i ? PUT(to, "true") : PUT(to, "false");
+    case LOG_FIELD_MADE: return to;
     case LOG_FIELD_STR: break;
     }
     return put_text(to, f->s);
@@ -293,6 +294,8 @@ static inline char *put_value(char *to, const struct log_field *f)
 
 __attribute__((noinline)) static char *put_field_plainly(char *to, const struct log_field *f)
 {
+    if (f->kind == LOG_FIELD_MADE)
+        return put(to, f->key, f->key_len);
     *to++ = ' ';
     to = put(to, f->key + strlen(",\""), f->key_len - strlen(",\"\":"));
     *to++ = '=';
@@ -334,6 +337,23 @@ static char *put_time(char *to, struct thread_log *t, int64_t now_ns)
     *to++ = (char)('0' + part % 10);
     *to++ = 'Z';
     return to;
+}
+
+struct str log_made(struct arena *a, const struct log_field *field, size_t n)
+{
+    bool people = atomic_load_explicit(&state.people, memory_order_relaxed);
+    struct arena *tmp = arena_scratch();
+    struct arena_mark mark = arena_mark(tmp);
+    char *text = arena_bytes(tmp, FIELD_MAX + LOG_PADDING), *to = text;
+    for (size_t i = 0; i < n; i++) {
+        char *behind = put_field(to, text + FIELD_MAX, &field[i], people);
+        to = behind ? behind : to;
+    }
+    size_t len = (size_t)(to - text);
+    memset(to, 0, LOG_PADDING);
+    struct str made = arena_copy(a, (struct str){text, len + LOG_PADDING});
+    arena_rewind(tmp, mark);
+    return str_head(made, len);
 }
 
 static size_t put_line(struct thread_log *t, char *line, int64_t now_ns, enum log_level level,

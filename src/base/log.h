@@ -17,15 +17,15 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_field {
     const char *key; /* as it stands in the line: ,"key": and LOG_PADDING bytes more to read */
     uint32_t key_len;
-    enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_REAL, LOG_FIELD_BOOL } kind;
+    enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_REAL, LOG_FIELD_BOOL, LOG_FIELD_MADE } kind;
     union {
         struct str s;
         int64_t i;
@@ -76,6 +76,14 @@ enum { LOG_PADDING = sizeof(LOG_PAD) - 1 };
     _Generic((v), struct str: log_kv_str, char *: log_kv_text, const char *: log_kv_text,          \
         bool: log_kv_bool, float: log_kv_real, double: log_kv_real, default: log_kv_int)(          \
         ",\"" key "\":" LOG_PAD, sizeof(",\"" key "\":") - 1, v)
+
+/* Fields that are the same in many lines, made once: they come out as these would. The text lives
+ * in `a`; log_for_people is called before, if at all. What does not fit into 6 KB is left out. */
+struct str log_made(struct arena *a, const struct log_field *field, size_t n);
+static inline struct log_field log_kv_made(struct str made)
+{
+    return (struct log_field){made.p, (uint32_t)made.len, LOG_FIELD_MADE, {.i = 0}};
+}
 
 #define LOG_AT(level, event, ...)                                                                  \
     do {                                                                                           \

@@ -320,6 +320,9 @@ static bool make_target(const struct config *c, const struct config_model *m,
         return err_set(e, ERR_INVALID, "the provider '%.*s' is not configured%.*s",
                        STR_FMT(from->provider),
                        STR_FMT(config_nearest(c, from->provider, provider_name, c)));
+    to->logged = log_made(
+        c->arena,
+        (struct log_field[]){kv("provider", to->provider->name), kv("upstream", to->upstream)}, 2);
     to->prefill = str_eq(m->prefill, STR("auto"))
                       ? vendor_prefills(to->provider->vendor, to->upstream)
                       : str_eq(m->prefill, STR("true"));

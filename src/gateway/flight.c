@@ -262,6 +262,7 @@ static void take_over(struct call *c, const struct flight *f)
     c->tier = f->tier;
     c->provider = arena_copy(c->arena, str_from(f->provider));
     c->upstream_model = arena_copy(c->arena, str_from(f->upstream));
+    c->logged = NULL;
 }
 
 static bool follow(struct request *r, struct flight *f, bool *cancelled, struct err *e)

@@ -132,19 +132,44 @@ enum { STATUS_FIRST = 100, STATUS_MAX = 600 };
 static struct route_metrics {
     _Atomic(struct metric *) status[STATUS_MAX - STATUS_FIRST];
     _Atomic(struct metric *) seconds;
+    /* Its method and path as fields of a log line (log_made). */
+    struct str logged;
 } metrics[COUNT(routes) + 1]; /* the last: no such path */
 
 static struct metric_family *requests, *seconds; /* set once, by routes_init */
 static struct metric *in_flight;
+static struct arena *texts; /* the same, of `logged` */
+
+static void make_texts(void)
+{
+    if (texts)
+        return;
+    texts = arena_new();
+    for (size_t i = 0; i < COUNT(routes); i++)
+        metrics[i].logged = log_made(
+            texts,
+            (struct log_field[]){kv("method", routes[i].method), kv("route", routes[i].path)}, 2);
+}
 
 void routes_init(void)
 {
+    make_texts();
     requests = metric_family("penstock_requests_total", METRIC_COUNTER, "route,status",
                              "Requests answered, by path and HTTP status.");
     seconds = metric_histogram("penstock_request_seconds", 1e-9, "route",
                                "From the first byte of a request to the end of its answer.");
     in_flight = metric_plain(metric_family("penstock_requests_in_flight", METRIC_GAUGE, "",
                                            "Requests that are being answered now."));
+}
+
+static struct route_metrics *metrics_of(const struct request *r)
+{
+    return &metrics[r->route ? (size_t)(r->route - routes) : COUNT(routes)];
+}
+
+static struct str path_of(const struct request *r)
+{
+    return r->route ? str_from(r->route->path) : STR("other");
 }
 
 static struct metric *series(_Atomic(struct metric *) *slot, struct metric_family *f,
@@ -154,8 +179,7 @@ static struct metric *series(_Atomic(struct metric *) *slot, struct metric_famil
     if (!m) {
         char status[12];
         snprintf(status, sizeof(status), "%d", r->http->status);
-        const struct str label[] = {str_from(r->route ? r->route->path : "other"),
-                                    str_from(status)};
+        const struct str label[] = {path_of(r), str_from(status)};
         m = metric_with(f, label); /* finding it twice at once gives the same one */
         atomic_store_explicit(slot, m, memory_order_release);
     }
@@ -164,11 +188,11 @@ static struct metric *series(_Atomic(struct metric *) *slot, struct metric_famil
 
 __attribute__((noinline)) static void count(const struct request *r, int64_t now)
 {
-    size_t i = r->route ? (size_t)(r->route - routes) : COUNT(routes);
+    struct route_metrics *m = metrics_of(r);
     int status = r->http->status;
     if (status >= STATUS_FIRST && status < STATUS_MAX)
-        metric_add(series(&metrics[i].status[status - STATUS_FIRST], requests, r), 1);
-    metric_observe(series(&metrics[i].seconds, seconds, r), now - r->call.start_ns);
+        metric_add(series(&m->status[status - STATUS_FIRST], requests, r), 1);
+    metric_observe(series(&m->seconds, seconds, r), now - r->call.start_ns);
 }
 
 /* What a model call adds. */
@@ -176,14 +200,41 @@ static size_t call_fields(struct log_field *f, const struct call *c)
 {
     size_t n = 0;
     f[n++] = kv("model", c->req.model);
-    f[n++] = kv("provider", c->provider);
-    f[n++] = kv("upstream", c->upstream_model);
+    if (c->logged) {
+        f[n++] = log_kv_made(*c->logged);
+    } else {
+        f[n++] = kv("provider", c->provider);
+        f[n++] = kv("upstream", c->upstream_model);
+    }
     f[n++] = kv("tier", c->tier);
     f[n++] = kv("attempts", c->attempts);
     f[n++] = kv("tokens_in", c->usage.input);
     f[n++] = kv("tokens_out", c->usage.output);
     f[n++] = kv("usd", (double)c->cost_microusd * 1e-6);
     return n;
+}
+
+static size_t caller_fields(struct log_field *f, const struct key_info *k)
+{
+    if (k->logged.len) {
+        f[0] = log_kv_made(k->logged);
+        return 1;
+    }
+    f[0] = kv("key", k->id);
+    f[1] = kv("tenant", k->tenant);
+    return 2;
+}
+
+static size_t route_fields(struct log_field *f, const struct request *r)
+{
+    struct str method = r->http->head.method;
+    if (r->route && str_eq(method, str_from(r->route->method))) {
+        f[0] = log_kv_made(metrics_of(r)->logged);
+        return 1;
+    }
+    f[0] = kv("method", method);
+    f[1] = kv("route", path_of(r));
+    return 2;
 }
 
 __attribute__((noinline)) static void access_line(const struct request *r, const struct err *why,
@@ -200,17 +251,14 @@ __attribute__((noinline)) static void access_line(const struct request *r, const
     if (c->trace)
         f[n++] = kv("trace", trace_id(c->trace));
     f[n++] = kv("peer", r->http->peer);
-    f[n++] = kv("method", r->http->head.method);
-    f[n++] = kv("route", r->route ? r->route->path : "other");
+    n += route_fields(f + n, r);
     f[n++] = kv("status", r->http->status);
     f[n++] = kv("us", (now - c->start_ns) / NS_PER_US);
     if (r->http->first_byte_ns)
         f[n++] = kv("first_us", (r->http->first_byte_ns - c->start_ns) / NS_PER_US);
     f[n++] = kv("bytes", r->http->sent);
-    if (c->key) {
-        f[n++] = kv("key", c->key->id);
-        f[n++] = kv("tenant", c->key->tenant);
-    }
+    if (c->key)
+        n += caller_fields(f + n, c->key);
     if (c->attempts)
         n += call_fields(f + n, c);
     if (why)

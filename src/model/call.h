@@ -51,6 +51,7 @@ struct call {
     const char *tier; /* which served it: "primary", "fallback", "extractive", "rules", "static" */
     struct str provider; /* name of the one that answered */
     struct str upstream_model;
+    const struct str *logged; /* both as fields of a log line (log_made), NULL = not made */
 
     struct journal *journal;  /* of this loop; NULL: nobody keeps accounts */
     struct http_client *http; /* of this loop; only a provider behind HTTP needs it */

@@ -226,6 +226,7 @@ void provider_credit(const struct attempt *a)
     struct call *c = a->call;
     c->provider = a->target->provider->name;
     c->upstream_model = a->target->upstream;
+    c->logged = a->target->logged.len ? &a->target->logged : NULL;
     c->tier = a->tier;
 }
 

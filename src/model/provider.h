@@ -57,6 +57,7 @@ struct target {
     int64_t context_tokens; /* the window */
     bool prefill;           /* known to continue an answer that the request has begun */
     const struct account *account;
+    struct str logged; /* provider and upstream as fields of a log line (log_made), "" = not made */
 };
 
 /* One try: what to do, and what came of it. */

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
 
@@ -57,6 +58,7 @@ struct key_ring {
     struct lock lock;
     struct entry **entry; /* all, oldest first */
     size_t n, cap;
+    struct arena *texts; /* of the keys */
 };
 
 struct recent {
@@ -156,6 +158,9 @@ static void add_locked(struct key_ring *r, struct entry *en)
         r->entry = mem_resize(r->entry, r->cap, sizeof(*r->entry));
     }
     r->entry[r->n++] = en;
+    struct key_info *k = &en->info;
+    k->logged =
+        log_made(r->texts, (struct log_field[]){kv("key", k->id), kv("tenant", k->tenant)}, 2);
     if (!en->info.revoked_s)
         publish_locked(r, en);
 }
@@ -437,6 +442,7 @@ bool key_ring_open(struct key_ring **out, struct db *d, const char *dir, struct 
     static atomic_uint_fast64_t rings;
     struct key_ring *r = mem_new(sizeof(*r));
     r->number = atomic_fetch_add(&rings, 1) + 1;
+    r->texts = arena_new();
     r->db = d;
     lock_init(&r->lock);
     atomic_init(&r->table, table_new(FIRST_CAP, NULL));
@@ -461,6 +467,7 @@ void key_ring_close(struct key_ring *r)
         mem_free(r->entry[i]);
     }
     mem_free(r->entry);
+    arena_free(r->texts);
     lock_fini(&r->lock);
     mem_free(r);
 }

@@ -28,6 +28,7 @@ struct key_info { /* immutable once published; lives as long as the key ring */
     struct str group[KEY_GROUPS];
     size_t n_groups;
     bool acts_for_users; /* may say with each request for whom it asks */
+    struct str logged;   /* "key" and "tenant" as fields of a log line (log_made), "" = not made */
 };
 
 struct key_spec {

@@ -120,6 +120,38 @@ static void test_places(void)
     ok(wrong == 0 && rest.len == 0, "all texts come out as they went in");
 }
 
+/* The second line has the fields of the first, some of them made before. */
+static void test_made(void)
+{
+    char wide[2000];
+    memset(wide, 1, sizeof(wide));
+    struct str much = {wide, sizeof(wide)}, rest, first, second;
+    struct str made =
+        log_made(a, (struct log_field[]){kv("a", "\"x\""), kv("a name of more than a word", 2)}, 2);
+    struct str cut = log_made(a, (struct log_field[]){kv("a", much), kv("b", much), kv("c", 3)}, 3);
+    open_log(LOG_INFO);
+    struct log_field f[] = {kv("before", 1), log_kv_made(made), kv("behind", 3)};
+    log_info("made", kv("before", 1), kv("a", "\"x\""), kv("a name of more than a word", 2),
+             kv("behind", 3));
+    log_write(LOG_INFO, "made", f, 3);
+    log_write(LOG_INFO, "made", (struct log_field[]){log_kv_made(cut)}, 1);
+    log_close();
+    rest = written();
+    str_split(&rest, '\n', &first);
+    str_split(&rest, '\n', &second);
+    const size_t behind_time = 40;
+    ok(str_eq(str_from_at(first, behind_time), str_from_at(second, behind_time)), "%.*s",
+       STR_FMT(second));
+    struct json doc;
+    struct err e;
+    int64_t n;
+    str_split(&rest, '\n', &first);
+    ok(json_parse(&doc, a, first, JSON_UNIQUE, &e) && json_exists(json_get(json_root(&doc), "a")) &&
+           !json_exists(json_get(json_root(&doc), "b")) &&
+           json_int(json_get(json_root(&doc), "c"), &n),
+       "what does not fit is left out");
+}
+
 static void *chatter(void *arg)
 {
     for (int i = 0; i < LINES; i++)
@@ -231,13 +263,15 @@ static void test_people(void)
     unlink(path);
     open_log(LOG_INFO);
     log_for_people(true);
-    log_info("listening", kv("address", "127.0.0.1:80\x1B[2J"), kv("tls", (bool)false));
+    struct str made =
+        log_made(a, (struct log_field[]){kv("address", "127.0.0.1:80\x1B[2J"), kv("n", 1)}, 2);
+    log_info("listening", log_kv_made(made), kv("tls", (bool)false));
     log_error("cannot start");
     log_close();
     log_for_people(false);
     struct str text = written();
     ok(str_eq(text, STR("penstock: warning: log_dropped lines=2\n"
-                        "penstock: listening address=127.0.0.1:80 [2J tls=false\n"
+                        "penstock: listening address=127.0.0.1:80 [2J n=1 tls=false\n"
                         "penstock: error: cannot start\n")),
        "lines for people: %.*s", STR_FMT(text));
 }
@@ -253,6 +287,7 @@ int main(void)
     ok(log_wants(LOG_WARN) && !log_wants(LOG_INFO), "unopened: only what is wrong");
     test_values();
     test_places();
+    test_made();
     test_threads();
     test_slow_sink();
     test_full_disk();
