@@ -59,12 +59,12 @@ static void bench_journal(const char *dir)
     must(journal_open(&s, d, dir, 1, &e));
     struct usage_row row = {
         .at_ms = clock_wall_ms(),
-        .request = "req_0123456789abcdef01234567",
-        .key = "key_0123456789abcdef01234567",
-        .tenant = "default",
-        .model = "gpt-4o-mini",
-        .provider = "openai",
-        .upstream_model = "gpt-4o-mini-2024-07-18",
+        .request = STR("req_0123456789abcdef01234567"),
+        .key = STR("key_0123456789abcdef01234567"),
+        .tenant = STR("default"),
+        .model = STR("gpt-4o-mini"),
+        .provider = STR("openai"),
+        .upstream_model = STR("gpt-4o-mini-2024-07-18"),
         .attempt = 1,
         .status = 200,
         .input_tokens = 1234,

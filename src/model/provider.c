@@ -87,15 +87,6 @@ bool provider_init(struct provider *p, struct arena *a, struct str name,
     return true;
 }
 
-/* Fields of a row have a fixed size and end with NUL; what is longer is cut. */
-static void put(char *to, size_t size, struct str s)
-{
-    size_t n = size_min(s.len, size - 1);
-    if (n > 0)
-        memcpy(to, s.p, n);
-}
-#define PUT(field, s) put(field, sizeof(field), s)
-
 /* The functions below have large frames, which are not to lie on the stack of a stream that waits.
  */
 
@@ -109,15 +100,18 @@ static struct usage_row row_of(const struct call *c, struct str provider, struct
                                int64_t end_ns)
 {
     struct usage_row row = {
-        .at_ms = clock_wall_ms_at(end_ns), .status = 200, .streamed = c->req.stream};
-    PUT(row.request, str_from(c->id));
+        .at_ms = clock_wall_ms_at(end_ns),
+        .request = str_from(c->id),
+        .model = c->req.model,
+        .provider = provider,
+        .upstream_model = upstream,
+        .status = 200,
+        .streamed = c->req.stream,
+    };
     if (c->key) {
-        PUT(row.key, str_from(c->key->id));
-        PUT(row.tenant, str_from(c->key->tenant));
+        row.key = str_from(c->key->id);
+        row.tenant = str_from(c->key->tenant);
     }
-    PUT(row.model, c->req.model);
-    PUT(row.provider, provider);
-    PUT(row.upstream_model, upstream);
     return row;
 }
 
@@ -145,7 +139,7 @@ __attribute__((noinline)) static bool record(const struct attempt *a, bool good,
     row.latency_us = (a->end_ns - a->start_ns) / NS_PER_US;
     if (!good) {
         row.status = a->status ? a->status : err_status(e->code);
-        PUT(row.error, str_from(err_name(e->code)));
+        row.error = str_from(err_name(e->code));
     }
     if (a->first_token_ns > 0)
         row.first_token_us = (a->first_token_ns - a->start_ns) / NS_PER_US;

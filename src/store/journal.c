@@ -2,26 +2,20 @@
  *
  *     position:  0 1 2 3 ... counts for ever; position p lies in slot p % SLOTS
  *     slot:      sequence = p + 1 once the row is whole, else what was there before
- *     head:      moved = all positions below are in SQL
+ *     head:      a number drawn when the file was made, by which SQL knows it
  *
- * journal_add copies the row and then sets the sequence, so a process killed in between leaves a
- * slot that does not count; pages that were written to belong to the kernel and survive the
- * process. A checksum over the row finds what a power loss has torn. At start every slot whose
- * sequence is above `moved` is moved; a row that had been moved already is recognised by its id.
+ * journal_add packs the row into its slot and then sets the sequence, so a process killed in
+ * between leaves a slot that does not count; pages that were written to belong to the kernel and
+ * survive the process. A checksum over the row finds what a power loss has torn.
+ *
+ * How far the rows of a file have been moved stands in SQL alone, and is written with the rows in
+ * one transaction: there is no moment at which a row is in SQL and not known to be. At start what
+ * lies behind that place is moved. A file that was made anew has another number, and nothing of it
+ * has been moved.
  *
  * The file is filled with zeros, not only reserved, before it gets its name: a later store needs no
  * block and so cannot fail with SIGBUS on file systems that overwrite in place; on those that do
  * not (btrfs) the file is marked so that it is.
- *
- * An id is 41 bits of milliseconds since 2020, 8 bits of loop and 14 bits of counter. It rises
- * within a loop even when the clock is set back, and starts above all that SQL holds, so it is
- * never given twice; and because it begins with the time, rows of a span of time lie together in
- * SQL.
- *
- * What rows have in common (whose key, which model, how it ended) is a label in SQL, of which rows
- * hold the number: a row with all its texts would cost three times as much. The mover remembers
- * labels, and gives those that it has not seen a number in a transaction of their own, so that none
- * is remembered whose transaction was rolled back.
  */
 #include "store/journal.h"
 #include "base/clock.h"
@@ -29,15 +23,14 @@
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "base/random.h"
 #include "run/work.h"
+#include "store/journal_old.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -45,20 +38,11 @@
 #include <unistd.h>
 
 enum {
-    VERSION = 2,
+    VERSION = 3,
     SLOTS = 8192, /* at 50,000 requests a second, 160 ms */
     HEAD_SIZE = 4096,
     LOOPS_MAX = 256,
-    COLUMNS = 12,
-    ROWS = 128,    /* of one insert: beyond that nothing is gained */
-    GROUP = 4096,  /* of one transaction, some 3 ms */
-    LABELS = 8192, /* that are remembered, some 2 MB */
-    LOOP_BITS = 8,
-    COUNT_BITS = 14,
-    TIME_SHIFT = LOOP_BITS + COUNT_BITS,
 };
-static const int64_t EPOCH_MS = INT64_C(1577836800000); /* 2020-01-01 */
-static const int64_t TIME_MAX = INT64_C(1) << 41;
 /* Often enough for whoever looks at the ledger; the group of a longer one costs less a row. */
 static const int64_t PERIOD_NS = 400 * NS_PER_MS;
 static const int64_t RETRY_NS = NS_PER_S;
@@ -67,13 +51,13 @@ static const char magic[8] = "PNSTKJL";
 struct head {
     char magic[8];
     uint32_t version, slot_size, slots;
-    _Alignas(64) _Atomic uint64_t moved;
+    int64_t id;
 };
 
 struct slot {
     _Alignas(64) _Atomic uint64_t seq;
     uint64_t check; /* of seq and row */
-    struct usage_row row;
+    struct ledger_packed row;
 };
 
 enum { FILE_SIZE = HEAD_SIZE + SLOTS * sizeof(struct slot) };
@@ -83,13 +67,11 @@ struct journal {
     struct journal_set *set;
     struct head *head;
     struct slot *slot;
-    unsigned loop;
     /* atomic */
-    _Atomic uint64_t end; /* positions below are written */
+    _Alignas(64) _Atomic uint64_t moved; /* positions below are in SQL */
+    _Alignas(64) _Atomic uint64_t end;   /* positions below are written */
     /* loop thread only */
-    _Alignas(64) uint64_t moved; /* as last looked up */
-    int64_t time_ms;             /* of the last id, since EPOCH_MS */
-    uint32_t count;
+    uint64_t free; /* `moved` as last looked up */
 };
 
 struct journal_set {
@@ -97,12 +79,12 @@ struct journal_set {
     struct db *db;
     struct journal *journal;
     unsigned n;
-    char *dir, *insert_many;
+    char *dir;
     pthread_t thread;
     bool running;
     /* the thread, or whoever moves before it starts or after it has ended */
-    struct map labels; /* struct label to its number */
-    struct group *group;
+    struct ledger *ledger;
+    struct ledger_group group;
     /* under lock */
     struct lock lock;
     struct cond work, done;
@@ -111,194 +93,32 @@ struct journal_set {
     struct err err;           /* of the last round */
 };
 
-/* ---- Into SQL ---- */
+/* ---- Moving ---- */
 
-#define INSERT                                                                                     \
-    "insert into usage_rows (id, at_ms, label, request, input_tokens, output_tokens,"              \
-    " cached_tokens, reasoning_tokens, cost_microusd, latency_us, first_token_us,"                 \
-    " cache_write_tokens) values "
-#define CONFLICT " on conflict (id) do nothing"
-
-static const char insert_one[] =
-    INSERT "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" CONFLICT;
-
-static char *make_insert_many(void)
+/* Positions from `moved` on, as many as a group takes; those of torn rows are empty. */
+static void gather(const struct journal *j, uint64_t moved, uint64_t end, struct ledger_group *g)
 {
-    struct buf b;
-    buf_init(&b, 64 << 10);
-    buf_add(&b, STR(INSERT));
-    for (int i = 1; i <= ROWS * COLUMNS; i++)
-        buf_printf(&b, "%s$%d%s", i % COLUMNS == 1 ? (i > 1 ? ", (" : "(") : ", ", i,
-                   i % COLUMNS == 0 ? ")" : "");
-    buf_add(&b, STR(CONFLICT));
-    char *text = mem_text(buf_text(&b));
-    buf_fini(&b);
-    return text;
-}
-
-struct group {
-    struct journal_set *set;
-    const struct usage_row *row[GROUP];
-    int64_t label[GROUP]; /* of the rows; 0 = not known yet */
-    int64_t found[GROUP]; /* by learn_tx, of those that were not known */
-    struct db_value value[ROWS * COLUMNS];
-    size_t n;
-};
-
-static struct db_value field(const char *text, size_t size)
-{
-    return DB_TEXT(((struct str){text, strnlen(text, size)}));
-}
-#define FIELD(array) field(array, sizeof(array))
-
-static void values_of(const struct usage_row *r, int64_t label, struct db_value v[COLUMNS])
-{
-    v[0] = DB_INT((int64_t)r->id);
-    v[1] = DB_INT(r->at_ms);
-    v[2] = DB_INT(label);
-    v[3] = FIELD(r->request);
-    v[4] = DB_INT(r->input_tokens);
-    v[5] = DB_INT(r->output_tokens);
-    v[6] = DB_INT(r->cached_tokens);
-    v[7] = DB_INT(r->reasoning_tokens);
-    v[8] = DB_INT(r->cost_microusd);
-    v[9] = DB_INT(r->latency_us);
-    v[10] = DB_INT(r->first_token_us);
-    v[11] = DB_INT(r->cache_write_tokens);
-}
-
-static bool insert_tx(struct db_tx *tx, void *arg, struct err *e)
-{
-    struct group *g = arg;
-    size_t i = 0;
-    for (; i + ROWS <= g->n; i += ROWS) {
-        for (size_t r = 0; r < ROWS; r++)
-            values_of(g->row[i + r], g->label[i + r], &g->value[r * COLUMNS]);
-        if (!db_exec_values(tx, e, g->set->insert_many, g->value, ROWS * COLUMNS))
-            return false;
+    g->journal = j->head->id;
+    g->from = g->to = moved;
+    g->n = 0;
+    for (; g->to < end && g->to - moved < LEDGER_GROUP; g->to++) {
+        const struct slot *slot = &j->slot[g->to % SLOTS];
+        if (atomic_load_explicit(&slot->seq, memory_order_relaxed) == g->to + 1)
+            g->row[g->n++] = &slot->row;
     }
-    for (; i < g->n; i++) {
-        values_of(g->row[i], g->label[i], g->value);
-        if (!db_exec_values(tx, e, insert_one, g->value, COLUMNS))
-            return false;
-    }
-    return true;
-}
-
-/* ---- Labels ---- */
-
-/* The fields from `key` to `error`, byte for byte, and the two flags. */
-enum {
-    LABEL_FROM = offsetof(struct usage_row, key),
-    LABEL_TO = offsetof(struct usage_row, error) + sizeof(((struct usage_row *)NULL)->error)
-};
-struct label {
-    char fields[LABEL_TO - LABEL_FROM];
-    uint8_t counted, streamed;
-};
-
-static struct label label_of(const struct usage_row *r)
-{
-    struct label l = {.counted = r->counted, .streamed = r->streamed};
-    memcpy(l.fields, (const char *)r + LABEL_FROM, sizeof(l.fields));
-    return l;
-}
-
-static struct str label_key(const struct label *l)
-{
-    return (struct str){(const char *)l, sizeof(*l)};
-}
-
-static bool learn_one(struct db_tx *tx, const struct usage_row *r, int64_t *id, struct err *e)
-{
-    const struct db_value v[] = {
-        FIELD(r->key),       FIELD(r->tenant),         FIELD(r->model),
-        FIELD(r->provider),  FIELD(r->upstream_model), DB_INT(r->attempt),
-        DB_INT(r->status),   FIELD(r->error),          DB_INT(r->counted),
-        DB_INT(r->streamed),
-    };
-    struct db_rows *rows;
-    if (!db_exec_values(tx, e,
-                        "insert into usage_labels (key, tenant, model, provider, upstream_model,"
-                        " attempt, status, error, counted, streamed)"
-                        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing",
-                        v, COUNT(v)) ||
-        !db_query_values(tx, &rows, e,
-                         "select id from usage_labels where key = $1 and tenant = $2"
-                         " and model = $3 and provider = $4 and upstream_model = $5"
-                         " and attempt = $6 and status = $7 and error = $8 and counted = $9"
-                         " and streamed = $10",
-                         v, COUNT(v)))
-        return false;
-    bool good = db_step(rows, e) > 0;
-    if (good)
-        *id = db_int(rows, 0);
-    db_done(rows);
-    return good;
-}
-
-static bool learn_tx(struct db_tx *tx, void *arg, struct err *e)
-{
-    struct group *g = arg;
-    for (size_t i = 0; i < g->n; i++)
-        if (!g->label[i] && !learn_one(tx, g->row[i], &g->found[i], e))
-            return false;
-    return true;
-}
-
-static void remember(struct map *labels, const struct usage_row *r, int64_t id)
-{
-    if (labels->n == LABELS) {
-        map_fini(labels);
-        map_init(labels);
-    }
-    struct label l = label_of(r);
-    map_set(labels, label_key(&l), (void *)(uintptr_t)id);
-}
-
-/* Sets the labels of the group's rows. Rows in a row mostly have the same. */
-static bool find_labels(struct group *g, struct err *e)
-{
-    struct map *labels = &g->set->labels;
-    struct label last, l;
-    bool all = true;
-    for (size_t i = 0; i < g->n; i++, last = l) {
-        l = label_of(g->row[i]);
-        g->label[i] = i > 0 && memcmp(&l, &last, sizeof(l)) == 0
-                          ? g->label[i - 1]
-                          : (int64_t)(uintptr_t)map_get(labels, label_key(&l));
-        all = all && g->label[i] != 0;
-    }
-    if (all)
-        return true;
-    if (!db_write(g->set->db, learn_tx, g, e))
-        return false;
-    for (size_t i = 0; i < g->n; i++) {
-        if (g->label[i])
-            continue;
-        g->label[i] = g->found[i];
-        remember(labels, g->row[i], g->found[i]);
-    }
-    return true;
-}
-
-static bool into_sql(struct group *g, struct err *e)
-{
-    return find_labels(g, e) && db_write(g->set->db, insert_tx, g, e);
 }
 
 /* Moves what was written before the call. */
-static bool move(struct journal *j, struct group *g, struct err *e)
+static bool move(struct journal *j, struct err *e)
 {
-    uint64_t moved = atomic_load(&j->head->moved);
+    struct journal_set *s = j->set;
+    uint64_t moved = atomic_load(&j->moved);
     uint64_t end = atomic_load_explicit(&j->end, memory_order_acquire);
     while (moved < end) {
-        for (g->n = 0; g->n < GROUP && moved + g->n < end; g->n++)
-            g->row[g->n] = &j->slot[(moved + g->n) % SLOTS].row;
-        if (!into_sql(g, e))
+        gather(j, moved, end, &s->group);
+        if (!ledger_write(s->ledger, &s->group, &moved, e))
             return false;
-        moved += g->n;
-        atomic_store_explicit(&j->head->moved, moved, memory_order_release);
+        atomic_store_explicit(&j->moved, moved, memory_order_release);
     }
     return true;
 }
@@ -307,7 +127,7 @@ static bool move_all(struct journal_set *s, struct err *e)
 {
     bool good = true;
     for (unsigned i = 0; good && i < s->n; i++)
-        good = move(&s->journal[i], s->group, e);
+        good = move(&s->journal[i], e);
     return good;
 }
 
@@ -377,7 +197,7 @@ uint64_t journal_waiting(const struct journal_set *s)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < s->n; i++) {
-        uint64_t moved = atomic_load(&s->journal[i].head->moved);
+        uint64_t moved = atomic_load(&s->journal[i].moved);
         n += atomic_load(&s->journal[i].end) - moved;
     }
     return n;
@@ -391,41 +211,26 @@ struct journal *journal_of(struct journal_set *s, unsigned loop)
     return &s->journal[loop];
 }
 
-/* A time that is behind the last one, or absurd, counts as the last one. */
-static uint64_t next_id(struct journal *j, int64_t at_ms)
+static uint64_t checksum(uint64_t seq, const struct ledger_packed *row)
 {
-    if (at_ms > EPOCH_MS + j->time_ms && at_ms < EPOCH_MS + TIME_MAX) {
-        j->time_ms = at_ms - EPOCH_MS;
-        j->count = 0;
-    } else if (++j->count == 1u << COUNT_BITS) {
-        j->time_ms++;
-        j->count = 0;
-    }
-    return (uint64_t)j->time_ms << TIME_SHIFT | (uint64_t)j->loop << COUNT_BITS | j->count;
+    return hash_stable((struct str){(const char *)row, ledger_packed_size(row)}) ^ seq;
 }
 
-/* In version 1 rows ended before cache_write_tokens; zeros stand in its place. */
-static size_t row_size(const struct head *h)
+static bool is_whole(const struct slot *slot, uint64_t seq)
 {
-    return h->version == 1 ? offsetof(struct usage_row, cache_write_tokens)
-                           : sizeof(struct usage_row);
-}
-
-static uint64_t checksum(uint64_t seq, const struct usage_row *row, size_t size)
-{
-    return hash_stable((struct str){(const char *)row, size}) ^ seq;
+    return ledger_packed_size(&slot->row) > 0 && slot->check == checksum(seq, &slot->row);
 }
 
 /* At half, asks the mover to begin before its time; without the lock, as a call that it misses
  * costs no more than its period. */
 static bool room(struct journal *j, uint64_t at)
 {
-    if (at - j->moved < SLOTS / 2)
+    if (at - j->free < SLOTS / 2)
         return true;
-    j->moved = atomic_load_explicit(&j->head->moved, memory_order_acquire);
-    if (at - j->moved == SLOTS / 2)
+    j->free = atomic_load_explicit(&j->moved, memory_order_acquire);
+    if (at - j->free == SLOTS / 2)
         cond_wake_one(&j->set->work);
-    return at - j->moved < SLOTS;
+    return at - j->free < SLOTS;
 }
 
 bool journal_add(struct journal *j, const struct usage_row *row, struct err *e)
@@ -436,9 +241,8 @@ bool journal_add(struct journal *j, const struct usage_row *row, struct err *e)
                        "usage cannot be recorded: the database does not keep up, or "
                        "its disk is full");
     struct slot *slot = &j->slot[at % SLOTS];
-    slot->row = *row;
-    slot->row.id = next_id(j, row->at_ms);
-    slot->check = checksum(at + 1, &slot->row, sizeof(slot->row));
+    ledger_pack(&slot->row, row);
+    slot->check = checksum(at + 1, &slot->row);
     atomic_store_explicit(&slot->seq, at + 1, memory_order_release);
     atomic_store_explicit(&j->end, at + 1, memory_order_release);
     return true;
@@ -466,6 +270,7 @@ static bool fill(int fd, const char *path, struct err *e)
     struct head *head = (struct head *)zeros;
     memcpy(head->magic, magic, sizeof(magic));
     head->version = VERSION;
+    random_bytes(&head->id, sizeof(head->id));
     head->slot_size = sizeof(struct slot);
     head->slots = SLOTS;
     bool good = file_write_all(fd, zeros, FILE_SIZE, e) || err_prefix(e, "'%s': ", path);
@@ -492,8 +297,7 @@ static bool check_head(const struct head *h, const char *path, struct err *e)
     if (memcmp(h->magic, magic, sizeof(magic)) != 0)
         return err_set(e, ERR_CORRUPT,
                        "'%s' is damaged: move it away to start without the usage rows in it", path);
-    if (h->version < 1 || h->version > VERSION || h->slot_size != sizeof(struct slot) ||
-        h->slots != SLOTS)
+    if (h->version != VERSION || h->slot_size != sizeof(struct slot) || h->slots != SLOTS)
         return err_set(e, ERR_CONFLICT,
                        "'%s' was written by another version of penstock: start and stop that one "
                        "first",
@@ -532,79 +336,50 @@ static void unmap(struct journal *j)
 
 /* ---- Starting ---- */
 
-static bool keep(struct group *g, struct err *e)
-{
-    bool good = g->n == 0 || into_sql(g, e);
-    g->n = 0;
-    return good;
-}
-
-/* Moves what an earlier process left, in whatever state power loss may have put it. */
-static bool replay(struct journal *j, struct err *e)
+/* Takes up what an earlier process left: the slots behind the place that SQL has reached, in
+ * whatever state power loss may have put them. What is torn loses its sequence. A database that is
+ * older than the file, as after power loss or from a backup, gets what the file still has. */
+static bool take_up(struct journal *j, struct err *e)
 {
     CHECK(j->head && j->slot);
-    struct group *g = j->set->group;
-    uint64_t moved = atomic_load(&j->head->moved), end = moved, rows = 0, torn = 0;
-    size_t size = row_size(j->head);
-    bool good = true;
-    for (uint64_t i = 0; good && i < SLOTS; i++) {
-        const struct slot *slot = &j->slot[i];
+    uint64_t moved, rows = 0, torn = 0;
+    if (!ledger_reached(j->set->db, j->head->id, &moved, e))
+        return false;
+    uint64_t end = moved;
+    for (uint64_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = &j->slot[i];
         uint64_t seq = atomic_load(&slot->seq);
         if (seq <= moved || (seq - 1) % SLOTS != i)
             continue;
-        end = seq > end ? seq : end;
-        if (slot->check != checksum(seq, &slot->row, size)) {
+        if (is_whole(slot, seq)) {
+            end = seq > end ? seq : end;
+            rows++;
+        } else {
+            atomic_store(&slot->seq, 0);
             torn++;
-            continue;
         }
-        g->row[g->n++] = &slot->row;
-        rows++;
-        if (g->n == GROUP)
-            good = keep(g, e);
     }
-    good = good && keep(g, e);
-    if (!good)
-        return false;
-    atomic_store(&j->head->moved, end);
-    j->head->version = VERSION; /* what comes now is */
-    j->moved = end;
+    moved = end - moved > SLOTS ? end - SLOTS : moved;
     atomic_store(&j->end, end);
+    atomic_store(&j->moved, moved);
+    j->free = moved;
     if (rows || torn)
-        log_info("journal", kv("state", "moved what was left at the last end"), kv("rows", rows),
+        log_info("journal", kv("state", "rows were left at the last end"), kv("rows", rows),
                  kv("torn", torn));
     return true;
 }
 
-/* On a full disk what was left stays in its slots, and the thread moves it once there is room. Only
- * where all of it is whole, as it is after kill -9: the thread looks at no checksums. */
-static bool leave(struct journal *j)
-{
-    uint64_t moved = atomic_load(&j->head->moved), end = moved, last = 0;
-    if (j->head->version != VERSION)
-        return false;
-    for (; end - moved < SLOTS; end++) {
-        const struct slot *slot = &j->slot[end % SLOTS];
-        if (atomic_load(&slot->seq) != end + 1 ||
-            slot->check != checksum(end + 1, &slot->row, sizeof(slot->row)))
-            break;
-        last = slot->row.id > last ? slot->row.id : last;
-    }
-    for (uint64_t i = 0; i < SLOTS; i++)
-        if (atomic_load(&j->slot[i].seq) > end)
-            return false;
-    j->moved = moved;
-    j->time_ms = (int64_t)(last >> TIME_SHIFT) + 1;
-    atomic_store(&j->end, end);
-    log_warn("journal", kv("state", "no room to move what was left at the last end"),
-             kv("rows", end - moved));
-    return true;
-}
-
-static bool take_up(struct journal *j, struct err *e)
+/* On a full disk the rows stay in their slots, and the thread moves them once there is room. */
+static bool move_or_leave(struct journal *j, struct err *e)
 {
     struct err why;
-    if (replay(j, &why) || (why.code == ERR_FULL && leave(j)))
+    if (move(j, &why))
         return true;
+    if (why.code == ERR_FULL) {
+        log_warn("journal", kv("state", "no room to move what was left at the last end"),
+                 kv("error", why.msg));
+        return true;
+    }
     if (e)
         *e = why;
     return false;
@@ -617,13 +392,27 @@ static void forget_pages(struct journal *j)
     madvise(j->head, FILE_SIZE, MADV_DONTNEED); /* a hint, without which nothing breaks */
 }
 
-/* Loops that there were and are no more: their rows are moved and the file goes. */
-static bool retire(struct journal_set *s, unsigned loop, const char *path, struct err *e)
+static bool remove_file(const char *path, struct err *e)
 {
-    struct journal j = {.set = s, .loop = loop};
-    bool good = map(&j, path, e) && replay(&j, e);
+    return unlink(path) == 0 || err_sys(e, ERR_IO, "cannot remove '%s'", path);
+}
+
+/* Loops that there were and are no more: their rows are moved and the file goes. */
+static bool retire(struct journal_set *s, const char *path, struct err *e)
+{
+    struct journal j = {.set = s};
+    bool good = map(&j, path, e) && take_up(&j, e) && move(&j, e);
     unmap(&j);
-    return good && (unlink(path) == 0 || err_sys(e, ERR_IO, "cannot remove '%s'", path));
+    return good && remove_file(path, e);
+}
+
+static bool open_file(struct journal *j, const char *path, const char *temp, struct err *e)
+{
+    if ((!file_exists(path) && !create(path, temp, e)) || !map(j, path, e) || !take_up(j, e) ||
+        !move_or_leave(j, e))
+        return false;
+    forget_pages(j);
+    return true;
 }
 
 static bool open_files(struct journal_set *s, struct err *e)
@@ -631,36 +420,16 @@ static bool open_files(struct journal_set *s, struct err *e)
     struct arena *a = arena_new();
     bool good = true;
     for (unsigned i = 0; good && i < LOOPS_MAX; i++) {
-        char *path = path_of(a, s, i, ""), *temp = path_of(a, s, i, ".new");
-        if (i >= s->n) {
-            good = !file_exists(path) || retire(s, i, path, e);
-            continue;
-        }
-        struct journal *j = &s->journal[i];
-        *j = (struct journal){.set = s, .loop = i};
-        good = (file_exists(path) || create(path, temp, e)) && map(j, path, e) && take_up(j, e);
-        if (good)
-            forget_pages(j);
+        const char *path = path_of(a, s, i, "");
+        if (journal_old_is(path))
+            good = journal_old_move(s->db, path, e) && remove_file(path, e);
+        if (good && i < s->n)
+            good = open_file(&s->journal[i], path, path_of(a, s, i, ".new"), e);
+        else if (good && file_exists(path))
+            good = retire(s, path, e);
     }
     arena_free(a);
     return good;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static bool last_id(struct db_tx *tx, void *arg, struct err *e)
-{
-    int64_t *id = arg;
-    struct db_rows *rows;
-    if (!db_query(tx, &rows, e, "select coalesce(max(id), 0) from usage_rows"))
-        return false;
-    int got = db_step(rows, e);
-    *id = got > 0 ? db_int(rows, 0) : 0;
-    db_done(rows);
-    return got >= 0;
 }
 
 bool journal_open(struct journal_set **out, struct db *d, const char *dir, unsigned loops,
@@ -671,21 +440,16 @@ bool journal_open(struct journal_set **out, struct db *d, const char *dir, unsig
     s->db = d;
     s->n = loops;
     s->dir = mem_text(dir);
-    s->insert_many = make_insert_many();
-    s->group = mem_new(sizeof(*s->group));
-    s->group->set = s;
-    map_init(&s->labels);
+    s->ledger = ledger_new(d);
     s->journal = aligned_alloc(_Alignof(struct journal), loops * sizeof(*s->journal));
     CHECK(s->journal);
-    memset(s->journal, 0, loops * sizeof(*s->journal));
+    for (unsigned i = 0; i < loops; i++)
+        s->journal[i] = (struct journal){.set = s};
     lock_init(&s->lock);
     cond_init(&s->work);
     cond_init(&s->done);
-    int64_t last = 0;
-    if (!open_files(s, e) || !db_read(d, last_id, &last, e))
+    if (!open_files(s, e))
         goto fail;
-    for (unsigned i = 0; i < loops; i++)
-        s->journal[i].time_ms = later(s->journal[i].time_ms, (last >> TIME_SHIFT) + 1);
     s->running = pthread_create(&s->thread, NULL, mover_main, s) == 0;
     if (!s->running) {
         err_set(e, ERR_UNAVAILABLE, "cannot start the journal's thread");
@@ -720,9 +484,7 @@ void journal_close(struct journal_set *s)
     cond_fini(&s->work);
     lock_fini(&s->lock);
     mem_free(s->journal);
-    map_fini(&s->labels);
-    mem_free(s->group);
-    mem_free(s->insert_many);
+    ledger_free(s->ledger);
     mem_free(s->dir);
     mem_free(s);
 }

@@ -10,7 +10,7 @@
 
 #include "store/db.h"
 
-enum { SCHEMA_VERSION = 8 };
+enum { SCHEMA_VERSION = 9 };
 
 /* Inside a transaction: takes the next step, or sets *newest when there is none left to take.
  * ERR_CONFLICT when the database was written by a newer penstock. */

@@ -39,13 +39,15 @@ static void close_both(void)
 
 static bool add(unsigned loop, int number)
 {
+    char request[16];
     struct usage_row row = {
-        .id = 77, /* not looked at */
         .at_ms = clock_wall_ms(),
-        .key = "key_1",
-        .tenant = "default",
-        .model = "m",
-        .provider = "p",
+        .request = {request, (size_t)snprintf(request, sizeof(request), "%d", number)},
+        .key = STR("key_1"),
+        .tenant = STR("default"),
+        .model = STR("m"),
+        .provider = STR("p"),
+        .upstream_model = STR("uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu and is cut"),
         .attempt = 1,
         .status = 200,
         .input_tokens = number,
@@ -53,8 +55,6 @@ static bool add(unsigned loop, int number)
         .cost_microusd = INT64_MAX,
         .streamed = 1,
     };
-    snprintf(row.request, sizeof(row.request), "%d", number);
-    memset(row.upstream_model, 'u', sizeof(row.upstream_model)); /* filled: no room for a NUL */
     return journal_add(journal_of(s, loop), &row, &e);
 }
 
@@ -144,7 +144,7 @@ static void test_moving(void)
     close_both();
 }
 
-static bool ids_tx(struct db_tx *tx, void *arg, struct err *err)
+static bool order_tx(struct db_tx *tx, void *arg, struct err *err)
 {
     bool *rising = arg;
     struct db_rows *rows;
@@ -161,29 +161,24 @@ static bool ids_tx(struct db_tx *tx, void *arg, struct err *err)
     return true;
 }
 
-/* More in one millisecond than its counter holds, a clock set back, an absurd one. */
-static void test_ids(void)
+/* Rows get rising ids in the order in which they were added, whatever the clock says. */
+static void test_order(void)
 {
     static const int64_t at[] = {2000000000000, 1999999999999, 0, -5, INT64_MAX,
                                  INT64_MIN,     2000000000001};
     ok(open_both(1), "opens");
     int n = 0;
-    for (int i = 0; i < 40000; i++) {
-        struct usage_row row = {.at_ms = 2000000000000, .input_tokens = n};
+    for (; n < 40000; n++) {
+        struct usage_row row = {.at_ms = at[(size_t)n % COUNT(at)], .input_tokens = n};
         while (!journal_add(journal_of(s, 0), &row, &e))
             journal_flush(s, &e);
-        n++;
-    }
-    for (size_t i = 0; i < COUNT(at); i++) {
-        struct usage_row row = {.at_ms = at[i], .input_tokens = n++};
-        journal_add(journal_of(s, 0), &row, &e);
     }
     close_both();
     open_both(1);
     add(0, n++);
     bool rising = false;
-    ok(journal_flush(s, &e) && db_read(d, ids_tx, &rising, &e) && rising && exactly(n),
-       "ids rise whatever the clock says");
+    ok(journal_flush(s, &e) && db_read(d, order_tx, &rising, &e) && rising && exactly(n),
+       "rows are in order");
     close_both();
 }
 
@@ -305,59 +300,194 @@ static void spill(const char *path, const char *p, size_t n)
     close(fd);
 }
 
-/* As after a crash between the commit and the note in the file. */
-static void test_moved_twice(void)
+static const char *const files[] = {"penstock.db", "penstock.db-wal", "journal.0"};
+struct image { /* of the data directory, or of some files of it */
+    char *p[COUNT(files)];
+    size_t n[COUNT(files)];
+};
+
+static void file_of(char path[TEMPDIR_SIZE + 32], size_t i)
+{
+    snprintf(path, TEMPDIR_SIZE + 32, "%s/%s", dir, files[i]);
+}
+
+static struct image take_image(void)
+{
+    struct image m = {0};
+    for (size_t i = 0; i < COUNT(files); i++) {
+        char path[TEMPDIR_SIZE + 32];
+        file_of(path, i);
+        m.p[i] = slurp(path, &m.n[i]);
+    }
+    return m;
+}
+
+/* Files that were not there in [from, to) go. */
+static void put_image(const struct image *m, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        char path[TEMPDIR_SIZE + 32];
+        file_of(path, i);
+        unlink(path);
+        if (m->p[i])
+            spill(path, m->p[i], m->n[i]);
+    }
+}
+
+static void free_image(struct image *m)
+{
+    for (size_t i = 0; i < COUNT(files); i++)
+        mem_free(m->p[i]);
+}
+
+enum { DATABASE = 0, JOURNAL = 2, ALL = COUNT(files) }; /* in files[] */
+
+/* What is in SQL is known from SQL alone, so the file and the database need not be of one moment.
+ */
+static void test_moments(void)
+{
+    leave_rows(1, 50);
+    struct image left = take_image();
+    ok(open_both(1) && exactly(50), "moved");
+    close_both();
+    struct image moved = take_image();
+    put_image(&left, JOURNAL, ALL);
+    ok(open_both(1) && exactly(50), "a file from before: nothing twice");
+    for (int n = 50; n < 80; n++)
+        add(0, n);
+    close_both();
+    struct image later = take_image();
+    put_image(&left, JOURNAL, ALL);
+    ok(open_both(1) && exactly(80) && add(0, 80) && journal_flush(s, &e) && exactly(81),
+       "a file that is behind: rows go on where SQL is");
+    close_both();
+    put_image(&later, JOURNAL, ALL);
+    put_image(&moved, DATABASE, JOURNAL);
+    ok(open_both(1) && exactly(80), "a database that is behind: the file still has the rows");
+    close_both();
+    put_image(&left, DATABASE, ALL);
+    ok(open_both(1) && exactly(50), "a copy of the whole directory");
+    close_both();
+    free_image(&left);
+    free_image(&moved);
+    free_image(&later);
+}
+
+/* The ring was round more than once since the database's place. */
+static void test_far_behind(void)
+{
+    leave_rows(1, 50);
+    struct image left = take_image();
+    open_both(1);
+    int n = 50;
+    for (; n < 20000; n++)
+        while (!add(0, n))
+            journal_flush(s, &e);
+    close_both();
+    put_image(&left, DATABASE, JOURNAL);
+    struct census c = {mem_array(20001, sizeof(int)), 20001, 0};
+    ok(open_both(1) && db_read(d, census_tx, &c, &e) && c.seen[19999] == 1 && c.seen[0] == 0,
+       "a database far behind gets what the file still has");
+    ok(add(0, 20000) && journal_flush(s, &e) && db_read(d, census_tx, &c, &e) &&
+           c.seen[20000] == 1 && c.seen[19999] == 1,
+       "and it goes on");
+    close_both();
+    mem_free(c.seen);
+    free_image(&left);
+}
+
+static void test_new_file(void)
 {
     char path[TEMPDIR_SIZE + 32];
     path_of(path, 0);
-    leave_rows(1, 50);
-    size_t n;
-    char *before = slurp(path, &n);
-    ok(open_both(1) && exactly(50), "moved");
+    ok(open_both(1) && add(0, 0) && journal_flush(s, &e), "a row");
     close_both();
-    spill(path, before, n);
-    ok(open_both(1) && exactly(50), "moved again: nothing twice");
+    struct image old = take_image();
+    unlink(path);
+    ok(open_both(1) && exactly(1) && add(0, 1) && journal_flush(s, &e) && exactly(2),
+       "a file made anew begins at its begin");
     close_both();
-    mem_free(before);
+    put_image(&old, JOURNAL, ALL);
+    ok(open_both(1) && exactly(2) && add(0, 2) && journal_flush(s, &e) && exactly(3),
+       "the old one is known when it comes back");
+    close_both();
+    free_image(&old);
 }
 
-/* A slot as it lies in the file. */
-struct slot {
+/* ---- Versions 1 and 2 ---- */
+
+struct old_row {
+    int64_t id, at_ms;
+    char request[32], key[32], tenant[32], model[48], provider[32], upstream_model[48];
+    int32_t attempt, status;
+    char error[16];
+    int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;
+    int64_t cost_microusd, latency_us, first_token_us;
+    uint8_t counted, streamed;
+    int64_t cache_write_tokens;
+};
+struct old_slot {
     _Alignas(64) uint64_t seq;
     uint64_t check;
-    struct usage_row row;
+    struct old_row row;
 };
+enum { OLD_SLOTS = 8192, OLD_SIZE = 4096 + OLD_SLOTS * sizeof(struct old_slot) };
 
-/* Version 1 had no cache_write_tokens: they were zeros that the checksum did not cover. */
-static void make_older(char *p, size_t n)
+/* Rows 0 .. rows-1, of which the first ten were moved. In version 1 the last field was not there:
+ * zeros that the checksum did not cover. */
+static void spill_old(unsigned loop, uint32_t version, int rows)
 {
-    p[8] = 1;
-    for (size_t at = 4096; at < n; at += sizeof(struct slot)) {
-        struct slot slot;
-        memcpy(&slot, p + at, sizeof(slot));
-        slot.row.cache_write_tokens = 0;
-        slot.check =
-            slot.seq ^ hash_stable((struct str){(const char *)&slot.row,
-                                                offsetof(struct usage_row, cache_write_tokens)});
-        memcpy(p + at, &slot, sizeof(slot));
+    char path[TEMPDIR_SIZE + 32], *p = mem_new(OLD_SIZE);
+    const uint32_t head[] = {version, sizeof(struct old_slot), OLD_SLOTS};
+    const uint64_t moved = 10;
+    memcpy(p, "PNSTKJL", 8);
+    memcpy(p + 8, head, sizeof(head));
+    memcpy(p + 64, &moved, sizeof(moved));
+    for (int i = 0; i < rows; i++) {
+        struct old_slot slot = {.seq = (uint64_t)i + 1};
+        slot.row = (struct old_row){
+            .id = (int64_t)1700000000000 << 20 | (int64_t)loop << 14 | i,
+            .request = "5",
+            .tenant = "default",
+            .status = 200,
+            .input_tokens = i - (int)moved,
+            .cost_microusd = INT64_MAX,
+            .streamed = 1,
+            .cache_write_tokens = version == 1 ? 0 : 1,
+        };
+        memset(slot.row.upstream_model, 'u', sizeof(slot.row.upstream_model));
+        size_t size =
+            version == 1 ? offsetof(struct old_row, cache_write_tokens) : sizeof(struct old_row);
+        slot.check = slot.seq ^ hash_stable((struct str){(const char *)&slot.row, size});
+        memcpy(p + 4096 + (size_t)i * sizeof(slot), &slot, sizeof(slot));
     }
+    path_of(path, loop);
+    spill(path, p, OLD_SIZE);
+    mem_free(p);
 }
 
 static void test_older(void)
 {
-    char path[TEMPDIR_SIZE + 32];
-    path_of(path, 0);
-    leave_rows(1, 50);
-    size_t n;
-    char *p = slurp(path, &n);
-    make_older(p, n);
-    spill(path, p, n);
-    ok(open_both(1) && exactly(50) && cache_write() == 0, "rows of an older version");
+    bool good = false;
+    spill_old(0, 1, 60);
+    ok(open_both(1) && exactly(50) && cache_write() == 0, "rows of version 1: %s", e.msg);
+    ok(db_read(d, fields_tx, &good, &e) && good, "with their fields");
     ok(add(0, 50) && journal_flush(s, &e) && exactly(51) && cache_write() == 1, "and newer ones");
     close_both();
-    mem_free(p);
-    leave_rows(1, 50); /* recognised by nobody: new ids */
-    ok(open_both(1) && cache_write() == 51, "it is of this version now");
+    spill_old(0, 1, 60);
+    ok(open_both(1) && exactly(51), "killed before the file was removed: nothing twice");
+    close_both();
+    ok(open_both(1) && exactly(51), "it is of this version now");
+    close_both();
+}
+
+static void test_old_and_fewer(void)
+{
+    char path[TEMPDIR_SIZE + 32];
+    path_of(path, 3);
+    spill_old(3, 2, 60);
+    ok(open_both(1) && exactly(50) && cache_write() == 50, "version 2, of a loop that is no more");
+    ok(access(path, F_OK) != 0, "its file is gone");
     close_both();
 }
 
@@ -371,11 +501,15 @@ static void test_torn(void)
     char *hit = memmem(p, n, "uuuuuuuu", 8); /* in the first row */
     ok(hit != NULL, "a row to damage");
     *hit = 'x';
+    uint64_t *seq = (uint64_t *)(p + 4096 + 384); /* of the second, that of far ahead */
+    *seq += UINT64_C(8192) << 20;
     spill(path, p, n);
     struct census c = {(int[51]){0}, 51, 0};
-    ok(open_both(1) && db_read(d, census_tx, &c, &e) && c.seen[0] == 0 && c.seen[1] == 1 &&
-           c.seen[49] == 1,
-       "a torn row is left out, the others are not");
+    ok(open_both(1) && db_read(d, census_tx, &c, &e) && c.seen[0] == 0 && c.seen[1] == 0 &&
+           c.seen[2] == 1 && c.seen[49] == 1,
+       "torn rows are left out, the others are not");
+    ok(add(0, 50) && journal_flush(s, &e) && db_read(d, census_tx, &c, &e) && c.seen[50] == 1,
+       "and it goes on");
     close_both();
 
     p[0] ^= 1;
@@ -539,6 +673,7 @@ static bool rewind_schema(struct db_tx *tx, void *arg, struct err *err)
         "alter table keys drop column acts_for_users",
         "drop table responses",
         "alter table collections drop column keywords",
+        "drop table usage_journals",
         "delete from schema_version where version > 1",
     };
     (void)arg;
@@ -564,8 +699,13 @@ static void test_labels(void)
     int n = 0;
     open_both(1);
     for (int i = 0; i < 20000; i++) { /* more labels than are remembered, each of them twice */
-        struct usage_row row = {.at_ms = clock_wall_ms(), .input_tokens = i, .status = 200};
-        snprintf(row.key, sizeof(row.key), "key_%d", i % 10000);
+        char key[16];
+        struct usage_row row = {
+            .at_ms = clock_wall_ms(),
+            .key = {key, (size_t)snprintf(key, sizeof(key), "key_%d", i % 10000)},
+            .input_tokens = i,
+            .status = 200,
+        };
         while (!journal_add(journal_of(s, 0), &row, &e))
             journal_flush(s, &e);
     }
@@ -588,6 +728,9 @@ static void test_migration(void)
     journal_close(s);
     ok(db_write(d, rewind_schema, NULL, &e), "put back to the first schema: %s", e.msg);
     db_close(d);
+    char path[TEMPDIR_SIZE + 32];
+    path_of(path, 0);
+    unlink(path); /* the database does not know this one */
     ok(open_both(1) && exactly(100), "all of them are there behind the step");
     ok(db_read(d, fields_tx, &good, &e) && good, "with their fields");
     ok(add(0, 100) && journal_flush(s, &e) && exactly(101), "and more come");
@@ -607,11 +750,14 @@ int main(void)
 {
     in_new_dir(test_killed);
     in_new_dir(test_moving);
-    in_new_dir(test_ids);
+    in_new_dir(test_order);
     in_new_dir(test_full);
     in_new_dir(test_fewer_loops);
-    in_new_dir(test_moved_twice);
+    in_new_dir(test_moments);
+    in_new_dir(test_far_behind);
+    in_new_dir(test_new_file);
     in_new_dir(test_older);
+    in_new_dir(test_old_and_fewer);
     in_new_dir(test_torn);
     in_new_dir(test_no_space);
     in_new_dir(test_no_space_for_what_was_left);
