@@ -150,9 +150,22 @@ static struct cells *my_cells(void)
     return __builtin_expect(mine != NULL, 1) ? mine : first_count();
 }
 
-void metric_add(struct metric *m, int64_t n)
+/* A thread's first count of a series makes what it needs for it. All others call nothing. */
+__attribute__((noinline, cold)) static void first_add(const struct metric *m, int64_t n)
 {
     bump(&piece_of(&my_cells()->piece[m->index / PIECE], PIECE)[m->index % PIECE], n);
+}
+
+void metric_add(struct metric *m, int64_t n)
+{
+    struct cells *c = mine;
+    cell *p = NULL;
+    if (__builtin_expect(c != NULL, 1))
+        p = atomic_load_explicit(&c->piece[m->index / PIECE], memory_order_relaxed);
+    if (__builtin_expect(p != NULL, 1))
+        bump(&p[m->index % PIECE], n);
+    else
+        first_add(m, n);
 }
 
 void metric_set(struct metric *m, int64_t n)
@@ -175,11 +188,27 @@ static uint64_t bucket_start(size_t i)
     return i < STEPS ? i : (STEPS + i % STEPS) << (i / STEPS - 1);
 }
 
+static void put(cell *histogram, int64_t value)
+{
+    bump(&histogram[bucket_of(value)], 1);
+    bump(&histogram[BUCKETS], value < 0 ? 0 : value);
+}
+
+__attribute__((noinline, cold)) static void first_observe(const struct metric *m, int64_t value)
+{
+    put(piece_of(&my_cells()->histogram[m->index], BUCKETS + 1), value);
+}
+
 void metric_observe(struct metric *m, int64_t value)
 {
-    cell *h = piece_of(&my_cells()->histogram[m->index], BUCKETS + 1);
-    bump(&h[bucket_of(value)], 1);
-    bump(&h[BUCKETS], value < 0 ? 0 : value);
+    struct cells *c = mine;
+    cell *h = NULL;
+    if (__builtin_expect(c != NULL, 1))
+        h = atomic_load_explicit(&c->histogram[m->index], memory_order_relaxed);
+    if (__builtin_expect(h != NULL, 1))
+        put(h, value);
+    else
+        first_observe(m, value);
 }
 
 /* ---- Registering ---- */
