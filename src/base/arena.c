@@ -139,31 +139,43 @@ static size_t next_size(const struct arena *a)
     return size_min(a->last->size * 2, BLOCK_MAX);
 }
 
-char *arena_bytes(struct arena *a, size_t n)
+/* `need` bytes of a block that has them. */
+static inline char *take(struct block *b, size_t need, size_t n)
 {
-    CHECK(n < SIZE_MAX / 2);
-    size_t need = ((n + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + RED_ZONE;
-    struct block *b = a->last;
-    if (b->size - b->used < need)
-        b = block_new(a, size_max(need, next_size(a)));
     char *p = b->data + b->used;
     b->used += need;
     ASAN_UNPOISON(p, n);
     return p;
 }
 
+__attribute__((noinline, cold)) static char *take_new(struct arena *a, size_t need, size_t n)
+{
+    return take(block_new(a, size_max(need, next_size(a))), need, n);
+}
+
+static inline char *bytes(struct arena *a, size_t n)
+{
+    CHECK(n < SIZE_MAX / 2);
+    size_t need = ((n + ALIGN - 1) & ~(size_t)(ALIGN - 1)) + RED_ZONE;
+    struct block *b = a->last;
+    return b->size - b->used < need ? take_new(a, need, n) : take(b, need, n);
+}
+
+char *arena_bytes(struct arena *a, size_t n)
+{
+    return bytes(a, n);
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
-    void *p = arena_bytes(a, size);
-    memset(p, 0, size);
-    return p;
+    return memset(bytes(a, size), 0, size);
 }
 
 void *arena_alloc_array(struct arena *a, size_t n, size_t size)
 {
     size_t total;
     CHECK(!__builtin_mul_overflow(n, size, &total));
-    return arena_alloc(a, total);
+    return memset(bytes(a, total), 0, total);
 }
 
 void *arena_room(struct arena *a, void *array, size_t n, size_t size)
@@ -179,7 +191,7 @@ void *arena_room(struct arena *a, void *array, size_t n, size_t size)
 
 struct str arena_copy(struct arena *a, struct str s)
 {
-    char *p = arena_bytes(a, s.len + 1);
+    char *p = bytes(a, s.len + 1);
     if (s.len)
         memcpy(p, s.p, s.len);
     p[s.len] = 0;
@@ -214,7 +226,7 @@ struct str arena_vprintf(struct arena *a, const char *fmt, va_list args)
 
 void arena_defer(struct arena *a, void (*fn)(void *), void *arg)
 {
-    struct defer *d = arena_struct(a, struct defer);
+    struct defer *d = (struct defer *)bytes(a, sizeof(*d));
     *d = (struct defer){a->defers, fn, arg};
     a->defers = d;
 }
