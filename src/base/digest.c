@@ -97,17 +97,15 @@ bool digest_equal(const void *a, const void *b, size_t n)
 {
     const char *p = a, *q = b;
     uint64_t found = 0, x, y;
-    for (size_t at = 0; at < n; at += sizeof(x)) {
-        size_t some = size_min(n - at, sizeof(x));
-        x = y = 0;
-        if (some == sizeof(x)) {
-            memcpy(&x, p + at, sizeof(x));
-            memcpy(&y, q + at, sizeof(y));
-        } else {
-            memcpy(&x, p + at, some);
-            memcpy(&y, q + at, some);
-        }
+    size_t at = 0;
+    for (; at + sizeof(x) <= n; at += sizeof(x)) {
+        memcpy(&x, p + at, sizeof(x));
+        memcpy(&y, q + at, sizeof(y));
         found |= x ^ y;
+        __asm__ volatile("" : "+r"(found));
+    }
+    for (; at < n; at++) {
+        found |= (unsigned char)(p[at] ^ q[at]);
         __asm__ volatile("" : "+r"(found));
     }
     return found == 0;
