@@ -215,8 +215,11 @@ bool stages_invoke(struct request *r, struct err *e)
                                                    : dispatch(r->model, &r->call, r->sink, e);
 }
 
+static void line_up(struct request *r);
+
 static bool invoke(struct request *r, struct err *e)
 {
+    line_up(r);
     return r->codec->invoke ? r->codec->invoke(r, e) : stages_invoke(r, e);
 }
 
@@ -286,6 +289,16 @@ void stages_init(void)
     add_series(call, COUNT(call));
 }
 
+/* All that look at the answer stand ready: the last one first, as each is put in front. */
+static void line_up(struct request *r)
+{
+    r->invoke_ns = r->stage_ns;
+    r->sink = r->answer = r->codec->sink(r);
+    for (size_t i = COUNT(call); i-- > 0;)
+        if (call[i].out)
+            r->sink = call[i].out(r, r->sink);
+}
+
 /* Runs a stage. Its end is the start of the next. */
 static bool run(struct request *r, const struct stage *stage, struct err *e)
 {
@@ -294,24 +307,17 @@ static bool run(struct request *r, const struct stage *stage, struct err *e)
     bool passed = stage->in(r, e);
     if (!stage->quick || r->n_collections)
         r->stage_ns = clock_now();
-    span_close(&r->call.spans, span, r->stage_ns);
+    if (r->call.trace)
+        span_close(&r->call.spans, span, r->stage_ns);
     metric_observe(stage->took, r->stage_ns - start);
     return passed;
 }
 
 static bool pass(struct request *r, const struct stage *stage, size_t n, struct err *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (stage[i].in == invoke) { /* all that look at the answer stand ready now */
-            r->invoke_ns = r->stage_ns;
-            r->sink = r->answer = r->codec->sink(r);
-            for (size_t j = n; j-- > 0;)
-                if (stage[j].out)
-                    r->sink = stage[j].out(r, r->sink);
-        }
+    for (size_t i = 0; i < n; i++)
         if (stage[i].in && !run(r, &stage[i], e))
             return false;
-    }
     return true;
 }
 
