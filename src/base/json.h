@@ -38,9 +38,8 @@ enum json_type {
 struct json_node {
     uint32_t at, end; /* text[at, end): quotes and brackets included */
     uint32_t next;    /* index of the entry behind this value and all that it holds */
-    uint8_t type;     /* enum json_type */
-    uint8_t escaped;  /* a string with backslashes: json_text must decode it */
-    uint16_t depth;
+    uint16_t type;    /* enum json_type */
+    uint16_t escaped; /* a string with backslashes: json_text must decode it */
 };
 
 struct json {

@@ -48,16 +48,31 @@ static inline const char *run(const char *p, const char *end, struct run *seen)
     }
 }
 
-static inline const char *near(const char *p, const char *end)
+static inline bool near(const struct walk *w, size_t *i)
 {
+    if ((ptrdiff_t)*i > w->far)
+        return false;
+    const char *p = w->text + *i, *stop;
     bool high = false;
-    p = json_plain(p, end - p > 32 ? p + 32 : end, &high);
-    return p < end && *p == '"' && !high ? p : NULL;
+    stop = json_plain(p, p + NEAR, &high);
+    *i += (size_t)(stop - p);
+    return stop < p + NEAR && *stop == '"' && !high;
+}
+
+enum json_fault json_scan_bare(struct json_scan *s)
+{
+    return walk(s, false);
 }
 
 json_scan_fn *json_scan = json_scan_plain;
 
 #ifdef __x86_64__
+_Alignas(32) const char json_stops[3][32] = {
+    "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"",
+    "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\",
+    "                                ",
+};
+
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
@@ -65,11 +80,11 @@ __attribute__((constructor)) static void choose(void)
 }
 #endif
 
-void json_scan_grow(struct json_scan *s)
+void json_scan_grow(struct json_scan *s, uint32_t n)
 {
     struct json_node *old = s->node;
-    uint32_t cap = s->cap * 2;
+    uint32_t cap = s->cap * 2 + 2;
     s->node = (struct json_node *)arena_bytes(s->arena, cap * sizeof(*old));
-    memcpy(s->node, old, s->n * sizeof(*old));
+    memcpy(s->node, old, n * sizeof(*old));
     s->cap = cap;
 }

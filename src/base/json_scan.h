@@ -32,9 +32,13 @@ enum json_fault { JSON_FAULTS(X) };
 
 struct json_scan {
     const char *text, *end;
-    const char *at; /* of the fault */
+    const char *at;        /* of the fault */
+    enum json_fault fault; /* of a string, on the way to the result */
     struct json_node *node;
     uint32_t n, cap;
+    uint32_t open;  /* the innermost container; its `next` is the one around it */
+    uint32_t depth; /* containers that are open */
+    char closing;   /* the bracket that ends it; 0 while none was open */
     struct arena *arena;
 };
 
@@ -44,7 +48,15 @@ typedef enum json_fault json_scan_fn(struct json_scan *s);
 json_scan_fn json_scan_plain, json_scan_sse2, json_scan_avx2;
 extern json_scan_fn *json_scan; /* the best one for this machine; chosen before main */
 
-void json_scan_grow(struct json_scan *s);
+/* Used by all of them for a text that does not go from one bracket to another. */
+json_scan_fn json_scan_bare;
+
+/* A quote, a backslash and a space, 32 times each. In another file than where they are used, as a
+ * compiler that sees them builds them anew for every string instead of reading them. */
+extern _Alignas(32) const char json_stops[3][32];
+
+/* Makes room for two more than the n entries that there are. */
+void json_scan_grow(struct json_scan *s, uint32_t n);
 
 /* The first byte in [p, end) that is a quote, a backslash or a control character, or `end`. Sets
  * *high when it has seen bytes from 0x80 on; those may stand shortly behind the result. */

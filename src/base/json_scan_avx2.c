@@ -42,3 +42,12 @@ static inline struct marks look(const char p[64], bool escaped)
         .high = _mm256_movemask_epi8(_mm256_or_si256(x, y)) != 0,
     };
 }
+
+static inline unsigned stops(const char p[NEAR])
+{
+    const __m256i *stop = (const __m256i *)json_stops;
+    __m256i x = _mm256_loadu_si256((const __m256i *)p);
+    __m256i odd = _mm256_cmpgt_epi8(stop[2], x); /* signed: also from 0x80 on */
+    __m256i mark = _mm256_or_si256(_mm256_cmpeq_epi8(x, stop[0]), _mm256_cmpeq_epi8(x, stop[1]));
+    return (unsigned)_mm256_movemask_epi8(_mm256_or_si256(odd, mark));
+}

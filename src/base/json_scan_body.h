@@ -7,15 +7,22 @@
  * byte that is the closing quote, a control character, or a backslash with anything else behind it;
  * or `end`. And for names and short values, which are most strings by number:
  *
- *     static inline const char *near(const char *p, const char *end);
+ *     static inline bool near(const struct walk *w, size_t *i);
  *
- * The quote that closes the string whose inside begins at p, when it is not far and all before it
- * is ASCII without escapes; else NULL.
+ * Is the quote that closes the string whose inside begins at text[*i] not far, and all before it
+ * ASCII without escapes? Then moves *i to it.
  *
- * Chat bodies are long strings with little between them, so the strings decide. Only when some byte
- * of a string was not ASCII is its span given to utf8_valid, which is vectorised too. Brackets,
- * numbers and literals are few and are read byte by byte. The containers that are open form a list
- * through `next` of their nodes, so there is neither recursion nor a stack.
+ * Bodies are long strings with little between them, so there the strings decide; only when some
+ * byte of one was not ASCII is its span given to utf8_valid, which is vectorised too. Answers and
+ * events are names and short values, so there it is what an entry costs: the walk stays in
+ * registers, an entry is written once, what is usual is asked first, and the rest is a function of
+ * its own. The containers that are open form a list through `next` of their nodes, so there is
+ * neither recursion nor a stack.
+ *
+ * Nor is the end asked for before every byte. A text from an opening bracket to a closing one,
+ * white space aside, is `fenced`: nothing but the closing of a container moves behind the last
+ * bracket, as strings are read with an eye on the end, and neither numbers nor words hold one. All
+ * other texts are single scalars or at fault; json_scan_bare walks them and asks each time.
  */
 #pragma once
 
@@ -27,52 +34,87 @@ struct run {
     bool escaped; /* an escape was passed */
 };
 
+enum { NEAR = 32 };
+
+/* Given to functions that are inlined, so that all of it can be in registers. */
+struct walk {
+    const char *text;
+    size_t len;
+    ptrdiff_t far; /* the last place where NEAR bytes can be read; below 0: there is none */
+    bool fenced;
+    size_t i;             /* what is read next */
+    struct json_node *to; /* what is written next */
+    uint32_t n;           /* entries so far */
+};
+
 static inline const char *run(const char *p, const char *end, struct run *seen);
-static inline const char *near(const char *p, const char *end);
+static inline bool near(const struct walk *w, size_t *i);
 
-static inline const char *skip_space(const char *p, const char *end)
+static inline bool is_space(char c)
 {
-    /* most often there is none, which the first comparison tells */
-    while (p < end && (unsigned char)*p <= ' ' &&
-           (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-        p++;
-    return p;
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static bool is_digit(const char *p, const char *end)
+__attribute__((noinline)) static size_t skip_space(const char *text, size_t i, size_t len)
 {
-    return p < end && *p >= '0' && *p <= '9';
+    while (i < len && is_space(text[i]))
+        i++;
+    return i;
 }
 
-static const char *skip_digits(const char *p, const char *end)
+/* Is there a byte at text[i]? */
+static inline bool has(const struct walk *w, size_t i)
 {
-    while (is_digit(p, end))
-        p++;
-    return p;
+    return w->fenced || i < w->len;
 }
 
-/* Behind the number that starts at p, or NULL. */
-static const char *skip_number(const char *p, const char *end)
+/* Is `c` what comes next? Moves over white space, which most often there is none of. */
+static inline bool comes(struct walk *w, char c)
 {
-    if (*p == '-')
-        p++;
-    if (!is_digit(p, end))
-        return NULL;
-    p = *p == '0' ? p + 1 : skip_digits(p, end);
-    if (p < end && *p == '.') {
-        if (!is_digit(++p, end))
-            return NULL;
-        p = skip_digits(p, end);
+    if (has(w, w->i)) {
+        if (w->text[w->i] == c)
+            return true;
+        if ((unsigned char)w->text[w->i] > ' ')
+            return false;
     }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        if (p < end && (*p == '+' || *p == '-'))
-            p++;
-        if (!is_digit(p, end))
-            return NULL;
-        p = skip_digits(p, end);
+    w->i = skip_space(w->text, w->i, w->len);
+    return w->i < w->len && w->text[w->i] == c;
+}
+
+static inline bool is_digit(const struct walk *w, size_t i)
+{
+    return has(w, i) && (unsigned char)(w->text[i] - '0') <= 9;
+}
+
+static inline size_t skip_digits(const struct walk *w, size_t i)
+{
+    while (is_digit(w, i))
+        i++;
+    return i;
+}
+
+/* Behind the number that starts at i, or 0. */
+static inline size_t skip_number(const struct walk *w, size_t i)
+{
+    const char *const text = w->text;
+    i += text[i] == '-';
+    if (!is_digit(w, i))
+        return 0;
+    i = text[i] == '0' ? i + 1 : skip_digits(w, i + 1);
+    if (has(w, i) && text[i] == '.') {
+        if (!is_digit(w, ++i))
+            return 0;
+        i = skip_digits(w, i + 1);
     }
-    return p;
+    if (has(w, i) && (text[i] | 0x20) == 'e') {
+        i++;
+        if (has(w, i) && (text[i] == '+' || text[i] == '-'))
+            i++;
+        if (!is_digit(w, i))
+            return 0;
+        i = skip_digits(w, i + 1);
+    }
+    return i;
 }
 
 /* The four digits of the "\u" at p, or -1. */
@@ -110,202 +152,202 @@ static enum json_fault skip_unicode(const char **p, const char *end)
     return JSON_FAULT_NONE;
 }
 
-static enum json_fault skip_any_string(const char **p, const char *end, uint8_t *escaped)
+/* Behind the quote that closes the string whose inside begins at p, or NULL: then s->at and
+ * s->fault tell why. */
+static const char *skip_string(struct json_scan *s, const char *p, bool *escaped)
 {
-    const char *from = *p + 1, *q = from;
+    const char *const from = p, *const end = s->end;
     struct run seen = {0};
     for (;;) {
-        q = run(q, end, &seen);
-        if (q < end && *q == '"')
+        p = run(p, end, &seen);
+        if (p < end && *p == '"')
             break;
-        *p = q;
-        if (q == end)
-            return JSON_FAULT_CUT;
-        if (*q != '\\')
-            return JSON_FAULT_CONTROL;
+        s->at = p;
+        s->fault = p == end ? JSON_FAULT_CUT : JSON_FAULT_CONTROL;
+        if (p == end || *p != '\\')
+            return NULL;
         seen.escaped = true;
         do { /* where all that is not ASCII is escaped, they stand in rows */
-            enum json_fault fault = skip_unicode(p, end);
-            if (fault)
-                return fault;
-        } while (end - *p >= 2 && (*p)[0] == '\\' && (*p)[1] == 'u');
-        q = *p;
+            s->fault = skip_unicode(&p, end);
+            s->at = p;
+            if (s->fault)
+                return NULL;
+        } while (end - p >= 2 && p[0] == '\\' && p[1] == 'u');
     }
     *escaped = seen.escaped;
-    if (seen.high && !utf8_valid(str_span(from, q))) {
-        *p = from + utf8_valid_until(str_span(from, q));
-        return JSON_FAULT_UTF8;
+    if (seen.high && !utf8_valid(str_span(from, p))) {
+        s->at = from + utf8_valid_until(str_span(from, p));
+        s->fault = JSON_FAULT_UTF8;
+        return NULL;
     }
-    *p = q + 1;
-    return JSON_FAULT_NONE;
+    return p + 1;
 }
 
-/* *p is the opening quote; moves behind the closing one, or to the fault. */
-static inline enum json_fault skip_string(const char **p, const char *end, uint8_t *escaped)
+/* Writes the entry of a value of text[at, end) that holds no other. */
+static inline void put(struct walk *w, size_t at, size_t end, enum json_type type, bool escaped)
 {
-    const char *quote = near(*p + 1, end);
-    if (!quote)
-        return skip_any_string(p, end, escaped);
-    *p = quote + 1;
-    return JSON_FAULT_NONE;
+    *w->to++ = (struct json_node){.at = (uint32_t)at,
+                                  .end = (uint32_t)end,
+                                  .next = ++w->n,
+                                  .type = (uint16_t)type,
+                                  .escaped = escaped};
 }
 
-static bool skip_literal(const char **p, const char *end, enum json_type *type)
+/* As put_string. Apart, so that the usual string is inlined without this. */
+__attribute__((noinline)) static size_t put_any_string(struct json_scan *s, size_t i, uint32_t n)
 {
-    static const struct {
-        const char *text;
-        uint8_t len, type;
-    } literals[] = {{"null", 4, JSON_NULL}, {"true", 4, JSON_TRUE}, {"false", 5, JSON_FALSE}};
-    for (size_t i = 0; i < 3; i++) {
-        if ((size_t)(end - *p) < literals[i].len || memcmp(*p, literals[i].text, literals[i].len))
-            continue;
-        *p += literals[i].len;
-        *type = literals[i].type;
+    bool escaped = false;
+    const char *p = skip_string(s, s->text + i + 1, &escaped);
+    if (!p)
+        return 0;
+    struct walk w = {.to = s->node + n, .n = n};
+    put(&w, i, (size_t)(p - s->text), JSON_STRING, escaped);
+    return (size_t)(p - s->text);
+}
+
+/* The opening quote of a string is next. False: s->at and s->fault tell why. */
+static inline bool put_string(struct json_scan *s, struct walk *w)
+{
+    size_t quote = w->i + 1;
+    if (__builtin_expect(near(w, &quote), 1)) {
+        put(w, w->i, quote + 1, JSON_STRING, false);
+        w->i = quote + 1;
         return true;
     }
-    return false;
+    w->i = put_any_string(s, w->i, w->n++);
+    w->to++;
+    return w->i != 0;
 }
 
-static inline struct json_node *add(struct json_scan *s, const char *p, enum json_type type,
-                                    uint32_t depth)
+/* Is it the word that is next? */
+static inline bool put_word(struct walk *w, const char *word, size_t len, enum json_type type)
 {
-    if (__builtin_expect(s->n == s->cap, 0))
-        json_scan_grow(s);
-    struct json_node *node = &s->node[s->n++];
-    *node = (struct json_node){.at = (uint32_t)(p - s->text),
-                               .next = s->n,
-                               .type = (uint8_t)type,
-                               .depth = (uint16_t)depth};
-    return node;
+    if (w->len - w->i < len || memcmp(w->text + w->i, word, len) != 0)
+        return false;
+    put(w, w->i, w->i + len, type, false);
+    w->i += len;
+    return true;
+}
+
+/* A number or a word, if that is next. */
+static inline bool put_scalar(struct walk *w)
+{
+    if (!has(w, w->i))
+        return false;
+    switch (w->text[w->i]) {
+    case 'n': return put_word(w, "null", 4, JSON_NULL);
+    case 't': return put_word(w, "true", 4, JSON_TRUE);
+    case 'f': return put_word(w, "false", 5, JSON_FALSE);
+    }
+    size_t behind = skip_number(w, w->i);
+    if (!behind)
+        return false;
+    put(w, w->i, behind, JSON_NUMBER, false);
+    w->i = behind;
+    return true;
+}
+
+static enum json_fault fail(struct json_scan *s, size_t i, enum json_fault fault)
+{
+    s->at = s->text + i;
+    return s->at == s->end ? JSON_FAULT_CUT : fault;
+}
+
+/* Why there is no value at text[i]. */
+static enum json_fault fail_value(struct json_scan *s, size_t i)
+{
+    char c = s->text + i < s->end ? s->text[i] : 0;
+    return fail(s, i,
+                c == '-' || (c >= '0' && c <= '9') ? JSON_FAULT_NUMBER
+                : c == 'n' || c == 't' || c == 'f' ? JSON_FAULT_LITERAL
+                                                   : JSON_FAULT_VALUE);
+}
+
+/* A bracket that opens is next. Containers are few, so what is known of them is in memory. */
+static inline bool put_container(struct json_scan *s, struct walk *w)
+{
+    if (s->depth == JSON_DEPTH)
+        return false;
+    bool object = w->text[w->i] == '{';
+    put(w, w->i, 0, object ? JSON_OBJECT : JSON_ARRAY, false);
+    w->to[-1].next = s->open;
+    s->open = w->n - 1;
+    s->closing = object ? '}' : ']';
+    s->depth++;
+    w->i++;
+    return true;
+}
+
+/* So is the one that closes. */
+static inline void close_container(struct json_scan *s, struct walk *w)
+{
+    struct json_node *closed = &s->node[s->open];
+    s->open = closed->next;
+    s->closing = s->node[s->open].type == JSON_OBJECT ? '}' : ']';
+    s->depth--;
+    closed->next = w->n;
+    closed->end = (uint32_t)++w->i;
+}
+
+__attribute__((always_inline)) static inline enum json_fault walk(struct json_scan *s, bool fenced)
+{
+    const size_t len = (size_t)(s->end - s->text);
+    struct walk w = {s->text, len, (ptrdiff_t)len - NEAR, fenced, .to = s->node};
+
+    for (;;) { /* an item of the open container comes next, or the whole */
+        if (__builtin_expect(w.n + 2 > s->cap, 0)) {
+            json_scan_grow(s, w.n);
+            w.to = s->node + w.n;
+        }
+        if (s->closing == '}') {
+            if (!comes(&w, '"'))
+                return fail(s, w.i, JSON_FAULT_KEY);
+            if (!put_string(s, &w))
+                return s->fault;
+            if (!comes(&w, ':'))
+                return fail(s, w.i, JSON_FAULT_COLON);
+            w.i++;
+        }
+        if (comes(&w, '"')) {
+            if (!put_string(s, &w))
+                return s->fault;
+        } else if (has(&w, w.i) && (w.text[w.i] | 0x20) == '{') {
+            if (!put_container(s, &w))
+                return fail(s, w.i, JSON_FAULT_DEPTH);
+            if (!comes(&w, s->closing))
+                continue;
+        } else if (!put_scalar(&w)) {
+            return fail_value(s, w.i);
+        }
+        if (!fenced && s->depth == 0)
+            break;
+        while (!comes(&w, ',')) {
+            if (w.i == len || w.text[w.i] != s->closing)
+                return fail(s, w.i, JSON_FAULT_COMMA);
+            close_container(s, &w);
+            if (s->depth == 0)
+                goto whole;
+            if (w.i == len)
+                return fail(s, len, JSON_FAULT_CUT);
+        }
+        w.i++;
+    }
+whole:
+    s->n = w.n;
+    w.i = skip_space(w.text, w.i, len);
+    return w.i == len ? JSON_FAULT_NONE : fail(s, w.i, JSON_FAULT_BEHIND);
+}
+
+static bool is_fenced(const char *p, const char *end)
+{
+    while (p < end && is_space(*p))
+        p++;
+    while (p < end && is_space(end[-1]))
+        end--;
+    return p < end && (*p == '{' || *p == '[') && (end[-1] == '}' || end[-1] == ']');
 }
 
 enum json_fault SCAN(struct json_scan *s)
 {
-    const uint32_t none = UINT32_MAX;
-    const char *p = s->text, *const end = s->end;
-    uint32_t open = none, depth = 0; /* innermost open container; how many are open */
-    enum json_fault fault = JSON_FAULT_NONE;
-    struct json_node *node;
-    enum json_type type;
-
-value:
-    p = skip_space(p, end);
-    if (p == end)
-        goto cut;
-    switch (*p) {
-    case '{':
-    case '[':
-        if (depth == JSON_DEPTH) {
-            fault = JSON_FAULT_DEPTH;
-            goto fail;
-        }
-        node = add(s, p, *p == '{' ? JSON_OBJECT : JSON_ARRAY, depth++);
-        node->next = open;
-        open = s->n - 1;
-        p = skip_space(p + 1, end);
-        if (p == end)
-            goto cut;
-        if (*p == (node->type == JSON_OBJECT ? '}' : ']'))
-            goto close;
-        if (node->type == JSON_OBJECT)
-            goto key;
-        goto value;
-    case '"':
-        node = add(s, p, JSON_STRING, depth);
-        fault = skip_string(&p, end, &node->escaped);
-        if (fault)
-            goto fail;
-        break;
-    case '-':
-    case '0':
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-    case '5':
-    case '6':
-    case '7':
-    case '8':
-    case '9': {
-        const char *behind = skip_number(p, end);
-        if (!behind) {
-            fault = JSON_FAULT_NUMBER;
-            goto fail;
-        }
-        node = add(s, p, JSON_NUMBER, depth);
-        p = behind;
-        break;
-    }
-    case 't':
-    case 'f':
-    case 'n':
-        node = add(s, p, JSON_NULL, depth);
-        if (!skip_literal(&p, end, &type)) {
-            fault = JSON_FAULT_LITERAL;
-            goto fail;
-        }
-        node->type = (uint8_t)type;
-        break;
-    default: fault = JSON_FAULT_VALUE; goto fail;
-    }
-    node->end = (uint32_t)(p - s->text);
-
-next: /* a value has ended at p */
-    p = skip_space(p, end);
-    if (open == none) {
-        if (p == end)
-            return JSON_FAULT_NONE;
-        fault = JSON_FAULT_BEHIND;
-        goto fail;
-    }
-    if (p == end)
-        goto cut;
-    node = &s->node[open];
-    if (*p == ',') {
-        p = skip_space(p + 1, end);
-        if (node->type == JSON_OBJECT)
-            goto key;
-        goto value;
-    }
-    if (*p != (node->type == JSON_OBJECT ? '}' : ']')) {
-        fault = JSON_FAULT_COMMA;
-        goto fail;
-    }
-
-close: /* p is at the bracket that ends node[open] */
-    p++;
-    node = &s->node[open];
-    open = node->next;
-    node->next = s->n;
-    node->end = (uint32_t)(p - s->text);
-    depth--;
-    goto next;
-
-key: /* white space has been skipped */
-    if (p == end)
-        goto cut;
-    if (*p != '"') {
-        fault = JSON_FAULT_KEY;
-        goto fail;
-    }
-    node = add(s, p, JSON_STRING, depth);
-    fault = skip_string(&p, end, &node->escaped);
-    if (fault)
-        goto fail;
-    node->end = (uint32_t)(p - s->text);
-    p = skip_space(p, end);
-    if (p == end)
-        goto cut;
-    if (*p != ':') {
-        fault = JSON_FAULT_COLON;
-        goto fail;
-    }
-    p++;
-    goto value;
-
-cut:
-    fault = JSON_FAULT_CUT;
-fail:
-    s->at = p;
-    return fault;
+    return is_fenced(s->text, s->end) ? walk(s, true) : json_scan_bare(s);
 }

@@ -31,3 +31,16 @@ static inline struct marks look(const char p[64], bool escaped)
     m.high = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) != 0;
     return m;
 }
+
+static inline unsigned stops16(__m128i x)
+{
+    __m128i odd = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), x); /* signed: also from 0x80 on */
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(odd, _mm_or_si128(is16(x, '"'), is16(x, '\\'))));
+}
+
+static inline unsigned stops(const char p[NEAR])
+{
+    const __m128i *at = (const __m128i *)p;
+    return stops16(_mm_loadu_si128(at)) | stops16(_mm_loadu_si128(at + 1)) << 16;
+}

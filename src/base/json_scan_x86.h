@@ -2,8 +2,10 @@
  * including file defines
  *
  *     static inline struct marks look(const char p[64], bool escaped);
+ *     static inline unsigned stops(const char p[NEAR]);
  *
- * where `escaped` says that a backslash stands before p.
+ * where `escaped` says that a backslash stands before p. A bit of stops() is a byte that ends a
+ * string or makes it more than plain: a quote, a backslash, a control character, or not ASCII.
  *
  * Nothing in a block branches on where its escapes are: prose has one in some 70 bytes, at random
  * places, and a wrong guess costs more than the work. One branch is left, on whether the block
@@ -23,6 +25,7 @@ struct marks {     /* bit i for byte i */
 };
 
 static inline struct marks look(const char p[64], bool escaped);
+static inline unsigned stops(const char p[NEAR]);
 
 /* The bytes that a backslash stands before; *carry says so of the first byte, and then of the first
  * of the next block. Backslashes in a row are rare and walked. */
@@ -85,19 +88,17 @@ static inline __m128i ends16(__m128i x)
     return _mm_or_si128(is16(x, '"'), control);
 }
 
-static inline const char *near(const char *p, const char *end)
+static inline bool near(const struct walk *w, size_t *i)
 {
-    for (int i = 0; i < 2 && end - p >= 16; i++, p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)p);
-        /* of x itself the highest bits count, which say what is not ASCII */
-        __m128i stops = _mm_or_si128(_mm_or_si128(ends16(x), is16(x, '\\')), x);
-        unsigned stop = (unsigned)_mm_movemask_epi8(stops);
-        if (stop) {
-            p += __builtin_ctz(stop);
-            return *p == '"' ? p : NULL;
-        }
-    }
-    return NULL;
+    uint64_t stop = 0;
+    if (__builtin_expect((ptrdiff_t)*i <= w->far, 1))
+        stop = stops(w->text + *i);
+    else if (w->far >= 0)
+        stop = (uint64_t)stops(w->text + w->far) >> ((ptrdiff_t)*i - w->far);
+    if (!stop)
+        return false;
+    *i += (size_t)__builtin_ctzll(stop);
+    return w->text[*i] == '"';
 }
 
 static inline const char *run(const char *p, const char *end, struct run *seen)

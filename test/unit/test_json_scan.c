@@ -52,6 +52,14 @@ static const struct {
     BAD("\"", CUT, 1), BAD("\"a", CUT, 2), BAD("\"\\", CUT, 1), BAD("\"\\\"", CUT, 3),
     BAD("[\"a", CUT, 3), BAD("[\"\xC3\xA9", CUT, 4), BAD("{\"a", CUT, 3), BAD("[ ", CUT, 2),
     BAD("{ ", CUT, 2),
+    /* the bracket at the end is not the one that is missing, or stands in a string */
+    BAD("[[1] ", CUT, 5), BAD("{\"a\":[]", CUT, 7), BAD("[{}\n ", CUT, 5), BAD("[\"]", CUT, 3),
+    BAD("{\"a}", CUT, 4), BAD("[\"a] ", CUT, 5), BAD("[\"a]\n", CONTROL, 4),
+    BAD("{\"a\":\"b}", CUT, 8), BAD("[\"\\\"]", CUT, 5), BAD("[\"\\]", ESCAPE, 2),
+    BAD("[\"\\u00]", ESCAPE, 2), BAD("[\"\xC3]", CUT, 4), BAD("\"]", CUT, 2),
+    BAD("[n]", LITERAL, 1), BAD("{\"a\":fals}", LITERAL, 5), BAD("[-] ", NUMBER, 1),
+    BAD("[1.]", NUMBER, 1), BAD("[{]", KEY, 2), BAD("{\"a\":]", VALUE, 5), BAD("1]", BEHIND, 1),
+    BAD("\"a\"]", BEHIND, 3), BAD("[] ]", BEHIND, 3), BAD("[1] 2 ]", BEHIND, 4),
     /* more than one value */
     BAD("1 2", BEHIND, 2), BAD("[]]", BEHIND, 2), BAD("[][]", BEHIND, 2),
     BAD("{}}", BEHIND, 2), BAD("null,", BEHIND, 4), BAD("\"\"\"\"", BEHIND, 2),
@@ -180,7 +188,7 @@ static void test_depth(struct arena *a)
         memset(text, '[', JSON_DEPTH + 1);
         memset(text + JSON_DEPTH + 1, ']', JSON_DEPTH + 1);
         ok(scan(k, &s, a, (struct str){text + 1, 2 * JSON_DEPTH}) == JSON_FAULT_NONE &&
-               s.n == JSON_DEPTH && s.node[s.n - 1].depth == JSON_DEPTH - 1,
+               s.n == JSON_DEPTH && s.node[s.n - 1].at == JSON_DEPTH - 1,
            "%s: %d arrays in one another", twin_name[k], JSON_DEPTH);
         ok(scan(k, &s, a, (struct str){text, sizeof(text)}) == JSON_FAULT_DEPTH &&
                s.at == text + JSON_DEPTH,
@@ -201,6 +209,34 @@ static bool same(struct arena *a, struct str text)
             return false;
     }
     return true;
+}
+
+/* Of a text in brackets every beginning is cut; and with a bracket put behind it, where nothing
+ * asks for the end any more, all twins say the same. */
+static void test_cut(struct arena *a)
+{
+    static const char whole[] =
+        "{ \"model\":\"m\",\"messages\": [{\"role\":\"user\",\"content\":\"A line, "
+        "\xE2\x80\x9Cquoted\xE2\x80"
+        "\x9D, that is longer than any vector, and so it goes on and on and ends with this.\"},"
+        "\n\t{\"role\":\"tool\",\"content\":[]},{}],\"temperature\":0.25,\"n\":12, \"stop\" : "
+        "[\"a\"]}";
+    size_t wrong = 0;
+    for (size_t len = 1; len < sizeof(whole) - 1; len++) {
+        struct json_scan s;
+        char *text = mem_new(len + 1);
+        memcpy(text, whole, len);
+        bool point = text[len - 1] == '.' && whole[len] == '2';
+        enum json_fault want = point ? JSON_FAULT_NUMBER : JSON_FAULT_CUT;
+        for (size_t k = 0; k < twins; k++)
+            wrong += scan(k, &s, a, (struct str){text, len}) != want ||
+                     s.at != text + len - (point ? 2 : 0);
+        text[len] = len % 2 ? ']' : '}';
+        wrong += !same(a, (struct str){text, len + 1});
+        mem_free(text);
+        arena_reset(a);
+    }
+    ok(wrong == 0, "every beginning of a good text is cut");
 }
 
 static size_t next(uint32_t *seed, size_t n)
@@ -250,6 +286,7 @@ int main(void)
     struct arena *a = arena_new();
     test_table(a);
     test_depth(a);
+    test_cut(a);
     test_twins_agree(a);
     arena_free(a);
     return tap_done();
