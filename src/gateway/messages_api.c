@@ -55,11 +55,11 @@ static struct str betas(const struct request *r)
 {
     const struct http_headers *h = &r->http->head.headers;
     struct str all = STR_NONE;
-    for (uint32_t i = 0; i < h->n; i++)
-        if (str_ieq(h->h[i].name, STR("anthropic-beta")))
-            all = all.len > 0 ? arena_printf(r->call.early, "%.*s,%.*s", STR_FMT(all),
-                                             STR_FMT(h->h[i].value))
-                              : h->h[i].value;
+    const struct http_header *at = NULL;
+    while ((at = http_header_next(h, STR("anthropic-beta"), at)))
+        all = all.len > 0
+                  ? arena_printf(r->call.early, "%.*s,%.*s", STR_FMT(all), STR_FMT(at->value))
+                  : at->value;
     return all;
 }
 

@@ -18,32 +18,34 @@ static const struct key_info local_owner = {.id = "local",
                                             .role = KEY_ADMIN,
                                             .acts_for_users = true};
 
+static bool take_key(struct str value, struct str *key, struct err *e)
+{
+    if (key->p && !str_eq(*key, value))
+        return err_set(e, ERR_AUTH, "the request carries two different API keys");
+    *key = value;
+    return true;
+}
+
 static bool bearer(const struct http_headers *headers, struct str *key, struct err *e)
 {
-    bool found = false;
-    for (uint32_t i = 0; i < headers->n; i++) {
-        const struct http_header *h = &headers->h[i];
-        bool plain = str_ieq(h->name, STR("x-api-key"));
-        if (!plain && !str_ieq(h->name, STR("Authorization")))
-            continue;
-        struct str value = h->value;
-        if (!plain) {
-            if (!str_istarts(value, STR("Bearer ")))
-                return err_set(e, ERR_AUTH, "the Authorization header must be 'Bearer KEY'");
-            value = str_trim(str_from_at(value, 7));
-        }
-        if (found && !str_eq(*key, value))
-            return err_set(e, ERR_AUTH, "the request carries two different API keys");
-        *key = value;
-        found = true;
+    const struct http_header *at = NULL;
+    *key = STR_NONE;
+    while ((at = http_header_next(headers, STR("Authorization"), at))) {
+        if (!str_istarts(at->value, STR("Bearer ")))
+            return err_set(e, ERR_AUTH, "the Authorization header must be 'Bearer KEY'");
+        if (!take_key(str_trim(str_from_at(at->value, 7)), key, e))
+            return false;
     }
-    return found ||
+    while ((at = http_header_next(headers, STR("x-api-key"), at)))
+        if (!take_key(at->value, key, e))
+            return false;
+    return key->p ||
            err_set(e, ERR_AUTH, "no API key was given; send it as 'Authorization: Bearer KEY'");
 }
 
 static bool identify(struct request *r, struct err *e)
 {
-    struct str key = STR_NONE;
+    struct str key;
     if (r->http->local) {
         r->call.key = &local_owner;
         return caller_identify(r, e);

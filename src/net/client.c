@@ -5,6 +5,7 @@
 #include "net/client.h"
 #include "base/clock.h"
 #include "net/dial.h"
+#include "net/http_skip.h"
 #include "net/inflate.h"
 #include "net/iobuf.h"
 #include "net/pool.h"
@@ -97,20 +98,6 @@ static struct str unread(const struct http_exchange *x)
 
 /* ---- The head of the answer ---- */
 
-/* Copies the head out of the read buffer, which goes on to the body. */
-static void own_head(struct http_exchange *x, size_t len)
-{
-    const char *old = x->in + x->from;
-    struct str copy = arena_copy(x->heads, (struct str){old, len});
-    struct http_headers *h = &x->head.headers;
-    struct http_header *own = arena_array(x->heads, struct http_header, h->n);
-    for (uint32_t i = 0; i < h->n; i++) {
-        own[i].name = (struct str){copy.p + (h->h[i].name.p - old), h->h[i].name.len};
-        own[i].value = (struct str){copy.p + (h->h[i].value.p - old), h->h[i].value.len};
-    }
-    h->h = own;
-}
-
 /* The bytes at hand: 1 = the head is there and behind us, 0 = more needed, -1. */
 static int parse_head(struct http_exchange *x, bool to_head, int *interim, struct err *e)
 {
@@ -120,7 +107,7 @@ static int parse_head(struct http_exchange *x, bool to_head, int *interim, struc
         if (used <= 0)
             return (int)used;
         if (x->head.status >= 200) {
-            own_head(x, (size_t)used);
+            http_head_keep(&x->head, str_head(unread(x), (size_t)used), x->heads);
             x->from += (size_t)used;
             return 1;
         }
@@ -265,9 +252,9 @@ static bool check_request(const struct http_origin *o, struct str path, struct e
     if (o->https && !o->tls)
         return err_set(e, ERR_INTERNAL, "no authorities to trust for '%.*s'",
                        STR_FMT(o->host_header));
-    for (size_t i = 0; i < path.len; i++)
-        if ((unsigned char)path.p[i] <= ' ' || path.p[i] == 0x7F)
-            return err_set(e, ERR_INVALID, "path of a request with spaces or control characters");
+    const char *end = path.p + path.len;
+    if (http_skip(path.p, end, HTTP_WORD) != end)
+        return err_set(e, ERR_INVALID, "path of a request with spaces or control characters");
     return true;
 }
 

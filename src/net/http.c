@@ -1,53 +1,30 @@
-/* The parser walks a head once, through a table of classes four bytes at a time, and eight at a
- * time inside field values. It decides nothing about a byte that has not come: every step says
- * "more needed" when it runs into the end, and the caller starts again with more. That keeps no
- * state to get wrong, and the cost is bounded by starting again at line feeds only (see http.h).
+/* The parser walks a head once, over names, targets and values sixteen bytes at a time (see
+ * http_skip.h). It decides nothing about a byte that has not come: every step says "more needed"
+ * when it runs into the end, and the caller starts again with more. That keeps no state to get
+ * wrong, and the cost is bounded by starting again at line feeds only (see http.h).
  *
  * What a head means for the bytes behind it (its framing) is decided at its end, by frame_request
  * or frame_response, from what `note` has gathered; everything unusual there is refused.
  */
 #include "net/http.h"
 
-enum { TOKEN = 1, TARGET = 2, HOST = 4 };
+#include "net/http_skip.h"
 
-/* RFC 9110 section 5.6.2 tokens; visible ASCII but "#" for targets; RFC 3986 section 3.2 without
- * "," and "@" for Host. */
-static const uint8_t class[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 00 */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* 10 */
-    0, 7, 2, 1, 7, 7, 7, 7, 6, 6, 7, 7, 2, 7, 7, 2, /* 20: space ! " # $ % & ' ( ) * + , - . / */
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 2, 6, 2, 2, /* 30: 0-9 : ; < = > ? */
-    2, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, /* 40: @ A-O */
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 2, 6, 3, 7, /* 50: P-Z [ \ ] ^ _ */
-    3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, /* 60: ` a-o */
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 3, 2, 7, 0, /* 70: p-z { | } ~ DEL */
-};
+_Static_assert(HTTP_HEADERS_MAX <= UINT8_MAX, "http_headers.first holds places of headers");
 
-static int class_of(char c)
+/* ---- Headers ---- */
+
+const struct http_header *http_header_next(const struct http_headers *h, struct str name,
+                                           const struct http_header *last)
 {
-    return class[(unsigned char)c];
-}
-
-/* The first byte from p on that is not of this class, or `end`. */
-static const char *skip(const char *p, const char *end, int what)
-{
-    while (end - p >= 4 && class_of(p[0]) & class_of(p[1]) & class_of(p[2]) & class_of(p[3]) & what)
-        p += 4;
-    while (p < end && class_of(*p) & what)
-        p++;
-    return p;
-}
-
-bool http_header_get(const struct http_headers *h, struct str name, struct str *value)
-{
-    for (uint32_t i = 0; i < h->n; i++) {
-        if (h->h[i].name.len == name.len && str_ieq(h->h[i].name, name)) {
-            *value = h->h[i].value;
-            return true;
-        }
-    }
-    *value = STR_NONE;
-    return false;
+    const struct http_header *end = h->h + h->n;
+    uint32_t first = h->first[name.len % HTTP_FIRST];
+    if (first == 0)
+        return NULL;
+    for (const struct http_header *at = last ? last + 1 : h->h + first - 1; at < end; at++)
+        if (at->name.len == name.len && str_ieq(at->name, name))
+            return at;
+    return NULL;
 }
 
 static bool list_has(struct str list, struct str token)
@@ -61,8 +38,9 @@ static bool list_has(struct str list, struct str token)
 
 bool http_header_has(const struct http_headers *h, struct str name, struct str token)
 {
-    for (uint32_t i = 0; i < h->n; i++)
-        if (str_ieq(h->h[i].name, name) && list_has(h->h[i].value, token))
+    const struct http_header *at = NULL;
+    while ((at = http_header_next(h, name, at)))
+        if (list_has(at->value, token))
             return true;
     return false;
 }
@@ -82,13 +60,14 @@ struct parser {
 /* Each step returns one of these; BAD has filled the error. */
 enum { BAD = -1, MORE = 0, DONE = 1 };
 
-static int bad(struct parser *ps, const char *what)
+__attribute__((noinline, cold)) static int bad(struct parser *ps, const char *what)
 {
     err_set(ps->e, ERR_INVALID, "malformed HTTP message: %s", what);
     return BAD;
 }
 
-static int line_end(struct parser *ps)
+/* Why this is not the end of a line, or not yet. */
+__attribute__((noinline, cold)) static int no_line_end(struct parser *ps)
 {
     if (ps->p == ps->end)
         return MORE;
@@ -98,16 +77,22 @@ static int line_end(struct parser *ps)
                                                  : "first line goes on behind the version");
     if (ps->p + 1 == ps->end)
         return MORE;
-    if (ps->p[1] != '\n')
-        return bad(ps, "carriage return without line feed");
+    return bad(ps, "carriage return without line feed");
+}
+
+static inline int line_end(struct parser *ps)
+{
+    if (ps->end - ps->p < 2 || ps->p[0] != '\r' || ps->p[1] != '\n')
+        return no_line_end(ps);
     ps->p += 2;
     return DONE;
 }
 
 /* A word of one class with `until` behind it, which is taken too. */
-static int word(struct parser *ps, int what, char until, const char *name, struct str *out)
+static inline int word(struct parser *ps, enum http_class what, char until, const char *name,
+                       struct str *out)
 {
-    const char *p = skip(ps->p, ps->end, what);
+    const char *p = http_skip(ps->p, ps->end, what);
     *out = str_span(ps->p, p);
     ps->p = p;
     if (p == ps->end)
@@ -118,81 +103,104 @@ static int word(struct parser *ps, int what, char until, const char *name, struc
     return DONE;
 }
 
-/* The first control character, looked for eight bytes at a time. With `x` the bytes: bit 7 of
- * (x - 0x20) & ~x marks bytes below 0x20, that of (y - 1) & ~y with y = x ^ 0x7F marks DEL. A
- * borrow can mark a byte too much behind a true mark, never hide one, so the lowest mark is true;
- * it is the first byte's, as all machines that we run on have the low byte first. */
-static const char *skip_text(const char *p, const char *end)
+static bool is_blank(char c)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    for (; end - p >= 8; p += 8) {
-        uint64_t x, y;
-        memcpy(&x, p, 8);
-        y = x ^ (ones * 0x7F);
-        uint64_t marks = (((x - ones * 0x20) & ~x) | ((y - ones) & ~y)) & high;
-        if (marks)
-            return p + __builtin_ctzll(marks) / 8;
-    }
-    while (p < end && !http_is_control(*p))
-        p++;
-    return p;
+    return c == ' ' || c == '\t';
 }
 
 /* The rest of a line: text and tabs, without white space around it. */
 static int text_line(struct parser *ps, struct str *out)
 {
     const char *p = ps->p, *end = ps->end;
-    while (p < end && (*p == ' ' || *p == '\t'))
+    while (p < end && is_blank(*p))
         p++;
     const char *from = p;
-    while ((p = skip_text(p, end)) < end && *p == '\t')
+    while ((p = http_skip(p, end, HTTP_TEXT)) < end && *p == '\t')
         p++;
     ps->p = p;
-    while (p > from && (p[-1] == ' ' || p[-1] == '\t'))
+    while (p > from && is_blank(p[-1]))
         p--;
     *out = str_span(from, p);
     return line_end(ps);
 }
 
-/* Is the name this one, which is given in lower case? Of the bytes of a token only the letters of
- * either case become a lower case letter by bit 5, and only "-" becomes "-". */
-static bool named(struct str name, struct str lower)
+/* The same, at once, for what nearly all lines are: one space, then text without a tab and without
+ * white space behind it. */
+static inline int value_line(struct parser *ps, struct str *out)
 {
-    for (size_t i = 0; i < lower.len; i++)
-        if ((name.p[i] | 0x20) != lower.p[i])
+    const char *from = ps->p, *end = ps->end;
+    from += from < end && *from == ' ';
+    const char *p = http_skip(from, end, HTTP_TEXT);
+    if (end - p >= 2 && memcmp(p, "\r\n", 2) == 0 && *from > ' ' && p[-1] != ' ') {
+        *out = str_span(from, p);
+        ps->p = p + 2;
+        return DONE;
+    }
+    struct str other;
+    int got = text_line(ps, &other);
+    *out = other;
+    return got;
+}
+
+static inline bool same4(const char *p, const char *lower)
+{
+    uint32_t a, b;
+    memcpy(&a, p, 4);
+    memcpy(&b, lower, 4);
+    return (a | 0x20202020) == b;
+}
+
+static inline bool same8(const char *p, const char *lower)
+{
+    uint64_t a, b;
+    memcpy(&a, p, 8);
+    memcpy(&b, lower, 8);
+    return (a | UINT64_C(0x2020202020202020)) == b;
+}
+
+/* Is the name this one, which is given in lower case and as long, at least four letters? Of the
+ * bytes of a token only the letters of either case become a lower case letter by bit 5, and only
+ * "-" becomes "-". The last comparison overlaps what is in front of it. */
+static inline bool named(struct str name, struct str lower)
+{
+    size_t len = lower.len;
+    if (len < 8)
+        return same4(name.p, lower.p) && same4(name.p + len - 4, lower.p + len - 4);
+    for (size_t i = 0; i + 8 <= len; i += 8)
+        if (!same8(name.p + i, lower.p + i))
             return false;
-    return true;
+    return same8(name.p + len - 8, lower.p + len - 8);
 }
 
 /* Keeps the fields that decide about framing and the connection. */
-static void note(struct parser *ps, struct http_header h)
+static inline void note(struct parser *ps, struct str name, struct str value)
 {
-    switch (h.name.len) {
+    switch (name.len) {
     case 4:
-        if (named(h.name, STR("host"))) {
-            ps->host = h.value;
+        if (named(name, STR("host"))) {
+            ps->host = value;
             ps->hosts++;
         }
         break;
     case 6:
-        if (named(h.name, STR("expect")))
-            ps->out->expect_continue = str_ieq(h.value, STR("100-continue"));
+        if (named(name, STR("expect")))
+            ps->out->expect_continue = str_ieq(value, STR("100-continue"));
         break;
     case 10:
-        if (named(h.name, STR("connection"))) {
-            ps->close |= list_has(h.value, STR("close"));
-            ps->keep |= list_has(h.value, STR("keep-alive"));
+        if (named(name, STR("connection"))) {
+            ps->close |= list_has(value, STR("close"));
+            ps->keep |= list_has(value, STR("keep-alive"));
         }
         break;
     case 14:
-        if (named(h.name, STR("content-length"))) {
-            ps->length = h.value;
+        if (named(name, STR("content-length"))) {
+            ps->length = value;
             ps->lengths++;
         }
         break;
     case 17:
-        if (named(h.name, STR("transfer-encoding"))) {
-            ps->coding = h.value;
+        if (named(name, STR("transfer-encoding"))) {
+            ps->coding = value;
             ps->codings++;
         }
         break;
@@ -200,45 +208,52 @@ static void note(struct parser *ps, struct http_header h)
     }
 }
 
+/* A line that begins otherwise than with a name and a colon: the end of the head, or bad. `p` is
+ * where its name would end. */
+static int no_header(struct parser *ps, const char *p)
+{
+    if (ps->p < ps->end && (*ps->p == '\r' || *ps->p == '\n'))
+        return line_end(ps);
+    if (ps->p < ps->end && is_blank(*ps->p))
+        return bad(ps, "folded header line");
+    ps->p = p;
+    return p == ps->end ? MORE : bad(ps, "header name");
+}
+
 static int headers(struct parser *ps)
 {
     struct http_headers *h = &ps->out->headers;
     for (;;) {
-        if (ps->p == ps->end)
-            return MORE;
-        if (*ps->p == '\r' || *ps->p == '\n')
-            return line_end(ps);
-        if (*ps->p == ' ' || *ps->p == '\t')
-            return bad(ps, "folded header line");
+        const char *p = http_skip(ps->p, ps->end, HTTP_TOKEN);
+        struct str name = str_span(ps->p, p), value;
+        if (name.len == 0 || p == ps->end || *p != ':')
+            return no_header(ps, p);
         if (h->n == HTTP_HEADERS_MAX) {
             err_set(ps->e, ERR_HEADERS, "more than %d headers", HTTP_HEADERS_MAX);
             return BAD;
         }
-        struct http_header *at = &h->h[h->n];
-        int got = word(ps, TOKEN, ':', "header name", &at->name);
-        if (got == DONE)
-            got = text_line(ps, &at->value);
+        ps->p = p + 1;
+        int got = value_line(ps, &value);
         if (got != DONE)
             return got;
-        note(ps, *at);
-        h->n++;
+        note(ps, name, value);
+        http_headers_add(h, name, value);
     }
 }
 
 /* "HTTP/1.", one digit. A later minor version is understood as ours (RFC 9110 section 2.5). */
 static int version(struct parser *ps)
 {
-    struct str want = STR("HTTP/1.");
-    size_t have = size_min((size_t)(ps->end - ps->p), want.len);
-    if (memcmp(ps->p, want.p, have) != 0)
-        return bad(ps, "version, which must be HTTP/1.0 or HTTP/1.1");
-    if ((size_t)(ps->end - ps->p) <= want.len)
-        return MORE;
-    char digit = ps->p[want.len];
-    if (digit < '0' || digit > '9')
-        return bad(ps, "version, which must be HTTP/1.0 or HTTP/1.1");
+    static const char want[] = "HTTP/1.";
+    const size_t len = sizeof(want) - 1, have = (size_t)(ps->end - ps->p);
+    const char *what = "version, which must be HTTP/1.0 or HTTP/1.1";
+    if (have <= len)
+        return memcmp(ps->p, want, have) == 0 ? MORE : bad(ps, what);
+    char digit = ps->p[len];
+    if (memcmp(ps->p, want, len) != 0 || digit < '0' || digit > '9')
+        return bad(ps, what);
     ps->out->minor = digit != '0';
-    ps->p += want.len + 1;
+    ps->p += len + 1;
     return DONE;
 }
 
@@ -252,9 +267,10 @@ static int request_line(struct parser *ps)
     }
     if (ps->p < ps->end && *ps->p == 0x16)
         return bad(ps, "this is TLS, and here plain HTTP is spoken");
-    int got = word(ps, TOKEN, ' ', "method", &out->method);
+    int got = word(ps, HTTP_TOKEN, ' ', "method", &out->method);
     if (got == DONE)
-        got = word(ps, TARGET, ' ', "target, which must be percent-encoded ASCII", &out->target);
+        got =
+            word(ps, HTTP_TARGET, ' ', "target, which must be percent-encoded ASCII", &out->target);
     if (got == DONE)
         got = version(ps);
     if (got == DONE)
@@ -262,28 +278,31 @@ static int request_line(struct parser *ps)
     return got;
 }
 
-/* Some servers leave out the space in front of an empty reason. */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* " 200", then a reason. Some servers leave out the space in front of an empty one. */
 static int status_line(struct parser *ps)
 {
     int got = version(ps);
     if (got != DONE)
         return got;
-    static const char shape[] = " ddd";
-    for (const char *s = shape; *s; s++, ps->p++) {
-        if (ps->p == ps->end)
+    const char *p = ps->p;
+    const ptrdiff_t have = ps->end - p;
+    for (ptrdiff_t i = 0; i < 4; i++) {
+        if (i == have)
             return MORE;
-        char c = *ps->p;
-        if (*s == ' ' ? c != ' ' : c < '0' || c > '9')
+        if (i == 0 ? p[i] != ' ' : !is_digit(p[i]))
             return bad(ps, "status line");
-        if (*s == 'd')
-            ps->out->status = ps->out->status * 10 + (c - '0');
     }
-    if (ps->out->status < 100)
+    ps->out->status = (p[1] - '0') * 100 + (p[2] - '0') * 10 + (p[3] - '0');
+    if (p[1] == '0' || (have > 4 && p[4] != ' ' && p[4] != '\r'))
         return bad(ps, "status line");
-    if (ps->p < ps->end && *ps->p != ' ' && *ps->p != '\r')
-        return bad(ps, "status line");
+    ps->p += 4;
     struct str reason;
-    return text_line(ps, &reason);
+    return value_line(ps, &reason);
 }
 
 static bool length(struct parser *ps, const struct http_limits *lim)
@@ -316,8 +335,8 @@ static bool frame_request(struct parser *ps, const struct http_limits *lim)
     ps->out->keep_alive = !ps->close && (ps->out->minor == 1 || ps->keep);
     if (ps->hosts > 1 || (ps->hosts == 0 && ps->out->minor == 1))
         return err_set(ps->e, ERR_INVALID, "Host is there %u times instead of once", ps->hosts);
-    const char *host_end = ps->host.p + ps->host.len;
-    if (skip(ps->host.p, host_end, HOST) != host_end)
+    /* what stands behind the value is of no host either */
+    if (ps->hosts && http_skip(ps->host.p, ps->end, HTTP_HOST) != ps->host.p + ps->host.len)
         return err_set(ps->e, ERR_INVALID, "Host is malformed");
     ps->out->framing = HTTP_NO_BODY;
     if (ps->codings)
@@ -399,6 +418,29 @@ ssize_t http_parse_response(struct http_head *out, struct http_header *space, st
     if (e)
         e->code = ERR_UPSTREAM;
     return BAD;
+}
+
+static struct str moved(struct str s, uintptr_t by)
+{
+    return (struct str){(const char *)((uintptr_t)s.p + by), s.len};
+}
+
+struct str http_head_keep(struct http_head *h, struct str in, struct arena *a)
+{
+    struct http_headers *hs = &h->headers;
+    const size_t table = hs->n * sizeof(*hs->h);
+    char *space = arena_bytes(a, table + in.len), *text = space + table;
+    struct http_header *to = (struct http_header *)(void *)space;
+    const uintptr_t by = (uintptr_t)text - (uintptr_t)in.p;
+    memcpy(text, in.p, in.len);
+    for (uint32_t i = 0; i < hs->n; i++)
+        to[i] = (struct http_header){moved(hs->h[i].name, by), moved(hs->h[i].value, by)};
+    hs->h = to;
+    if (h->method.p) { /* a request */
+        h->method = moved(h->method, by);
+        h->target = moved(h->target, by);
+    }
+    return (struct str){text, in.len};
 }
 
 const char *http_reason(int status)

@@ -25,19 +25,46 @@
 
 #include <sys/types.h>
 
-enum { HTTP_HEADERS_MAX = 100 };
+enum {
+    HTTP_HEADERS_MAX = 100,
+    HTTP_FIRST = 16 /* kinds of lengths that names are told apart by */
+};
 
 struct http_header {
     struct str name, value; /* value without white space around it */
 };
 
+/* Filled by http_headers_add alone, so that a look-up begins where the name may be: most are for
+ * what is not there. */
 struct http_headers {
     struct http_header *h;
     uint32_t n;
+    uint8_t first[HTTP_FIRST]; /* by length % HTTP_FIRST of a name, its place from 1; 0 = none */
 };
 
-/* The first with this name (ASCII without case); "" and false when there is none. */
-bool http_header_get(const struct http_headers *h, struct str name, struct str *value);
+/* h->h has room. */
+static inline void http_headers_add(struct http_headers *h, struct str name, struct str value)
+{
+    uint8_t *first = &h->first[name.len % HTTP_FIRST];
+    uint32_t n = h->n++;
+    if (*first == 0)
+        *first = (uint8_t)(n + 1);
+    h->h[n] = (struct http_header){name, value};
+}
+
+/* The next one with this name (ASCII without case) behind `last`, NULL for the first; NULL when
+ * there is none. */
+const struct http_header *http_header_next(const struct http_headers *h, struct str name,
+                                           const struct http_header *last);
+/* The first with this name; "" and false when there is none. */
+static inline bool http_header_get(const struct http_headers *h, struct str name, struct str *value)
+{
+    const struct http_header *at = NULL;
+    if (h->first[name.len % HTTP_FIRST])
+        at = http_header_next(h, name, NULL);
+    *value = at ? at->value : STR_NONE;
+    return at != NULL;
+}
 /* Does a comma-separated header hold this token (without case)? */
 bool http_header_has(const struct http_headers *h, struct str name, struct str token);
 
@@ -66,6 +93,10 @@ ssize_t http_parse_request(struct http_head *out, struct http_header *space, str
 /* `to_head`: the answer to a HEAD, which has no body whatever its headers say. */
 ssize_t http_parse_response(struct http_head *out, struct http_header *space, struct str in,
                             const struct http_limits *lim, bool to_head, struct err *e);
+
+/* Copies `in`, and the headers of what was parsed from its front, to the arena; returns the copy.
+ */
+struct str http_head_keep(struct http_head *h, struct str in, struct arena *a);
 
 /* Takes the chunked coding off, wherever reads cut it. A zeroed struct is a new body. */
 struct http_chunked {

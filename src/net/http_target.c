@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include "base/digest.h"
+#include "net/http_skip.h"
 
 /* The byte of the escape at the front of `s`, or -1. */
 static int unescape(struct str s)
@@ -67,16 +68,22 @@ static struct str without_origin(struct str target)
     return STR("/");
 }
 
+/* A path with nothing in it to look at closer, as nearly all are. */
+static bool is_plain(struct str target)
+{
+    const char *end = target.p + target.len;
+    return target.len && target.p[0] == '/' && http_skip(target.p, end, HTTP_PLAIN) == end;
+}
+
 bool http_target_split(struct str target, struct arena *a, struct str *path, struct str *query,
                        struct err *e)
 {
-    struct str rest = without_origin(target);
-    struct str raw = rest;
     *query = STR_NONE;
-    if (str_eq(target, STR("*"))) {
+    if (is_plain(target) || str_eq(target, STR("*"))) {
         *path = target;
         return true;
     }
+    struct str rest = without_origin(target), raw = rest;
     size_t mark = str_find_char(rest, '?');
     if (mark != STR_NPOS) {
         raw = str_head(rest, mark);

@@ -30,11 +30,6 @@ enum { HEAD_GONE = -2, HEAD_BAD = -1, HEAD_GOOD = 1, HEAD_HTTP2 = 2 };
 
 /* ---- Reading a head ---- */
 
-static struct str moved(struct str s, const char *from, const char *to)
-{
-    return s.p ? (struct str){to + (s.p - from), s.len} : s;
-}
-
 /* Is this what a client begins with that knows that we speak HTTP/2? The parser stumbles over it at
  * the "2" (RFC 9113 section 3.4). Then all that came is kept for the other protocol. */
 static void note_http2(struct server_request *r, struct str in)
@@ -62,16 +57,7 @@ static ssize_t take_head(struct server_request *r, struct str in, struct err *e)
         *h = (struct http_head){.target = target};
         return used;
     }
-    const char *kept = arena_copy(r->pub.early, in).p;
-    struct http_header *to = arena_array(r->pub.early, struct http_header, h->headers.n);
-    for (uint32_t i = 0; i < h->headers.n; i++) {
-        to[i].name = moved(s->space[i].name, in.p, kept);
-        to[i].value = moved(s->space[i].value, in.p, kept);
-    }
-    h->headers.h = to;
-    h->method = moved(h->method, in.p, kept);
-    h->target = moved(h->target, in.p, kept);
-    r->rest = str_span(kept + used, kept + in.len);
+    r->rest = str_from_at(http_head_keep(h, in, r->pub.early), (size_t)used);
     return used;
 }
 

@@ -30,14 +30,14 @@ static uint64_t new_id(void)
     return id;
 }
 
-/* How many headers have this name; the first one's value. */
-static size_t find(const struct http_headers *h, struct str name, struct str *value)
+/* The value of a header that is there once. */
+static bool find_one(const struct http_headers *h, struct str name, struct str *value)
 {
-    size_t n = 0;
-    for (uint32_t i = 0; i < h->n; i++)
-        if (str_ieq(h->h[i].name, name) && n++ == 0)
-            *value = h->h[i].value;
-    return n;
+    const struct http_header *first = http_header_next(h, name, NULL);
+    if (!first || http_header_next(h, name, first))
+        return false;
+    *value = first->value;
+    return true;
 }
 
 static void forget_content(void *arg)
@@ -58,8 +58,7 @@ struct trace *trace_begin(struct arena *a, const struct http_headers *headers, s
 {
     struct traceparent parent = {0};
     struct str value = STR_NONE, state = STR_NONE;
-    bool given =
-        find(headers, STR("traceparent"), &value) == 1 && traceparent_parse(&parent, value);
+    bool given = find_one(headers, STR("traceparent"), &value) && traceparent_parse(&parent, value);
     if (!given && (!opt->to || !chosen(opt->sample)))
         return NULL;
 
@@ -69,7 +68,7 @@ struct trace *trace_begin(struct arena *a, const struct http_headers *headers, s
     if (given) {
         t->parent = parent;
         t->recorded = opt->to && (parent.flags & TRACEPARENT_SAMPLED);
-        if (find(headers, STR("tracestate"), &state) == 1 && traceparent_state_ok(state))
+        if (find_one(headers, STR("tracestate"), &state) && traceparent_state_ok(state))
             t->state = arena_copy(a, state);
     } else {
         t->parent =

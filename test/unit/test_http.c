@@ -167,6 +167,76 @@ static void test_fields(void)
     ok(!http_header_get(&h.headers, STR("x-b"), &v) && v.len == 0, "a header that is not there");
 }
 
+/* A head outlives the buffer that it was read into. */
+static void test_keep(void)
+{
+    struct arena *a = arena_new();
+    char text[] = GET "X-A: one\r\n\r\nbody";
+    struct http_head h;
+    struct str in = {text, sizeof(text) - 1}, v;
+    ssize_t used = http_parse_request(&h, space, in, &limits, NULL);
+    struct str kept = http_head_keep(&h, in, a);
+    memset(text, '!', in.len);
+    memset(space, 0, sizeof(space));
+    ok(used > 0 && str_eq(str_from_at(kept, (size_t)used), STR("body")), "what came is kept");
+    ok(str_eq(h.method, STR("GET")) && str_eq(h.target, STR("/")), "and its first line");
+    ok(http_header_get(&h.headers, STR("x-a"), &v) && str_eq(v, STR("one")), "and its headers");
+    http_parse_response(&h, space, STR("HTTP/1.1 200\r\n\r\n"), &limits, false, NULL);
+    http_head_keep(&h, STR("HTTP/1.1 200\r\n\r\n"), a);
+    ok(h.headers.n == 0 && !h.method.p && !h.target.p, "an answer without headers");
+    arena_free(a);
+}
+
+/* Look-ups go by the lengths of names, of which several share a place. */
+static void test_lookups(void)
+{
+    static const char *const names[] = {"abcde", "ABCDE-abcde-ABCDE-abc", "x", "edcba", "ABCDE"};
+    struct http_header h[COUNT(names)];
+    struct http_headers all = {.h = h};
+    const struct http_header *at = NULL;
+    struct str v;
+    ok(!http_header_get(&all, STR("x"), &v) && !http_header_next(&all, STR("x"), NULL), "none");
+    for (size_t i = 0; i < COUNT(names); i++)
+        http_headers_add(&all, str_from(names[i]), str_from(names[i]));
+    ok(http_header_get(&all, STR("EDCBA"), &v) && str_eq(v, STR("edcba")), "behind others");
+    ok(http_header_get(&all, STR("abcde-abcde-abcde-abc"), &v) && v.len == 21, "as long modulo 16");
+    ok(!http_header_get(&all, STR("abcde-abcde-abcde-abd"), &v), "not there, but one as long is");
+    ok(!http_header_get(&all, STR(""), &v) && v.len == 0, "no name");
+    ok((at = http_header_next(&all, STR("AbCdE"), at)) == &h[0], "the first of two");
+    ok((at = http_header_next(&all, STR("AbCdE"), at)) == &h[4], "the second");
+    ok(!http_header_next(&all, STR("AbCdE"), at), "and no third");
+    at = http_header_next(&all, STR("x"), NULL);
+    ok(at == &h[2] && !http_header_next(&all, STR("x"), at), "there once");
+}
+
+#define LETTERS "Content-Lengthy-and-so-on-and-so-on-and-so-on"
+
+/* Names and values of all sizes around those that are looked at together, with and without white
+ * space around the value, ending where memory ends. */
+static void test_sizes(void)
+{
+    static const char *const front[] = {"", " ", "\t", " \t "}, *const back[] = {"", " ", "\t "};
+    static const char letters[] = LETTERS;
+    int wrong = 0;
+    for (int name = 1; name <= 40; name++) {
+        for (int value = 0; value <= 40; value++) {
+            for (int way = 0; way < 12; way++) {
+                char text[256];
+                int n = snprintf(text, sizeof(text), GET "%.*s:%s%.*s%s\r\n\r\n", name, letters,
+                                 front[way % 4], value, letters, back[way / 4]);
+                struct http_head h;
+                struct str in = at_edge((struct str){text, (size_t)n});
+                bool length = name == 14; /* which no letters are */
+                bool good = http_parse_request(&h, space, in, &limits, NULL) == n;
+                wrong += good == length ||
+                         (good && (h.headers.n != 2 || space[1].name.len != (size_t)name ||
+                                   !str_eq(space[1].value, str_head(STR(LETTERS), (size_t)value))));
+            }
+        }
+    }
+    ok(wrong == 0, "names and values of all sizes");
+}
+
 /* Each byte in each place, against the grammar written another way. */
 static void test_every_byte(void)
 {
@@ -303,6 +373,9 @@ int main(void)
     test_requests();
     test_used();
     test_fields();
+    test_lookups();
+    test_sizes();
+    test_keep();
     test_every_byte();
     test_limits();
     test_responses();

@@ -78,8 +78,39 @@ static void test_targets(void)
     arena_free(a);
 }
 
+/* What is not plain is seen wherever it stands in a path of any length. */
+static void test_every_place(void)
+{
+    struct arena *a = arena_new();
+    int wrong = 0;
+    for (size_t len = 4; len <= 40; len++) {
+        for (size_t at = 1; at + 3 <= len; at++) {
+            char text[40];
+            struct str path, query;
+            memset(text, 'a', len);
+            text[0] = '/';
+            struct str in = at_edge((struct str){text, len});
+            wrong += !http_target_split(in, a, &path, &query, NULL) || !str_eq(path, in);
+            memcpy(text + at, "%62", 3);
+            in = at_edge((struct str){text, len});
+            wrong += !http_target_split(in, a, &path, &query, NULL) || path.len != len - 2 ||
+                     path.p[at] != 'b';
+            memcpy(text + at, "?cd", 3);
+            in = at_edge((struct str){text, len});
+            wrong += !http_target_split(in, a, &path, &query, NULL) || path.len != at ||
+                     query.len != len - at - 1;
+            memcpy(text + at, "/..", 3);
+            in = at_edge((struct str){text, len});
+            wrong += http_target_split(in, a, &path, &query, NULL) != (at + 3 < len);
+        }
+    }
+    ok(wrong == 0, "escapes, queries and dots at every place");
+    arena_free(a);
+}
+
 int main(void)
 {
     test_targets();
+    test_every_place();
     return tap_done();
 }

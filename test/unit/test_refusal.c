@@ -99,9 +99,11 @@ int main(void)
     ok(strcmp(e.param, "top_p") == 0, "the field at fault is passed on");
 
     for (size_t i = 0; i < COUNT(waits); i++) {
-        struct http_header h = {waits[i].ms ? STR("retry-after-ms") : STR("Retry-After"),
-                                str_from(waits[i].value)};
-        int32_t got = refusal_retry_after_ms(&(struct http_headers){&h, 1}, 60000);
+        struct http_header h;
+        struct http_headers all = {.h = &h};
+        http_headers_add(&all, waits[i].ms ? STR("retry-after-ms") : STR("Retry-After"),
+                         str_from(waits[i].value));
+        int32_t got = refusal_retry_after_ms(&all, 60000);
         ok(got == waits[i].want, "wait, %s: %d", waits[i].name, got);
     }
     ok(refusal_retry_after_ms(&(struct http_headers){0}, 0) == 0, "wait, not said");

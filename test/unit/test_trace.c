@@ -13,9 +13,12 @@ static struct otlp *const collector = (struct otlp *)&tap_count;
 static struct trace *begin(struct arena *a, const char *parent, const char *state,
                            const struct trace_options *opt)
 {
-    struct http_header h[2] = {{STR("TraceParent"), str_from(parent)},
-                               {STR("tracestate"), str_from(state)}};
-    struct http_headers headers = {h, state ? 2 : parent ? 1 : 0};
+    struct http_header h[2];
+    struct http_headers headers = {.h = h};
+    if (parent)
+        http_headers_add(&headers, STR("TraceParent"), str_from(parent));
+    if (state)
+        http_headers_add(&headers, STR("tracestate"), str_from(state));
     return trace_begin(a, &headers, STR("/v1/chat/completions"), opt);
 }
 
@@ -40,10 +43,11 @@ static void test_who(struct arena *a)
     ok(str_eq(trace_lines(t, NULL, a, STR_NONE), STR("traceparent: " UNSAMPLED "\r\n")),
        "and is passed on");
 
-    struct http_header twice[2] = {{STR("traceparent"), STR(PARENT)},
-                                   {STR("traceparent"), STR(UNSAMPLED)}};
-    ok(!trace_begin(a, &(struct http_headers){twice, 2}, STR("/"), &off),
-       "two of them are as none");
+    struct http_header h[2];
+    struct http_headers twice = {.h = h};
+    http_headers_add(&twice, STR("traceparent"), STR(PARENT));
+    http_headers_add(&twice, STR("traceparent"), STR(UNSAMPLED));
+    ok(!trace_begin(a, &twice, STR("/"), &off), "two of them are as none");
     ok(trace_id(NULL).len == 0 && !trace_recorded(NULL) && !trace_content(NULL) &&
            !trace_attempt(NULL) && trace_lines(NULL, NULL, a, STR("x")).len == 1,
        "no trace at all");
