@@ -37,11 +37,15 @@ bool str_istarts(struct str s, struct str prefix)
     if (s.len < prefix.len)
         return false;
     size_t i = 0;
-    for (uint64_t a, b; i + 8 <= prefix.len; i += 8) { /* while they are spelled alike */
+    while (prefix.len >= 8) { /* while they are spelled alike; the last eight may overlap */
+        uint64_t a, b;
         memcpy(&a, s.p + i, 8);
         memcpy(&b, prefix.p + i, 8);
         if (a != b)
             break;
+        if (i + 8 == prefix.len)
+            return true;
+        i = size_min(i + 8, prefix.len - 8);
     }
     for (; i < prefix.len; i++)
         if (s.p[i] != prefix.p[i] && lower(s.p[i]) != lower(prefix.p[i]))

@@ -71,6 +71,13 @@ bool str_split(struct str *s, char sep, struct str *part);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_double(struct str s, double *out); /* JSON's grammar for numbers */
+/* Copies `s` to where there is room; returns the copy's end. */
+static inline char *str_put(char *to, struct str s)
+{
+    if (s.len)
+        memcpy(to, s.p, s.len);
+    return to + s.len;
+}
 /* Writes the decimal digits of `n`, at most 20; returns their end. */
 char *str_put_u64(char *to, uint64_t n);
 

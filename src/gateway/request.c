@@ -33,15 +33,12 @@ static char *put_ms(char *to, int64_t ns)
  * hand, as it stands on every answer of a model. */
 static struct str server_timing(const struct request *r)
 {
-    static const char total[] = "total;dur=", provider[] = ", provider;dur=";
+    const struct str total = STR("total;dur="), provider = STR(", provider;dur=");
     /* What lies behind the provider's answer is too little to show, if that has ended. */
     int64_t now = r->stage_ns > r->invoke_ns ? r->stage_ns : clock_now();
-    char *from = arena_bytes(r->http->early, sizeof(total) + sizeof(provider) + 2 * 24), *p = from;
-    memcpy(p, total, sizeof(total) - 1);
-    p = put_ms(p + sizeof(total) - 1, now - r->call.start_ns);
-    memcpy(p, provider, sizeof(provider) - 1);
-    p = put_ms(p + sizeof(provider) - 1, now - r->invoke_ns);
-    return str_span(from, p);
+    char *from = arena_bytes(r->http->early, total.len + provider.len + 2 * 24);
+    char *p = put_ms(str_put(from, total), now - r->call.start_ns);
+    return str_span(from, put_ms(str_put(p, provider), now - r->invoke_ns));
 }
 
 /* Who answered a call, as far as it is known when the head goes out. */

@@ -172,13 +172,6 @@ struct request {
     bool to_head;
 };
 
-static char *put(char *at, struct str s)
-{
-    if (s.len)
-        memcpy(at, s.p, s.len);
-    return at + s.len;
-}
-
 static bool wants_length(struct str method, uint64_t body)
 {
     return body > 0 || str_eq(method, STR("POST")) || str_eq(method, STR("PUT")) ||
@@ -191,24 +184,20 @@ static struct str build_head(struct arena *a, const struct http_origin *o, struc
     enum { FIXED = 80 }; /* what stands between the parts below, and the digits */
     char *head = arena_bytes(a, method.len + o->base_path.len + path.len + o->host_header.len +
                                     extra.len + FIXED);
-    char *at = put(head, method);
-    at = put(at, STR(" "));
-    at = put(at, o->base_path);
-    at = put(at, path);
-    at = put(at, STR(" HTTP/1.1\r\nHost: "));
-    at = put(at, o->host_header);
-    at = put(at, STR("\r\n"));
-    at = put(at, extra);
+    char *at = str_put(head, method);
+    at = str_put(at, STR(" "));
+    at = str_put(at, o->base_path);
+    at = str_put(at, path);
+    at = str_put(at, STR(" HTTP/1.1\r\nHost: "));
+    at = str_put(at, o->host_header);
+    at = str_put(at, STR("\r\n"));
+    at = str_put(at, extra);
     if (wants_length(method, body)) {
-        at = put(at, STR("Content-Length: "));
-        char digits[24], *from = digits + sizeof(digits);
-        do
-            *--from = (char)('0' + body % 10);
-        while (body /= 10);
-        at = put(at, str_span(from, digits + sizeof(digits)));
-        at = put(at, STR("\r\n"));
+        at = str_put(at, STR("Content-Length: "));
+        at = str_put_u64(at, body);
+        at = str_put(at, STR("\r\n"));
     }
-    return str_span(head, put(at, STR("\r\n")));
+    return str_span(head, str_put(at, STR("\r\n")));
 }
 
 /* Writing uses the vector up, so each attempt makes its own. */

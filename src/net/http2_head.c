@@ -126,13 +126,6 @@ static bool complete(const struct http2_head *h, const struct http_limits *lim, 
     return true;
 }
 
-static char *put(char *to, struct str s)
-{
-    if (s.len)
-        memcpy(to, s.p, s.len);
-    return to + s.len;
-}
-
 bool http2_head_parse(const struct http2_head *h, struct http_head *out, struct http_header *space,
                       bool body, const struct http_limits *lim, struct arena *a, struct err *e)
 {
@@ -140,17 +133,17 @@ bool http2_head_parse(const struct http2_head *h, struct http_head *out, struct 
     if (!complete(h, lim, e))
         return false;
     char *from = arena_bytes(a, h->text.len + h->fields.len + 32), *p = from;
-    p = put(p, value_of(h, METHOD));
-    p = put(p, STR(" "));
-    p = put(p, value_of(h, PATH));
-    p = put(p, STR(" HTTP/1.1\r\n"));
+    p = str_put(p, value_of(h, METHOD));
+    p = str_put(p, STR(" "));
+    p = str_put(p, value_of(h, PATH));
+    p = str_put(p, STR(" HTTP/1.1\r\n"));
     if (has(h, AUTHORITY)) {
-        p = put(p, STR("Host: "));
-        p = put(p, value_of(h, AUTHORITY));
-        p = put(p, STR("\r\n"));
+        p = str_put(p, STR("Host: "));
+        p = str_put(p, value_of(h, AUTHORITY));
+        p = str_put(p, STR("\r\n"));
     }
-    p = put(p, buf_str(&h->fields));
-    p = put(p, STR("\r\n"));
+    p = str_put(p, buf_str(&h->fields));
+    p = str_put(p, STR("\r\n"));
     if (http_parse_request(out, space, str_span(from, p), lim, e) <= 0) {
         *out = (struct http_head){0};
         return false;

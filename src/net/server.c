@@ -30,17 +30,17 @@ static struct metric *spills; /* set once */
 static void on_readable(struct io *io, uint32_t events);
 static void on_accept(struct io *io, uint32_t events);
 
-const char *server_date_line(struct http_server *s, size_t *len)
+struct str server_head_front(struct http_server *s, bool ok)
 {
     if (loop_now() >= s->date_until_ns) {
         char date[CLOCK_HTTP_SIZE];
         int64_t wall_ms = clock_wall_ms();
         clock_http_date(date, wall_ms / 1000);
-        s->date_len = (size_t)snprintf(s->date, sizeof(s->date), "Date: %s\r\n", date);
+        s->front_len =
+            (size_t)snprintf(s->front, sizeof(s->front), SERVER_OK_LINE "Date: %s\r\n", date);
         s->date_until_ns = loop_now() + (1000 - wall_ms % 1000) * NS_PER_MS;
     }
-    *len = s->date_len;
-    return s->date;
+    return str_from_at((struct str){s->front, s->front_len}, ok ? 0 : STR(SERVER_OK_LINE).len);
 }
 
 /* ---- Connections ---- */

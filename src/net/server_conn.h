@@ -17,7 +17,7 @@
 
 enum {
     ARENAS_KEPT = 64,
-    DATE_LINE_SIZE = 48,
+    FRONT_SIZE = 64,
     REQUEST_SPACE = 1920, /* of the fiber's stack, for what a streamed model call keeps */
 };
 
@@ -35,8 +35,8 @@ struct http_server {
     struct arena *arena[ARENAS_KEPT];           /* reset, to be `early` of the next requests */
     unsigned n_arenas;
     int64_t date_until_ns;
-    char date[DATE_LINE_SIZE]; /* "Date: ...\r\n" */
-    size_t date_len;
+    char front[FRONT_SIZE]; /* SERVER_OK_LINE "Date: ...\r\n" */
+    size_t front_len;
 };
 
 struct http_conn {
@@ -100,7 +100,9 @@ static inline struct server_request *request_of(struct http_request *r)
 }
 
 /* server.c */
-const char *server_date_line(struct http_server *s, size_t *len);
+#define SERVER_OK_LINE "HTTP/1.1 200 OK\r\n"
+/* The date as a line, `ok`: with SERVER_OK_LINE in front of it. */
+struct str server_head_front(struct http_server *s, bool ok);
 enum server_next server_run(struct http_conn *c, struct http2_stream *stream); /* NULL: HTTP/1.1 */
 void server_give_early(struct http_server *s, struct arena *a);
 void server_conn_busy(struct http_conn *c);

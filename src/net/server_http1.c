@@ -294,30 +294,13 @@ static struct iovec iov_of(struct str s)
 
 /* ---- Heads ---- */
 
-static char *put(char *to, struct str s)
-{
-    if (s.len)
-        memcpy(to, s.p, s.len);
-    return to + s.len;
-}
-
-static char *put_int(char *to, uint64_t n)
-{
-    char text[20], *at = text + sizeof(text);
-    do {
-        *--at = (char)('0' + n % 10);
-        n /= 10;
-    } while (n);
-    return put(to, str_span(at, text + sizeof(text)));
-}
-
 /* The line in front of a chunk; returns its length. */
 static size_t chunk_line(char to[20], size_t len)
 {
     char *p = to;
     for (int shift = (63 - __builtin_clzll(len | 1)) & ~3; shift >= 0; shift -= 4)
         *p++ = "0123456789abcdef"[len >> shift & 15];
-    return (size_t)(put(p, STR("\r\n")) - to);
+    return (size_t)(str_put(p, STR("\r\n")) - to);
 }
 
 /* `length` NULL: a stream. */
@@ -326,38 +309,40 @@ static struct str build_head(struct server_request *r, const struct http_header 
 {
     static const struct str close = {"Connection: close\r\n", 19};
     static const struct str keep = {"Connection: keep-alive\r\n", 24};
-    size_t date_len;
-    const char *date = server_date_line(r->pub.conn->server, &date_len);
-    struct str reason = str_from(http_reason(r->pub.status));
-    size_t size = 160 + reason.len + date_len;
+    const int status = r->pub.status;
+    struct str reason = status == 200 ? STR_NONE : str_from(http_reason(status));
+    struct str front = server_head_front(r->pub.conn->server, status == 200);
+    size_t size = 160 + reason.len + front.len;
     for (size_t i = 0; i < n; i++)
         size += headers[i].name.len + headers[i].value.len + 4;
 
     char *from = arena_bytes(r->pub.early, size), *p = from;
-    p = put(p, STR("HTTP/1.1 "));
-    p = put_int(p, (uint64_t)r->pub.status);
-    p = put(p, STR(" "));
-    p = put(p, reason);
-    p = put(p, STR("\r\n"));
-    p = put(p, (struct str){date, date_len});
-    for (size_t i = 0; i < n; i++) {
-        p = put(p, headers[i].name);
-        p = put(p, STR(": "));
-        p = put(p, headers[i].value);
-        p = put(p, STR("\r\n"));
+    if (status != 200) {
+        p = str_put(p, STR("HTTP/1.1 "));
+        p = str_put_u64(p, (uint64_t)status);
+        p = str_put(p, STR(" "));
+        p = str_put(p, reason);
+        p = str_put(p, STR("\r\n"));
     }
-    if (length && server_status_has_body(r->pub.status)) {
-        p = put(p, STR("Content-Length: "));
-        p = put_int(p, *length);
-        p = put(p, STR("\r\n"));
+    p = str_put(p, front);
+    for (size_t i = 0; i < n; i++) {
+        p = str_put(p, headers[i].name);
+        p = str_put(p, STR(": "));
+        p = str_put(p, headers[i].value);
+        p = str_put(p, STR("\r\n"));
+    }
+    if (length && server_status_has_body(status)) {
+        p = str_put(p, STR("Content-Length: "));
+        p = str_put_u64(p, *length);
+        p = str_put(p, STR("\r\n"));
     }
     if (r->chunks)
-        p = put(p, STR("Transfer-Encoding: chunked\r\n"));
+        p = str_put(p, STR("Transfer-Encoding: chunked\r\n"));
     if (r->close)
-        p = put(p, close);
+        p = str_put(p, close);
     else if (r->pub.head.minor == 0)
-        p = put(p, keep);
-    p = put(p, STR("\r\n"));
+        p = str_put(p, keep);
+    p = str_put(p, STR("\r\n"));
     CHECK((size_t)(p - from) <= size);
     return str_span(from, p);
 }

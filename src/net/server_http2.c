@@ -516,11 +516,10 @@ static void submit_head(struct server_request *r, const struct http_header *head
     struct arena *tmp = arena_scratch();
     struct arena_mark mark = arena_mark(tmp);
     struct http_header *h = arena_array(tmp, struct http_header, n + 2);
-    size_t date_len;
-    const char *date = server_date_line(c->server, &date_len);
+    struct str date = server_head_front(c->server, false);
     for (size_t i = 0; i < n; i++)
         h[i] = headers[i];
-    h[n++] = (struct http_header){STR("date"), {date + 6, date_len - 8}};
+    h[n++] = (struct http_header){STR("date"), {date.p + 6, date.len - 8}};
     if (length && server_status_has_body(r->pub.status))
         h[n++] = (struct http_header){STR("content-length"),
                                       arena_printf(tmp, "%llu", (unsigned long long)*length)};

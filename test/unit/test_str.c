@@ -4,6 +4,7 @@
 #include "tap.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -64,10 +65,34 @@ static void test_digits(void)
     ok(wrong == 0, "digits of all lengths");
 }
 
+/* One byte of two texts of each length differs: by case alone they are equal. */
+static void test_ieq(void)
+{
+    int wrong = 0;
+    for (size_t len = 0; len <= 40; len++) {
+        char a[40], b[40];
+        memset(a, 'k', sizeof(a));
+        memset(b, 'k', sizeof(b));
+        struct str x = {a, len}, y = {b, len};
+        wrong += !str_ieq(x, y);
+        for (size_t i = 0; i < len; i++) {
+            b[i] = 'K';
+            wrong += !str_ieq(x, y) || !str_ieq(y, x);
+            b[i] = '+'; /* as far from K as cases are apart, and no letter */
+            wrong += str_ieq(x, y) || str_ieq(y, x);
+            b[i] = 'k';
+        }
+    }
+    ok(wrong == 0, "equal without case at all lengths");
+    ok(!str_ieq(STR("[[[[[[[["), STR("{{{{{{{{")) && !str_ieq(STR("@@@@"), STR("````")),
+       "what is no letter has no case");
+}
+
 int main(void)
 {
     test_numbers();
     test_digits();
+    test_ieq();
     ok(str_ieq(STR("Content-Length"), STR("content-length")), "equal without case");
     ok(!str_ieq(STR("a"), STR("ab")), "a prefix is not equal");
     ok(str_find(STR("abcabc"), STR("cab")) == 2, "find in the middle");
