@@ -45,25 +45,48 @@ uint64_t random_u64(void)
     return result;
 }
 
-/* Five bits for a letter, so that all are equally likely: 120 bits in all. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* In each byte, all below 0x80: is it at least `n`? */
+static uint64_t reach(uint64_t bytes, unsigned n)
+{
+    return (bytes + EACH(0x80 - n)) >> 7 & EACH(1);
+}
+
+/* Eight letters for 40 bits, five each, so that all are equally likely: the digits and the small
+ * letters but i, l, o and u. */
+static uint64_t letters(uint64_t bits)
+{
+    uint64_t x = bits & 0xFFFFF, text;
+    x |= (bits >> 20 & 0xFFFFF) << 32;
+    x = (x & 0x000003FF000003FF) | (x & 0x000FFC00000FFC00) << 6;
+    x = (x & 0x001F001F001F001F) | (x & 0x03E003E003E003E0) << 3;
+    text = x + EACH('0') + reach(x, 10) * ('a' - '0' - 10);
+    return text + reach(x, 18) + reach(x, 20) + reach(x, 22) + reach(x, 27);
+}
+
+static void put(char *to, uint64_t word)
+{
+    memcpy(to, &word, sizeof(word));
+}
+
+/* 120 bits in all. */
 void random_id(char out[RANDOM_ID_SIZE], const char *prefix)
 {
-    enum { WORDS = 2, LETTERS = 12, POOL = 128 }; /* one system call for 64 names */
-    static const char digit[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    enum { LETTERS = 24, POOL = 128 }; /* one system call for 64 names */
     static _Thread_local uint64_t pool[POOL];
     static _Thread_local size_t left;
 
     size_t len = strlen(prefix);
-    CHECK(len + WORDS * LETTERS < RANDOM_ID_SIZE);
+    CHECK(len + LETTERS < RANDOM_ID_SIZE);
     memcpy(out, prefix, len);
     if (left == 0) {
         random_bytes(pool, sizeof(pool));
         left = POOL;
     }
-    for (int w = 0; w < WORDS; w++) {
-        uint64_t bits = pool[--left];
-        for (int i = 0; i < LETTERS; i++, bits >>= 5)
-            out[len++] = digit[bits & 31];
-    }
-    out[len] = 0;
+    uint64_t a = pool[--left], b = pool[--left];
+    put(out + len, letters(a));
+    put(out + len + 8, letters(b));
+    put(out + len + 16, letters(a >> 40 | b >> 40 << 24));
+    out[len + LETTERS] = 0;
 }

@@ -10,16 +10,24 @@ int main(void)
     struct map seen;
     map_init(&seen);
     bool shape = true;
+    static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    static int at[24][sizeof(letters)]; /* how often a letter stands there */
     for (int i = 0; i < N; i++) {
         char id[RANDOM_ID_SIZE];
         random_id(id, "chatcmpl-");
-        shape =
-            shape && strlen(id) == 33 && str_starts(str_from(id), STR("chatcmpl-")) &&
-            strspn(id + 9, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == 24;
+        shape = shape && strlen(id) == 33 && str_starts(str_from(id), STR("chatcmpl-")) &&
+                strspn(id + 9, letters) == 24;
+        for (int k = 0; k < 24; k++)
+            at[k][strcspn(letters, (char[]){id[9 + k], 0})]++;
         map_set(&seen, str_from(id), &seen);
     }
     ok(shape, "a prefix, then 24 letters and digits");
     ok(seen.n == N, "no name comes twice");
+    int rare = 0;
+    for (int k = 0; k < 24; k++)
+        for (size_t i = 0; i < sizeof(letters) - 1; i++)
+            rare += at[k][i] < 20; /* of 62 that are likely, the deviation being 8 */
+    ok(rare == 0, "each letter stands at each place");
     map_fini(&seen);
 
     uint64_t or = 0, and = UINT64_MAX, last = 0;
