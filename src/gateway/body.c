@@ -64,6 +64,15 @@ bool body_check(struct json_value root, const struct body_rule *rule, size_t n, 
     return true;
 }
 
+bool body_check_found(const struct json_value *v, const struct body_rule *rule, size_t n,
+                      struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (body_given(v[i]) && !check_one(v[i], &rule[i], e))
+            return false;
+    return true;
+}
+
 bool body_model(struct json_value model, struct arena *a, struct str *out, struct err *e)
 {
     if (!body_given(model))

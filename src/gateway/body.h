@@ -32,6 +32,9 @@ struct body_rule {
     const char *want; /* for the message */
 };
 bool body_check(struct json_value root, const struct body_rule *rule, size_t n, struct err *e);
+/* The same for values that json_members has found: v[i] is what rule[i] is about. */
+bool body_check_found(const struct json_value *v, const struct body_rule *rule, size_t n,
+                      struct err *e);
 
 /* Values of the members that their functions are called after. The name of a model, which must not
  * be empty. */

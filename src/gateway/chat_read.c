@@ -2,7 +2,55 @@
 #include "gateway/chat_expand.h"
 #include "gateway/member.h"
 
-/* ---- Numbers and flags: one table. ---- */
+/* ---- Members that are looked at, found in one walk ---- */
+
+enum {
+    MODEL,
+    MESSAGES,
+    /* Numbers and flags: the order of `simple`. */
+    TEMPERATURE,
+    TOP_P,
+    FREQUENCY_PENALTY,
+    PRESENCE_PENALTY,
+    CHOICES,
+    MAX_TOKENS,
+    MAX_COMPLETION_TOKENS,
+    TOP_LOGPROBS,
+    SEED,
+    STREAM,
+    LOGPROBS,
+    PARALLEL_TOOL_CALLS,
+    /* What has a function of its own. */
+    STREAM_OPTIONS,
+    TOOLS,
+    TOOL_CHOICE,
+    RESPONSE_FORMAT,
+    STOP,
+    USER,
+    MEMBERS
+};
+static const struct str members[MEMBERS] = {
+    [MODEL] = STR_INIT("model"),
+    [MESSAGES] = STR_INIT("messages"),
+    [TEMPERATURE] = STR_INIT("temperature"),
+    [TOP_P] = STR_INIT("top_p"),
+    [FREQUENCY_PENALTY] = STR_INIT("frequency_penalty"),
+    [PRESENCE_PENALTY] = STR_INIT("presence_penalty"),
+    [CHOICES] = STR_INIT("n"),
+    [MAX_TOKENS] = STR_INIT("max_tokens"),
+    [MAX_COMPLETION_TOKENS] = STR_INIT("max_completion_tokens"),
+    [TOP_LOGPROBS] = STR_INIT("top_logprobs"),
+    [SEED] = STR_INIT("seed"),
+    [STREAM] = STR_INIT("stream"),
+    [LOGPROBS] = STR_INIT("logprobs"),
+    [PARALLEL_TOOL_CALLS] = STR_INIT("parallel_tool_calls"),
+    [STREAM_OPTIONS] = STR_INIT("stream_options"),
+    [TOOLS] = STR_INIT("tools"),
+    [TOOL_CHOICE] = STR_INIT("tool_choice"),
+    [RESPONSE_FORMAT] = STR_INIT("response_format"),
+    [STOP] = STR_INIT("stop"),
+    [USER] = STR_INIT("user"),
+};
 
 static const struct body_rule simple[] = {
     {STR_INIT("temperature"), BODY_NUMBER, 0, 2, "a number between 0 and 2"},
@@ -18,40 +66,7 @@ static const struct body_rule simple[] = {
     {STR_INIT("logprobs"), BODY_FLAG, 0, 0, "true or false"},
     {STR_INIT("parallel_tool_calls"), BODY_FLAG, 0, 0, "true or false"},
 };
-
-/* ---- Members that are looked at one by one, found in one walk ---- */
-
-enum {
-    MODEL,
-    MESSAGES,
-    STREAM,
-    STREAM_OPTIONS,
-    MAX_TOKENS,
-    MAX_COMPLETION_TOKENS,
-    TOOLS,
-    TOOL_CHOICE,
-    RESPONSE_FORMAT,
-    STOP,
-    CHOICES,
-    LOGPROBS,
-    USER,
-    MEMBERS
-};
-static const struct str members[MEMBERS] = {
-    [MODEL] = STR_INIT("model"),
-    [MESSAGES] = STR_INIT("messages"),
-    [STREAM] = STR_INIT("stream"),
-    [STREAM_OPTIONS] = STR_INIT("stream_options"),
-    [MAX_TOKENS] = STR_INIT("max_tokens"),
-    [MAX_COMPLETION_TOKENS] = STR_INIT("max_completion_tokens"),
-    [TOOLS] = STR_INIT("tools"),
-    [TOOL_CHOICE] = STR_INIT("tool_choice"),
-    [RESPONSE_FORMAT] = STR_INIT("response_format"),
-    [STOP] = STR_INIT("stop"),
-    [CHOICES] = STR_INIT("n"),
-    [LOGPROBS] = STR_INIT("logprobs"),
-    [USER] = STR_INIT("user"),
-};
+_Static_assert(COUNT(simple) == STREAM_OPTIONS - TEMPERATURE, "a rule for each of them");
 
 /* Of a message. */
 enum { ROLE, CONTENT, TOOL_CALLS, TOOL_CALL_ID, MESSAGE_MEMBERS };
@@ -291,7 +306,8 @@ bool chat_read(struct chat_request *req, const struct json *body, struct arena *
     req->body = *body; /* messages point to it, and the caller's may go */
     struct json_value root = json_root(&req->body), v[MEMBERS];
     json_members(root, members, MEMBERS, v);
-    if (!body_model(v[MODEL], a, &req->model, e) || !body_check(root, simple, COUNT(simple), e) ||
+    if (!body_model(v[MODEL], a, &req->model, e) ||
+        !body_check_found(v + TEMPERATURE, simple, COUNT(simple), e) ||
         !read_messages(req, v[MESSAGES], a, e) || !body_stop(v[STOP], e) ||
         !check_tools(v[TOOLS], e) || !check_tool_choice(v[TOOL_CHOICE], v[TOOLS], a, e) ||
         !check_response_format(v[RESPONSE_FORMAT], e) ||

@@ -43,7 +43,14 @@ int main(void)
         struct chat_request req = {0};
         e.param[0] = 0;
         CHECK(json_parse(&doc, a, str_from(cases[i].body), 0, &e));
-        struct json_value root = json_root(&doc);
+        struct json_value root = json_root(&doc), v[COUNT(rules)];
+        for (size_t k = 0; k < COUNT(rules); k++)
+            v[k] = json_member(root, rules[k].name);
+        struct err other = {0};
+        ok(body_check(root, rules, COUNT(rules), &e) ==
+                   body_check_found(v, rules, COUNT(rules), &other) &&
+               (!other.code || strcmp(e.param, other.param) == 0),
+           "the same when they are found: %s", cases[i].body);
         bool good =
             body_check(root, rules, COUNT(rules), &e) && body_stop(json_get(root, "stop"), &e) &&
             body_stream(&req, json_get(root, "stream"), json_get(root, "stream_options"), &e);
