@@ -98,7 +98,8 @@ static const struct str *spliced(const struct attempt *a, size_t *n)
         resume(a, root, &change);
     if (r->stream)
         want_usage(a, &s, &change);
-    splice_object(&s, root, change.member, change.n);
+    if (change.n > 0)
+        splice_object(&s, root, change.member, change.n);
     struct str part[SPLICE_PARTS];
     *n = splice_parts(&s, part);
     struct str *kept = arena_array(c->early, struct str, *n);
