@@ -29,11 +29,11 @@ struct chat_writer {
     struct chat_sink sink;
     struct request *r;
     char id[RANDOM_ID_SIZE]; /* by answer_id */
-    int64_t created_s;
-    int64_t tool;      /* index of the tool call that is being written, NO_TOOL */
-    size_t characters; /* of the answer's text so far */
-    struct str raw;    /* a whole answer in the client's dialect */
-    bool raw_stream;   /* the provider's own chunks were passed on */
+    int64_t created_s;       /* by created */
+    int64_t tool;            /* index of the tool call that is being written, NO_TOOL */
+    size_t characters;       /* of the answer's text so far */
+    struct str raw;          /* a whole answer in the client's dialect */
+    bool raw_stream;         /* the provider's own chunks were passed on */
     enum chat_finish finish;
     struct whole *whole; /* by whole_of */
 };
@@ -65,12 +65,19 @@ static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
     return true;
 }
 
-/* Made when it is first wanted: an answer in the client's dialect has its own. */
+/* Made when they are first wanted: an answer in the client's dialect has its own. */
 static const char *answer_id(struct chat_writer *w)
 {
     if (!w->id[0])
         random_id(w->id, "chatcmpl-");
     return w->id;
+}
+
+static int64_t created(struct chat_writer *w)
+{
+    if (!w->created_s)
+        w->created_s = clock_wall_s();
+    return w->created_s;
 }
 
 /* As in the chunks that were passed on, if there were any. */
@@ -87,7 +94,7 @@ static void put_head(struct chat_writer *w, struct json_writer *j)
     if (w->raw_stream && said->created.len > 0)
         json_put_raw(j, said->created);
     else
-        json_put_int(j, w->created_s);
+        json_put_int(j, created(w));
     json_kv_str(j, "model", w->r->call.req.model);
 }
 
@@ -380,7 +387,6 @@ static struct chat_sink *make_sink(struct request *r)
     struct chat_writer *w = arena_struct(r->call.arena, struct chat_writer);
     w->sink.event = on_event;
     w->r = r;
-    w->created_s = clock_wall_s();
     w->tool = NO_TOOL;
     if (r->n_collections) /* answer/cite.c gives back what the arena has for a marker's events */
         whole_of(w);
@@ -443,7 +449,7 @@ static bool end_whole(struct chat_writer *w, struct err *e)
     json_object(&j);
     json_kv_text(&j, "id", answer_id(w));
     json_kv_text(&j, "object", "chat.completion");
-    json_kv_int(&j, "created", w->created_s);
+    json_kv_int(&j, "created", created(w));
     json_kv_str(&j, "model", r->call.req.model);
     json_key(&j, "choices");
     json_array(&j);

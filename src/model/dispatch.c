@@ -567,7 +567,7 @@ __attribute__((noinline)) static struct dispatch *begin(const struct model *m, s
                                                         struct chat_sink *sink, struct err *e)
 {
     struct dispatch *d = arena_struct(c->early, struct dispatch);
-    d->attempt = arena_struct(c->arena, struct attempt);
+    d->attempt = (struct attempt *)arena_bytes(c->arena, sizeof(*d->attempt)); /* for `prepare` */
     d->model = m;
     d->call = c;
     d->sink = sink;
