@@ -12,6 +12,44 @@ static const char *const fault_text[] = {
 #undef X
 };
 
+/* Of entry i, a name or another string, as it stands between its quotes. */
+static inline struct str raw_name(const struct json *doc, uint32_t i)
+{
+    const struct json_node *node = &doc->node[i];
+    return (struct str){doc->text.p + node->at + 1, node->end - node->at - 2};
+}
+
+static inline uint64_t word(const char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+static inline uint32_t half(const char *p)
+{
+    uint32_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+/* memcmp() == 0 for names, which are so short that the call would cost more than the rest. The last
+ * word may overlap the one before it. */
+static inline bool same(const char *a, const char *b, size_t len)
+{
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8)
+            if (word(a + i) != word(b + i))
+                return false;
+        return word(a + len - 8) == word(b + len - 8);
+    }
+    if (len >= 4)
+        return half(a) == half(b) && half(a + len - 4) == half(b + len - 4);
+    while (len > 0 && a[len - 1] == b[len - 1])
+        len--;
+    return len == 0;
+}
+
 static bool refuse_twice(const struct json *doc, uint32_t i, struct err *e)
 {
     struct str name = json_raw((struct json_value){doc, i});
@@ -19,55 +57,44 @@ static bool refuse_twice(const struct json *doc, uint32_t i, struct err *e)
                    (int)size_min(name.len, 100), name.p, doc->node[i].at);
 }
 
-/* Compares names as they stand: for objects without escapes in them. */
-static bool unique_few(const struct json *doc, uint32_t object, struct err *e)
-{
-    const struct json_node *node = doc->node;
-    for (uint32_t i = object + 1; i < node[object].next; i = node[i + 1].next) {
-        uint32_t len = node[i].end - node[i].at;
-        for (uint32_t j = object + 1; j < i; j = node[j + 1].next)
-            if (node[j].end - node[j].at == len &&
-                memcmp(doc->text.p + node[i].at, doc->text.p + node[j].at, len) == 0)
-                return refuse_twice(doc, i, e);
-    }
-    return true;
-}
-
 /* By a table of decoded names, so that a hostile body cannot cost the square of its length. */
-static bool unique_many(const struct json *doc, uint32_t object, uint32_t n, struct err *e)
+static bool unique_many(const struct json *doc, uint32_t object, struct err *e)
 {
     const struct json_node *node = doc->node;
     struct arena *tmp = arena_scratch();
-    size_t cap = 64;
-    while (cap < 2 * (size_t)n)
+    struct arena_mark mark = arena_mark(tmp);
+    size_t cap = 64, n = json_count((struct json_value){doc, object});
+    while (cap < 2 * n)
         cap *= 2;
     struct str *seen = arena_array(tmp, struct str, cap);
-    for (uint32_t i = object + 1; i < node[object].next; i = node[i + 1].next) {
+    bool good = true;
+    for (uint32_t i = object + 1; good && i < node[object].next; i = node[i + 1].next) {
         struct str name = json_text((struct json_value){doc, i}, tmp);
         size_t at = hash64(name) & (cap - 1);
-        for (; seen[at].p; at = (at + 1) & (cap - 1))
-            if (str_eq(name, seen[at]))
-                return refuse_twice(doc, i, e);
+        for (; good && seen[at].p; at = (at + 1) & (cap - 1))
+            good = !str_eq(name, seen[at]) || refuse_twice(doc, i, e);
         seen[at] = name;
     }
-    return true;
+    arena_rewind(tmp, mark);
+    return good;
 }
 
+/* Few names, and without escapes, are compared as they stand. */
 static bool unique_in(const struct json *doc, uint32_t object, struct err *e)
 {
     enum { FEW = 16 };
     const struct json_node *node = doc->node;
-    uint32_t n = 0, escaped = 0;
+    uint32_t n = 0;
     for (uint32_t i = object + 1; i < node[object].next; i = node[i + 1].next) {
-        escaped += node[i].escaped;
-        n++;
+        if (node[i].escaped || n++ == FEW)
+            return unique_many(doc, object, e);
+        struct str name = raw_name(doc, i);
+        for (uint32_t j = object + 1; j < i; j = node[j + 1].next)
+            if (node[j].end - node[j].at - 2 == name.len &&
+                same(doc->text.p + node[j].at + 1, name.p, name.len))
+                return refuse_twice(doc, i, e);
     }
-    if (n <= FEW && !escaped)
-        return unique_few(doc, object, e);
-    struct arena_mark mark = arena_mark(arena_scratch());
-    bool good = unique_many(doc, object, n, e);
-    arena_rewind(arena_scratch(), mark);
-    return good;
+    return true;
 }
 
 static bool unique_keys(const struct json *doc, struct err *e)
@@ -120,14 +147,13 @@ const char *json_type_name(enum json_type type)
 /* Which of n names entry `i` is, or n. Most differ in length, so most looks end there. */
 static inline size_t which(const struct json *doc, uint32_t i, const struct str *name, size_t n)
 {
-    const struct json_node *node = &doc->node[i];
-    const char *text = doc->text.p + node->at + 1;
-    size_t len = node->end - node->at - 2, k = 0;
-    if (__builtin_expect(node->escaped, 0))
+    const struct str own = raw_name(doc, i);
+    size_t k = 0;
+    if (__builtin_expect(doc->node[i].escaped, 0))
         while (k < n && !json_text_is_str((struct json_value){doc, i}, name[k]))
             k++;
     else
-        while (k < n && (name[k].len != len || memcmp(name[k].p, text, len) != 0))
+        while (k < n && (name[k].len != own.len || !same(name[k].p, own.p, own.len)))
             k++;
     return k;
 }

@@ -194,6 +194,42 @@ static void test_unique(void)
     buf_fini(&b);
 }
 
+/* Names of each length, against all that are spelled otherwise in one place. The text ends behind
+ * them in memory, so that the address sanitizer sees a byte too many. */
+static void test_names(void)
+{
+    struct json doc;
+    struct err e;
+    int wrong = 0;
+    for (size_t len = 0; len < 40; len++) {
+        char name[40], text[64];
+        memset(name, 'n', len);
+        size_t size = (size_t)snprintf(text, sizeof(text), "{\"%.*s\":0}", (int)len, name);
+        char *exact = mem_copy(text, size), *asked = mem_copy(name, len);
+        wrong += !json_parse(&doc, a, (struct str){exact, size}, JSON_UNIQUE, &e);
+        for (size_t i = 0; i <= len; i++) {
+            if (i < len)
+                asked[i] ^= 1; /* and the last time it is the name */
+            struct str both[2] = {{asked, len}, {"x", 1}};
+            struct json_value v[2];
+            json_members(json_root(&doc), both, 2, v);
+            bool there = json_exists(json_member(json_root(&doc), both[0]));
+            wrong += there != (i == len) || json_exists(v[0]) != there || json_exists(v[1]);
+            struct buf b;
+            buf_init(&b, 128);
+            buf_printf(&b, "{\"%.*s\":0,\"%.*s\":1}", (int)len, name, (int)len, asked);
+            struct json two;
+            wrong += json_parse(&two, a, buf_str(&b), JSON_UNIQUE, &e) == there;
+            buf_fini(&b);
+            if (i < len)
+                asked[i] ^= 1;
+        }
+        mem_free(exact);
+        mem_free(asked);
+    }
+    ok(wrong == 0, "names that differ in one letter are others");
+}
+
 int main(void)
 {
     a = arena_new();
@@ -210,6 +246,7 @@ int main(void)
     test_numbers();
     test_tree();
     test_unique();
+    test_names();
     arena_free(a);
     return tap_done();
 }
