@@ -203,10 +203,7 @@ static struct str build_head(struct arena *a, const struct http_origin *o, struc
 /* Writing uses the vector up, so each attempt makes its own. */
 static bool send_request(struct http_exchange *x, const struct request *rq, struct err *e)
 {
-    struct iovec *iov = arena_array(x->heads, struct iovec, rq->n_parts + 1);
-    iov[0] = (struct iovec){(char *)rq->head.p, rq->head.len};
-    for (size_t i = 0; i < rq->n_parts; i++)
-        iov[i + 1] = (struct iovec){(char *)rq->part[i].p, rq->part[i].len};
+    struct iovec *iov = conn_pieces(x->heads, rq->head, rq->part, rq->n_parts);
     int64_t start_ns = loop_now();
     int64_t deadline_ns = sooner(clock_after(start_ns, x->d.first_byte_ms), x->until_ns);
     bool sent = conn_writev(&x->conn->conn, iov, (int)rq->n_parts + 1, deadline_ns, e);

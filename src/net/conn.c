@@ -147,6 +147,15 @@ bool conn_write(struct conn *c, struct str s, int64_t deadline_ns, struct err *e
     return conn_writev(c, &iov, 1, deadline_ns, e);
 }
 
+struct iovec *conn_pieces(struct arena *a, struct str head, const struct str *part, size_t n)
+{
+    struct iovec *iov = (struct iovec *)(void *)arena_bytes(a, (n + 1) * sizeof(*iov));
+    iov[0] = (struct iovec){(char *)head.p, head.len};
+    for (size_t i = 0; i < n; i++)
+        iov[i + 1] = (struct iovec){(char *)part[i].p, part[i].len};
+    return iov;
+}
+
 static bool handshake(struct conn *c, int64_t deadline_ns, struct err *e)
 {
     ssize_t got;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "net/tls.h"
 #include "run/io.h"
 
@@ -20,8 +21,12 @@ void conn_fini(struct conn *c); /* closes; harmless twice */
 
 /* What there is, waiting when there is nothing: bytes, 0 at the end, -1. */
 ssize_t conn_read(struct conn *c, void *to, size_t n, int64_t deadline_ns, struct err *e);
+/* Uses `iov` up. */
 bool conn_writev(struct conn *c, struct iovec *iov, int n, int64_t deadline_ns, struct err *e);
 bool conn_write(struct conn *c, struct str s, int64_t deadline_ns, struct err *e);
+
+/* A head and the n parts behind it, for conn_writev: n + 1 pieces. */
+struct iovec *conn_pieces(struct arena *a, struct str head, const struct str *part, size_t n);
 
 /* Reading without waiting, for those who hold no buffer while they wait: bytes, 0 at the end,
  * TLS_FAILED, or what to wait for with conn_wait before trying again. */

@@ -21,9 +21,11 @@ const struct http_header *http_header_next(const struct http_headers *h, struct 
     uint32_t first = h->first[name.len % HTTP_FIRST];
     if (first == 0)
         return NULL;
-    for (const struct http_header *at = last ? last + 1 : h->h + first - 1; at < end; at++)
-        if (at->name.len == name.len && str_ieq(at->name, name))
+    for (const struct http_header *at = last ? last + 1 : h->h + first - 1; at < end; at++) {
+        bool may_be = at->name.len == name.len && ((at->name.p[0] ^ name.p[0]) & ~0x20) == 0;
+        if (may_be && str_ieq(at->name, name))
             return at;
+    }
     return NULL;
 }
 

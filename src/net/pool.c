@@ -60,6 +60,15 @@ struct str pool_key(char space[POOL_KEY_MAX], const struct http_origin *o)
     return str_span(space, p + len);
 }
 
+/* Mostly the one that was asked for last. */
+static struct pool *find(struct http_client *c, struct str key)
+{
+    struct pool *p = c->last;
+    if (!p || !str_eq(key, (struct str){p->key, p->key_len}))
+        p = map_get(&c->pools, key);
+    return c->last = p;
+}
+
 static struct pool *pool_new(struct http_client *c, struct str key)
 {
     struct pool *p = mem_new(sizeof(*p) + key.len);
@@ -73,7 +82,7 @@ static struct pool *pool_new(struct http_client *c, struct str key)
 void pool_enter(struct http_client_conn *c, struct http_client *client, struct str key)
 {
     c->client = client;
-    c->pool = map_get(&client->pools, key);
+    c->pool = find(client, key);
     if (!c->pool)
         c->pool = pool_new(client, key);
     c->pool->n++;
@@ -94,6 +103,8 @@ void pool_drop(struct http_client_conn *c)
     struct pool *p = c->pool;
     if (--p->n == 0) {
         map_remove(&c->client->pools, (struct str){p->key, p->key_len});
+        if (c->client->last == p)
+            c->client->last = NULL;
         mem_free(p);
     }
     conn_fini(&c->conn);
@@ -159,7 +170,7 @@ void http_client_free(struct http_client *c)
 
 struct http_client_conn *pool_take(struct http_client *client, struct str key)
 {
-    struct pool *p = map_get(&client->pools, key);
+    struct pool *p = find(client, key);
     if (!p || list_empty(&p->idle))
         return NULL;
     struct http_client_conn *c = list_entry(p->idle.next, struct http_client_conn, in_pool);

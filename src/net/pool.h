@@ -11,17 +11,18 @@
 #include "net/client.h"
 #include "run/loop.h"
 
+struct pool; /* the connections of one origin */
+
 struct http_client {
     struct http_client_options opt;
     struct resolve *resolve;
     struct map pools;   /* of struct pool */
+    struct pool *last;  /* the one that was asked for last; NULL = none, or gone */
     struct list by_age; /* idle connections, the one that waits longest first */
     size_t n_idle;
     struct loop_timer timer;                    /* when the first of them has waited too long */
     struct http_header space[HTTP_HEADERS_MAX]; /* for parsing, between two waits */
 };
-
-struct pool; /* the connections of one origin */
 
 struct http_client_conn {
     struct conn conn; /* first: dial makes the whole */

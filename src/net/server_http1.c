@@ -357,10 +357,8 @@ static bool reply(struct server_request *r, const struct http_header *headers, s
                   const struct str *part, size_t n_parts, uint64_t length, struct err *e)
 {
     r->close = last_answer(r);
-    struct iovec *iov = arena_array(r->pub.early, struct iovec, n_parts + 1);
-    for (size_t i = 0; i < n_parts; i++)
-        iov[i + 1] = iov_of(part[i]);
-    iov[0] = iov_of(build_head(r, headers, n, &length));
+    struct str head = build_head(r, headers, n, &length);
+    struct iovec *iov = conn_pieces(r->pub.early, head, part, n_parts);
     return write_all(r, iov, r->head_only ? 1 : (int)n_parts + 1, e);
 }
 

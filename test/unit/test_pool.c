@@ -58,6 +58,22 @@ static void test_order(void)
         close(peer[i]);
 }
 
+/* The pool asked for last is at hand, until it has gone. */
+static void test_gone(void)
+{
+    struct http_client *client = client_new(0, 0);
+    int peer[2];
+    pool_drop(conn_new(client, "a", &peer[0]));
+    ok(!pool_take(client, STR("a")), "an origin whose only connection was dropped has none");
+    struct http_client_conn *c = conn_new(client, "a", &peer[1]);
+    pool_give(c);
+    ok(!pool_take(client, STR("b")) && pool_take(client, STR("a")) == c, "then a new one");
+    pool_drop(c);
+    http_client_free(client);
+    close(peer[0]);
+    close(peer[1]);
+}
+
 static void test_limit(void)
 {
     struct http_client *client = client_new(2, 0);
@@ -183,6 +199,7 @@ static void run(void *arg)
 {
     (void)arg;
     test_order();
+    test_gone();
     test_limit();
     test_dead();
     test_age();
