@@ -126,7 +126,7 @@ static bool choice_failed(const struct reading *r, const struct choice *choice, 
 {
     if (is_given(choice->error))
         refusal_in_answer(r->relay.a->target->provider->name, choice->error, e);
-    else if (json_text_is(choice->reason, "error"))
+    else if (json_is(choice->reason, JSON_STRING) && json_text_is(choice->reason, "error"))
         relay_malformed(r->relay.a, "ended its answer with an error", e);
     else
         return false;
@@ -467,9 +467,9 @@ static bool all_ended(const struct reading *r)
 {
     size_t n = 0;
     for (size_t i = 0; i < COUNT(r->begun); i++) {
-        n += (size_t)__builtin_popcountll(r->begun[i]);
         if (r->begun[i] != r->ended[i])
             return false;
+        n += (size_t)__builtin_popcountll(r->begun[i]);
     }
     return n > 0 && n >= request(r)->n_wanted;
 }
@@ -525,9 +525,13 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
                  struct arena *tmp, struct err *e)
 {
     struct reading *r = CONTAINER_OF(relay, struct reading, relay);
-    struct str data = str_trim(ev->data);
-    relay->done = str_eq(data, STR("[DONE]"));
-    return relay->done || data.len == 0 || look_at(r, ev, piece, tmp, e);
+    if (!str_starts(ev->data, STR("{"))) {
+        struct str data = str_trim(ev->data);
+        relay->done = str_eq(data, STR("[DONE]"));
+        if (relay->done || data.len == 0)
+            return true;
+    }
+    return look_at(r, ev, piece, tmp, e);
 }
 
 __attribute__((noinline)) static bool finish_stream(struct reading *r, struct err *e)

@@ -168,22 +168,18 @@ static int advance(struct iovec **iov, int n, size_t done)
     return n;
 }
 
-/* What the socket takes of the pieces now. */
-static ssize_t send_now(int fd, struct iovec *iov, int n)
+/* What the socket takes of the pieces now, which together are `len` bytes. */
+static ssize_t send_now(int fd, struct iovec *iov, int n, size_t len)
 {
     static _Thread_local char all[GATHER];
-    size_t len = 0;
-    int i = 0;
-    for (; n > 1 && i < n && len <= GATHER; i++)
-        len += iov[i].iov_len;
-    if (n > 1 && len > GATHER) {
+    if (n == 1)
+        return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+    if (len > GATHER) {
         struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)(n < IOV_MAX ? n : IOV_MAX)};
         return sendmsg(fd, &msg, MSG_NOSIGNAL);
     }
-    if (n == 1)
-        return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
     char *to = all;
-    for (i = 0; i < n; i++)
+    for (int i = 0; i < n; i++)
         if (iov[i].iov_len) /* an empty piece may have no address */
             to = mempcpy(to, iov[i].iov_base, iov[i].iov_len);
     return send(fd, all, len, MSG_NOSIGNAL);
@@ -191,13 +187,16 @@ static ssize_t send_now(int fd, struct iovec *iov, int n)
 
 bool io_writev(struct io *io, struct iovec *iov, int n, int64_t deadline_ns, struct err *e)
 {
+    size_t left = 0;
     if (!take_turns(e))
         return false;
-    n = advance(&iov, n, 0);
-    while (n > 0) {
-        ssize_t put = send_now(io->fd, iov, n);
+    for (int i = 0; i < n; i++)
+        left += iov[i].iov_len;
+    while (left > 0) {
+        ssize_t put = send_now(io->fd, iov, n, left);
         if (put >= 0) {
-            n = advance(&iov, n, (size_t)put);
+            left -= (size_t)put;
+            n = left ? advance(&iov, n, (size_t)put) : 0;
         } else if (errno == EAGAIN) {
             if (!io_wait(io, EPOLLOUT, deadline_ns, e))
                 return false;
