@@ -1,15 +1,17 @@
 /* A server that speaks OpenAI's protocol.
  *
  * To clients that speak it too the answer goes byte for byte, with the model called as they asked
- * for it. Each byte of it is looked at once, by the JSON scanner, so that nothing that is broken,
- * cut short or an error in disguise is passed on as a success; what comes in one read and needs no
- * change goes out in one piece.
+ * for it. Each byte of it is looked at once, by the JSON scanner or, where a chunk is like one
+ * before (model/openai_chunk.h), beside that one, so that nothing that is broken, cut short or an
+ * error in disguise is passed on as a success; what comes in one read and needs no change goes out
+ * in one piece.
  *
  * To all others, and to stages that work on text, the answer goes as canonical events.
  */
 #include "base/log.h"
 #include "model/openai_body.h"
 #include "model/openai_calls.h"
+#include "model/openai_chunk.h"
 #include "model/openai_ops.h"
 #include "model/reasoning.h"
 #include "model/refusal.h"
@@ -427,6 +429,12 @@ __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_
 
 /* ---- A stream ---- */
 
+/* ... of which the one of this index has begun. */
+static void note_begun(struct reading *r, int64_t index)
+{
+    r->begun[index / 64] |= UINT64_C(1) << (index % 64);
+}
+
 static void pass_on_renamed(struct reading *r, const struct json *doc, struct arena *tmp)
 {
     struct splice s;
@@ -449,10 +457,9 @@ static bool read_choices(struct reading *r, struct json_value choices, struct ar
             return relay_malformed(r->relay.a, "sent a choice that was not asked for", e);
         if (choice_failed(r, &choice, e))
             return false;
-        uint64_t bit = UINT64_C(1) << (index % 64);
-        r->begun[index / 64] |= bit;
+        note_begun(r, index);
         if (json_is(choice.reason, JSON_STRING)) {
-            r->ended[index / 64] |= bit;
+            r->ended[index / 64] |= UINT64_C(1) << (index % 64);
             if (index == 0)
                 r->relay.a->finish = finish_of(choice.reason);
         }
@@ -491,10 +498,42 @@ __attribute__((noinline)) static void note_head(struct reading *r, struct json_v
     said->created = arena_copy(c->arena, json_raw(json_get(root, "created")));
 }
 
+/* Is nothing wanted of a usual chunk but that it is passed on and counted? */
+static bool may_glance(const struct reading *r)
+{
+    const struct attempt *a = r->relay.a;
+    return !r->relay.decode && !a->said->keep && !a->traced && a->said->id.p;
+}
+
+/* What look_at does, for a chunk like one that it has looked at before. */
+static bool glance_at(struct reading *r, const struct sse_event *ev, struct str piece,
+                      struct arena *tmp)
+{
+    struct str asked = request(r)->model;
+    struct openai_chunk c;
+    if (!openai_chunk_read(r->relay.a->target, ev->data, &c) || c.index >= CHOICES_MOST)
+        return false;
+    note_begun(r, c.index);
+    size_t n = relay_count_text(&r->relay, c.text);
+    r->relay.counted += n;
+    if (n > 0)
+        provider_spoke(r->relay.a, STR_NONE, !request(r)->rigid);
+    r->relay.complete = all_ended(r);
+    if (str_eq(c.model, asked))
+        relay_pass(&r->relay, ev->raw, piece);
+    else
+        relay_make_event(&r->relay, STR_NONE,
+                         openai_chunk_renamed(&c, ev->data, relay_quoted(asked, tmp), tmp));
+    return true;
+}
+
 static bool look_at(struct reading *r, const struct sse_event *ev, struct str piece,
                     struct arena *tmp, struct err *e)
 {
     struct json doc;
+    bool glance = may_glance(r);
+    if (glance && glance_at(r, ev, piece, tmp))
+        return true;
     if (!json_parse(&doc, tmp, ev->data, 0, NULL)) {
         log_info("event_skipped", kv("request", (const char *)r->relay.a->call->id),
                  kv("provider", r->relay.a->target->provider->name));
@@ -514,6 +553,8 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
         return true;
     if (!r->relay.a->said->id.p)
         note_head(r, root);
+    if (glance)
+        openai_chunk_learn(r->relay.a->target, &doc);
     if (relay_is_model(r->relay.a, c.model))
         relay_pass(&r->relay, ev->raw, piece);
     else

@@ -194,13 +194,17 @@ bool relay_tokens(struct json_value v, int64_t *n)
 
 /* Escapes are few, so counting is not hurt by them. Most deltas of a stream are one token, too
  * short to be worth a look. */
+size_t relay_count_text(const struct relay *r, struct str text)
+{
+    return text.len == 0 ? 0 : text.len <= ONE_TOKEN || r->usage_known ? 1 : token_count(text);
+}
+
 size_t relay_count(const struct relay *r, struct json_value v)
 {
     if (!json_is(v, JSON_STRING))
         return 0;
-    struct str text = str_from_at(json_raw(v), 1);
-    text.len--;
-    return text.len == 0 ? 0 : text.len <= ONE_TOKEN || r->usage_known ? 1 : token_count(text);
+    struct str raw = json_raw(v);
+    return relay_count_text(r, (struct str){raw.p + 1, raw.len - 2});
 }
 
 void relay_count_usage(struct relay *r)

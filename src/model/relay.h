@@ -63,6 +63,7 @@ bool relay_tokens(struct json_value v, int64_t *n);
 /* Tokens of a text as it stands between quotes in JSON; 0 for anything but a text. Once the
  * provider has told its usage, only whether there are any: 1. */
 size_t relay_count(const struct relay *r, struct json_value v);
+size_t relay_count_text(const struct relay *r, struct str text);
 /* For those who do not tell, and for streams that were broken off: what was told of the input
  * stays. */
 void relay_count_usage(struct relay *r);

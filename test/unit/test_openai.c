@@ -18,6 +18,9 @@
     "data: {\"id\":\"c1\",\"model\":\"" model                                                      \
     "\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text                                  \
     "\"},\"finish_reason\":null}]}\n\n"
+#define INDEXED(index)                                                                             \
+    "data: {\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"index\":" index                          \
+    ",\"delta\":{\"content\":\"i\"},\"finish_reason\":null}]}\n\n"
 #define LAST(model, index, reason)                                                                 \
     "data: {\"id\":\"c1\",\"model\":\"" model "\",\"choices\":[{\"index\":" index                  \
     ",\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
@@ -86,6 +89,33 @@ static const struct {
     {"its model is called as asked for, in each event", .stream = true, .status = 200,
      .headers = SSE, .body = DELTA("m-2026", "a") DELTA("m", "b") LAST("m-2026", "0", "stop") DONE,
      .raw = DELTA("m", "a") DELTA("m", "b") LAST("m", "0", "stop")},
+    {"chunks alike", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") DELTA("m", "b") DELTA("m", "") DELTA("m", "c\\n\\u00e4 and \xC3\xA4")
+         DELTA("m", "d") LAST("m", "0", "stop") DONE,
+     .raw = DELTA("m", "a") DELTA("m", "b") DELTA("m", "") DELTA("m", "c\\n\\u00e4 and \xC3\xA4")
+         DELTA("m", "d") LAST("m", "0", "stop")},
+    {"chunks alike, called as asked for", .stream = true, .upstream = "m-2026", .status = 200,
+     .headers = SSE,
+     .body = DELTA("m-2026", "a") DELTA("m-2026", "b") DELTA("m-2026", "c") DELTA("m", "d")
+         LAST("m-2026", "0", "stop") DONE,
+     .raw = DELTA("m", "a") DELTA("m", "b") DELTA("m", "c") DELTA("m", "d") LAST("m", "0", "stop")},
+    {"a broken one among chunks alike is skipped", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") DELTA("m", "b") DELTA("m", "\\x") DELTA("m", "\x01") DELTA("m", "\xC3")
+         DELTA("m", "c") LAST("m", "0", "stop") DONE,
+     .raw = DELTA("m", "a") DELTA("m", "b") DELTA("m", "c") LAST("m", "0", "stop")},
+    {"choices in turn among chunks alike", .stream = true, .status = 200, .headers = SSE,
+     .body = DELTA("m", "a") DELTA("m", "b") INDEXED("1") INDEXED("127") LAST("m", "0", "stop")
+         LAST("m", "1", "stop") LAST("m", "127", "stop") DONE,
+     .raw = DELTA("m", "a") DELTA("m", "b") INDEXED("1") INDEXED("127") LAST("m", "0", "stop")
+         LAST("m", "1", "stop") LAST("m", "127", "stop")},
+    {"one choice of three chunks alike without an end", .stream = true, .status = 200,
+     .headers = SSE,
+     .body = DELTA("m", "a") DELTA("m", "b") INDEXED("2") LAST("m", "0", "stop") DONE,
+     .code = ERR_UPSTREAM,
+     .raw = DELTA("m", "a") DELTA("m", "b") INDEXED("2") LAST("m", "0", "stop")},
+    {"a choice that was not asked for among chunks alike", .stream = true, .status = 200,
+     .headers = SSE, .body = DELTA("m", "a") DELTA("m", "b") INDEXED("128") DONE,
+     .code = ERR_UPSTREAM, .raw = DELTA("m", "a") DELTA("m", "b")},
     {"comments and events without data go", .stream = true, .status = 200, .headers = SSE,
      .body = ": ping\n\n" DELTA("m", "a") ": ping\n\n" LAST("m", "0", "stop") DONE,
      .raw = DELTA("m", "a") LAST("m", "0", "stop")},
