@@ -315,11 +315,6 @@ __attribute__((noinline)) static void note_client_id(struct request *r)
         r->client_id = arena_text(r->call.arena, str_head(id, CLIENT_ID_MOST));
 }
 
-static void unref_config(void *config)
-{
-    config_unref(config);
-}
-
 static bool serve(struct request *r, struct err *e)
 {
     r->route = find(r, e);
@@ -335,8 +330,7 @@ void routes_handle(struct http_request *http, void *ctx)
     r->http = http;
     r->loop = l;
     r->service = l->service;
-    r->config = config_ref(l->config);
-    arena_defer(http->arena, unref_config, l->config);
+    r->config = service_config(l, http->arena);
     r->call.arena = http->arena;
     r->call.early = http->early;
     r->call.start_ns = http->accepted_ns;

@@ -205,6 +205,41 @@ static bool ask(struct service_loop *l, bool (*fn)(struct service_loop *l))
     return q.answer;
 }
 
+/* ---- Snapshots in use ---- */
+
+/* A loop's reference to a snapshot, counted for its requests and for the loop itself: requests come
+ * and go on one thread, so they need no atomics, and loops do not wait for each other's. */
+struct config_hold {
+    struct config *config;
+    size_t n;
+};
+
+static void drop_hold(void *hold)
+{
+    struct config_hold *h = hold;
+    if (!h || --h->n > 0)
+        return;
+    config_unref(h->config);
+    mem_free(h);
+}
+
+/* Takes over the reference to `c`. */
+static void use_config(struct service_loop *l, struct config *c)
+{
+    struct config_hold *old = l->hold;
+    l->hold = mem_new(sizeof(*l->hold));
+    *l->hold = (struct config_hold){c, 1};
+    l->config = c;
+    drop_hold(old);
+}
+
+const struct config *service_config(struct service_loop *l, struct arena *a)
+{
+    l->hold->n++;
+    arena_defer(a, drop_hold, l->hold);
+    return l->config;
+}
+
 /* ---- Health checks: of the first loop, with a snapshot of their own ---- */
 
 static void checks_ended(void *config)
@@ -276,7 +311,7 @@ static void stop_loop(struct service_loop *l)
     loop_post(l->loop, start_tear_down, l);
     pthread_join(l->thread, NULL);
     loop_free(l->loop);
-    config_unref(l->config);
+    drop_hold(l->hold);
     *l = (struct service_loop){0};
 }
 
@@ -287,7 +322,7 @@ static bool start_loop(struct service *s, unsigned i, struct err *e)
     l->loop = loop_new(e);
     if (!l->loop)
         return false;
-    l->config = config_ref(s->config);
+    use_config(l, config_ref(s->config));
     CHECK(pthread_create(&l->thread, NULL, loop_main, l->loop) == 0);
     if (ask(l, set_up))
         return true;
@@ -405,9 +440,7 @@ struct new_config {
 static void take_config(void *arg)
 {
     struct new_config *n = arg;
-    struct config *old = n->l->config;
-    n->l->config = n->config;
-    config_unref(old);
+    use_config(n->l, n->config);
     start_checks(n->l);
     embedders_start(n->l);
     mem_free(n);

@@ -64,6 +64,8 @@ struct service {
 
 enum { SERVICE_LISTEN_MAX = 9 };
 
+struct config_hold;
+
 struct service_loop {
     struct service *service;
     unsigned index;
@@ -72,7 +74,8 @@ struct service_loop {
     struct journal *journal;
 
     /* loop thread only, once started */
-    struct config *config; /* what new requests use; holds a reference */
+    struct config *config;    /* what new requests use ... */
+    struct config_hold *hold; /* ... and what keeps it */
     struct http_client *http;
     struct checks *checks;       /* of the first loop alone, as the next */
     struct embed_job *embedding; /* the same */
@@ -82,6 +85,9 @@ struct service_loop {
     char address[SERVICE_LISTEN_MAX][160]; /* with the port that was chosen */
     struct err failed;                     /* why it could not start */
 };
+
+/* What a request uses of the configuration, kept until `a` goes. Thread of the loop. */
+const struct config *service_config(struct service_loop *l, struct arena *a);
 
 bool service_open(struct service **out, const struct service_options *opt, struct err *e);
 bool service_start(struct service *s, struct err *e);
