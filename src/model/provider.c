@@ -96,62 +96,62 @@ static bool is_used(const struct attempt *a, bool good, const struct err *e)
     return good || (a->said->begun && e->code == ERR_CANCELLED);
 }
 
-static struct usage_row row_of(const struct call *c, struct str provider, struct str upstream,
-                               int64_t end_ns)
-{
-    struct usage_row row = {
-        .at_ms = clock_wall_ms_at(end_ns),
-        .request = str_from(c->id),
-        .model = c->req.model,
-        .provider = provider,
-        .upstream_model = upstream,
-        .status = 200,
-        .streamed = c->req.stream,
-    };
-    if (c->key) {
-        row.key = str_from(c->key->id);
-        row.tenant = str_from(c->key->tenant);
-    }
-    return row;
-}
-
-static void put_usage(struct usage_row *row, const struct attempt *a)
+static int64_t cost_of(const struct attempt *a, const struct chat_usage *u)
 {
     const struct account *account = a->target->account;
-    const struct chat_usage *u = &a->usage;
-    row->input_tokens = u->input;
-    row->output_tokens = u->output;
-    row->cached_tokens = u->cached;
-    row->cache_write_tokens = u->cache_write;
-    row->reasoning_tokens = u->reasoning;
-    row->counted = u->counted;
     if (!account)
-        return;
-    row->cost_microusd = account_cost(account, u);
+        return 0;
     account_count(account, u, a->first_token_ns > 0 ? a->first_token_ns - a->start_ns : 0);
+    return account_cost(account, u);
 }
 
 __attribute__((noinline)) static bool record(const struct attempt *a, bool good, struct err *e)
 {
+    static const struct chat_usage none;
     struct call *c = a->call;
-    struct usage_row row = row_of(c, a->target->provider->name, a->target->upstream, a->end_ns);
-    row.attempt = a->number;
-    row.latency_us = (a->end_ns - a->start_ns) / NS_PER_US;
-    if (!good) {
-        row.status = a->status ? a->status : err_status(e->code);
-        row.error = str_from(err_name(e->code));
-    }
-    if (a->first_token_ns > 0)
-        row.first_token_us = (a->first_token_ns - a->start_ns) / NS_PER_US;
-    if (is_used(a, good, e))
-        put_usage(&row, a);
+    bool used = is_used(a, good, e);
+    const struct chat_usage *u = used ? &a->usage : &none;
+    const struct usage_row row = {
+        .at_ms = clock_wall_ms_at(a->end_ns),
+        .request = str_from(c->id),
+        .key = str_from(c->key ? c->key->id : NULL),
+        .tenant = str_from(c->key ? c->key->tenant : NULL),
+        .model = c->req.model,
+        .provider = a->target->provider->name,
+        .upstream_model = a->target->upstream,
+        .error = str_from(good ? NULL : err_name(e->code)),
+        .attempt = a->number,
+        .status = good        ? 200
+                  : a->status ? a->status
+                              : err_status(e->code),
+        .input_tokens = u->input,
+        .output_tokens = u->output,
+        .cached_tokens = u->cached,
+        .cache_write_tokens = u->cache_write,
+        .reasoning_tokens = u->reasoning,
+        .cost_microusd = used ? cost_of(a, u) : 0,
+        .latency_us = (a->end_ns - a->start_ns) / NS_PER_US,
+        .first_token_us = a->first_token_ns > 0 ? (a->first_token_ns - a->start_ns) / NS_PER_US : 0,
+        .counted = u->counted,
+        .streamed = c->req.stream,
+    };
     c->cost_microusd += row.cost_microusd;
     return !c->journal || journal_add(c->journal, &row, e);
 }
 
 bool provider_record_shared(const struct call *c, struct err *e)
 {
-    struct usage_row row = row_of(c, c->provider, c->upstream_model, clock_now());
+    const struct usage_row row = {
+        .at_ms = clock_wall_ms_at(clock_now()),
+        .request = str_from(c->id),
+        .key = str_from(c->key ? c->key->id : NULL),
+        .tenant = str_from(c->key ? c->key->tenant : NULL),
+        .model = c->req.model,
+        .provider = c->provider,
+        .upstream_model = c->upstream_model,
+        .status = 200,
+        .streamed = c->req.stream,
+    };
     return !c->journal || journal_add(c->journal, &row, e);
 }
 
