@@ -178,11 +178,14 @@ static void remember_labels(struct ledger *l)
 
 /* ---- Rows ---- */
 
+/* The id is named, and so all columns are there in their order, which saves SQLite copying each
+ * value. That null asks for a new number is SQLite's; PostgreSQL says "default". */
 #define INSERT                                                                                     \
-    "insert into usage_rows (at_ms, label, request, input_tokens, output_tokens, cached_tokens,"   \
-    " reasoning_tokens, cost_microusd, latency_us, first_token_us, cache_write_tokens) values "
+    "insert into usage_rows (id, at_ms, label, request, input_tokens, output_tokens,"              \
+    " cached_tokens, reasoning_tokens, cost_microusd, latency_us, first_token_us,"                 \
+    " cache_write_tokens) values "
 
-static const char insert_one[] = INSERT "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+static const char insert_one[] = INSERT "(null, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 static char *make_insert_many(void)
 {
@@ -190,7 +193,7 @@ static char *make_insert_many(void)
     buf_init(&b, 64 << 10);
     buf_add(&b, STR(INSERT));
     for (int i = 1; i <= ROWS * COLUMNS; i++)
-        buf_printf(&b, "%s$%d%s", i % COLUMNS == 1 ? (i > 1 ? ", (" : "(") : ", ", i,
+        buf_printf(&b, "%s$%d%s", i % COLUMNS == 1 ? (i > 1 ? ", (null, " : "(null, ") : ", ", i,
                    i % COLUMNS == 0 ? ")" : "");
     char *text = mem_text(buf_text(&b));
     buf_fini(&b);

@@ -3,7 +3,7 @@
  * - IDENTITY: a number that the database gives, rising and never used again. SQLite spells it
  *   "integer primary key autoincrement", PostgreSQL "bigint generated always as identity primary
  *   key". Statements leave the column out and read it with "returning id", which both know.
- * - usage_rows.id is given by the database as well; see step 9.
+ * - usage_rows.id is given by the database as well; see step 9, and the insert in ledger.c.
  * - INT64: the type must be the word "integer" where it is to be SQLite's row number (an insert at
  *   the end is then an append); PostgreSQL's "integer" has 32 bits, so there it is "bigint".
  * - BYTES: "blob" and "bytea".
