@@ -32,6 +32,18 @@ static inline struct marks look(const char p[64], bool escaped)
     return m;
 }
 
+static inline bool calm(const char p[64], bool *high)
+{
+    __m128i any = _mm_setzero_si128(), all = any;
+    for (int i = 0; i < 64; i += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(p + i));
+        all = _mm_or_si128(all, x);
+        any = _mm_or_si128(any, _mm_or_si128(ends16(x), is16(x, '\\')));
+    }
+    *high |= _mm_movemask_epi8(all) != 0;
+    return _mm_movemask_epi8(any) == 0;
+}
+
 static inline unsigned stops16(__m128i x)
 {
     __m128i odd = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), x); /* signed: also from 0x80 on */
