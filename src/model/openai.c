@@ -531,9 +531,6 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
                     struct arena *tmp, struct err *e)
 {
     struct json doc;
-    bool glance = may_glance(r);
-    if (glance && glance_at(r, ev, piece, tmp))
-        return true;
     if (!json_parse(&doc, tmp, ev->data, 0, NULL)) {
         log_info("event_skipped", kv("request", (const char *)r->relay.a->call->id),
                  kv("provider", r->relay.a->target->provider->name));
@@ -551,10 +548,10 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
     r->relay.complete = all_ended(r);
     if (r->relay.decode || !is_for_client(r, &c))
         return true;
+    if (may_glance(r))
+        openai_chunk_learn(r->relay.a->target, &doc);
     if (!r->relay.a->said->id.p)
         note_head(r, root);
-    if (glance)
-        openai_chunk_learn(r->relay.a->target, &doc);
     if (relay_is_model(r->relay.a, c.model))
         relay_pass(&r->relay, ev->raw, piece);
     else
@@ -572,7 +569,7 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
         if (relay->done || data.len == 0)
             return true;
     }
-    return look_at(r, ev, piece, tmp, e);
+    return (may_glance(r) && glance_at(r, ev, piece, tmp)) || look_at(r, ev, piece, tmp, e);
 }
 
 __attribute__((noinline)) static bool finish_stream(struct reading *r, struct err *e)

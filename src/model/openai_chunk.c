@@ -62,9 +62,10 @@ bool openai_chunk_read(const void *whose, struct str data, struct openai_chunk *
     if (!shape_read(&k->shape, data, value))
         return false;
     *out = (struct openai_chunk){.text = value[k->text], .model = value[k->model]};
-    if (k->index == SHAPE_NONE)
-        return true;
-    return value[k->index].len < INDEX_DIGITS && str_to_i64(value[k->index], &out->index);
+    struct str index = k->index == SHAPE_NONE ? STR_NONE : value[k->index];
+    for (size_t i = 0; i < index.len && i < INDEX_DIGITS; i++)
+        out->index = out->index * 10 + (index.p[i] - '0');
+    return index.len < INDEX_DIGITS;
 }
 
 struct str openai_chunk_renamed(const struct openai_chunk *c, struct str data, struct str model,

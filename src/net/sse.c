@@ -192,7 +192,7 @@ static size_t block_end(struct sse_reader *r)
 }
 
 /* Memory is left for the next block, unless it is much. */
-static void empty(struct buf *b, size_t limit)
+__attribute__((noinline)) static void empty(struct buf *b, size_t limit)
 {
     if (b->cap <= KEEP) {
         buf_reset(b);
@@ -202,8 +202,8 @@ static void empty(struct buf *b, size_t limit)
     }
 }
 
-/* Gives back what the last event lies in. */
-static void release(struct sse_reader *r)
+/* Gives back what the last event lies in, which is seldom anything. */
+static inline void release(struct sse_reader *r)
 {
     if (r->lent)
         empty(&r->held, r->limit);
