@@ -8,11 +8,16 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static bool within(uint64_t total, uint64_t size, const struct http_limits *lim)
+{
+    return size <= lim->body && total <= lim->body - size;
+}
+
 static bool chunk_size_done(struct http_chunked *c, const struct http_limits *lim, struct err *e)
 {
     if (c->digits == 0)
         return err_set(e, ERR_INVALID, "chunk without a size");
-    if (c->left > lim->body || c->total > lim->body - c->left)
+    if (!within(c->total, c->left, lim))
         return err_set(e, ERR_TOO_LARGE, "body is over the limit of %llu bytes",
                        (unsigned long long)lim->body);
     c->total += c->left;
@@ -82,54 +87,60 @@ static bool chunk_byte(struct http_chunked *c, char byte, const struct http_limi
     return false;
 }
 
-/* The line of a size that is there as a whole and has no extension, as nearly all: its length, and
- * the size in *c. 0: byte by byte then, which also finds what is wrong with it. */
-static size_t size_line(struct http_chunked *c, struct str in)
+/* The line of a size that is there as a whole, has no extension and is within the limit, as nearly
+ * all: its length, and the size in *c. 0: byte by byte then, which also finds what is wrong with
+ * it. */
+static inline size_t size_line(struct http_chunked *c, struct str in, const struct http_limits *lim)
 {
     uint64_t size = 0;
     size_t n = 0;
     for (int digit; n < 16 && n < in.len && (digit = hex_digit(in.p[n])) >= 0; n++)
         size = size << 4 | (unsigned)digit;
-    if (n == 0 || in.len - n < 2 || in.p[n] != '\r' || in.p[n + 1] != '\n')
+    if (n == 0 || in.len - n < 2 || memcmp(in.p + n, "\r\n", 2) != 0 ||
+        !within(c->total, size, lim))
         return 0;
     c->left = size;
-    c->digits = (uint32_t)n;
+    c->total += size;
     c->state = size ? CHUNK_DATA : CHUNK_TRAILER;
     return n + 2;
 }
 
 /* What `in` has of the chunk's data, and the line end behind it if that is there; returns the bytes
  * of both. */
-static size_t take_data(struct http_chunked *c, struct str in, struct str *data)
+static inline size_t take_data(struct http_chunked *c, struct str in, struct str *data)
 {
     *data = str_head(in, size_min(c->left, SIZE_MAX));
     size_t n = data->len;
     c->left -= n;
     if (c->left > 0)
         return n;
-    bool ended = in.len - n >= 2 && in.p[n] == '\r' && in.p[n + 1] == '\n';
+    bool ended = in.len - n >= 2 && memcmp(in.p + n, "\r\n", 2) == 0;
     c->state = ended ? CHUNK_SIZE : CHUNK_DATA_CR;
     return ended ? n + 2 : n;
+}
+
+/* From `at` on, a byte of framing at a time. */
+__attribute__((noinline)) static ssize_t next_slowly(struct http_chunked *c, struct str in,
+                                                     size_t at, struct str *data,
+                                                     const struct http_limits *lim, struct err *e)
+{
+    for (; at < in.len && c->state != CHUNK_END; at++) {
+        if (c->state == CHUNK_DATA)
+            return (ssize_t)(at + take_data(c, str_from_at(in, at), data));
+        if (!chunk_byte(c, in.p[at], lim, e))
+            return -1;
+    }
+    return (ssize_t)at;
 }
 
 ssize_t http_chunked_next(struct http_chunked *c, struct str in, struct str *data,
                           const struct http_limits *lim, struct err *e)
 {
-    size_t at = 0, n;
+    size_t at = 0;
     *data = STR_NONE;
-    while (at < in.len && c->state != CHUNK_END) {
-        struct str rest = {in.p + at, in.len - at};
-        if (c->state == CHUNK_DATA)
-            return (ssize_t)(at + take_data(c, rest, data));
-        if (c->state == CHUNK_SIZE && c->digits == 0 && (n = size_line(c, rest)) > 0) {
-            if (!chunk_size_done(c, lim, e))
-                return -1;
-            at += n;
-        } else {
-            if (!chunk_byte(c, in.p[at], lim, e))
-                return -1;
-            at++;
-        }
-    }
-    return (ssize_t)at;
+    if (c->state == CHUNK_SIZE && c->digits == 0)
+        at = size_line(c, in, lim);
+    if (c->state == CHUNK_DATA && at < in.len)
+        return (ssize_t)(at + take_data(c, (struct str){in.p + at, in.len - at}, data));
+    return next_slowly(c, in, at, data, lim, e);
 }
