@@ -148,9 +148,8 @@ static bool read_head(struct http_exchange *x, bool to_head, struct err *e)
             return false;
         if (n == 0)
             return err_set(e, ERR_UPSTREAM, "the connection was closed %s",
-                           x->first_byte_ns ? "in the head of the answer" : "without an answer");
-        if (!x->first_byte_ns)
-            x->first_byte_ns = clock_now();
+                           x->answered ? "in the head of the answer" : "without an answer");
+        x->answered = true;
         if (memchr(x->in + x->from + old, '\n', (size_t)n))
             got = parse_head(x, to_head, &interim, e);
         if (got == 0 && x->to - x->from > x->client->opt.limits.headers)
@@ -207,7 +206,7 @@ static bool send_request(struct http_exchange *x, const struct request *rq, stru
     int64_t start_ns = loop_now();
     int64_t deadline_ns = sooner(clock_after(start_ns, x->d.first_byte_ms), x->until_ns);
     bool sent = conn_writev(&x->conn->conn, iov, (int)rq->n_parts + 1, deadline_ns, e);
-    x->sent_ns = clock_now();
+    x->sent_ns = loop_now(); /* a wait has moved it on */
     return sent || dial_failed(e, "sending the request to", x->origin, start_ns);
 }
 
@@ -227,7 +226,7 @@ static bool converse(struct http_exchange *x, const struct request *rq, struct e
     if (!sent)
         return false;
     *e = read_e;
-    return dial_failed(e, x->first_byte_ns ? "reading the answer of" : "waiting for an answer of",
+    return dial_failed(e, x->answered ? "reading the answer of" : "waiting for an answer of",
                        x->origin, x->sent_ns);
 }
 
@@ -276,7 +275,7 @@ static bool run(struct http_exchange *x, const struct request *rq, struct err *e
         if (converse(x, rq, e))
             return true;
         hang_up(x);
-        x->stale = e->code == ERR_UPSTREAM && !x->first_byte_ns;
+        x->stale = e->code == ERR_UPSTREAM && !x->answered;
         if (!x->stale || x->d.reuse == HTTP_REUSE)
             return false;
         x->reused_connection = x->stale = false;

@@ -73,7 +73,6 @@ struct http_exchange {
     struct http_head head; /* of the answer; 1xx have been skipped */
     bool reused_connection;
     bool stale; /* it failed because a kept connection was closed before any byte of an answer */
-    int64_t sent_ns, first_byte_ns;
     uint64_t body_bytes; /* read so far, without framing */
 
     /* private */
@@ -82,10 +81,12 @@ struct http_exchange {
     struct http_client_conn *conn;
     struct arena *arena, *heads;
     struct http_deadlines d;
+    int64_t sent_ns;             /* when the request had gone, by loop_now */
     int64_t until_ns;            /* of everything */
     struct http_chunked chunked; /* with HTTP_CHUNKED */
     char *in;                    /* what was read: [from, to) is not looked at yet */
     size_t from, to, cap;
+    bool answered; /* some of the answer has come */
     bool in_arena; /* `in` was too small for the head and is the arena's now */
     bool drained;  /* the socket had no more when it was read last: wait first */
     bool done;     /* the body has been read to its proper end */

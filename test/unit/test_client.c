@@ -275,9 +275,7 @@ static void test_request(void *arg)
     struct http_origin o = origin_of(a, p.port);
     struct http_exchange *x = NULL;
     struct err e = {0};
-    int64_t before = clock_now();
     ok(post(&x, c, a, &o, NULL, &e), "posted %s", e.msg);
-    ok(x->sent_ns > before && x->first_byte_ns > x->sent_ns, "times of sending and of the answer");
     http_exchange_end(x);
     char want[200];
     snprintf(want, sizeof(want),
