@@ -32,23 +32,52 @@ bool str_starts(struct str s, struct str prefix)
     return s.len >= prefix.len && str_eq(str_head(s, prefix.len), prefix);
 }
 
+/* Eight bytes with bit 5 set in those from 'A' to 'Z'. The sums are of seven bits a byte, so that
+ * none reaches into the next. */
+static uint64_t lower_eight(uint64_t x)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t from_a = (x & ~high) + ones * (0x80 - 'A');
+    uint64_t behind_z = (x & ~high) + ones * (0x7F - 'Z');
+    return x | (from_a & ~behind_z & ~x & high) >> 2;
+}
+
+static bool same_eight(uint64_t a, uint64_t b)
+{
+    return a == b || lower_eight(a) == lower_eight(b);
+}
+
+static uint64_t load_eight(const char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+
+/* Four to eight bytes: both ends, which may overlap. */
+static uint64_t load_ends(const char *p, size_t n)
+{
+    uint32_t x, y;
+    memcpy(&x, p, 4);
+    memcpy(&y, p + n - 4, 4);
+    return (uint64_t)x << 32 | y;
+}
+
 bool str_istarts(struct str s, struct str prefix)
 {
-    if (s.len < prefix.len)
+    const size_t n = prefix.len;
+    if (s.len < n)
         return false;
-    size_t i = 0;
-    while (prefix.len >= 8) { /* while they are spelled alike; the last eight may overlap */
-        uint64_t a, b;
-        memcpy(&a, s.p + i, 8);
-        memcpy(&b, prefix.p + i, 8);
-        if (a != b)
-            break;
-        if (i + 8 == prefix.len)
-            return true;
-        i = size_min(i + 8, prefix.len - 8);
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8)
+            if (!same_eight(load_eight(s.p + i), load_eight(prefix.p + i)))
+                return false;
+        return same_eight(load_eight(s.p + n - 8), load_eight(prefix.p + n - 8));
     }
-    for (; i < prefix.len; i++)
-        if (s.p[i] != prefix.p[i] && lower(s.p[i]) != lower(prefix.p[i]))
+    if (n >= 4)
+        return same_eight(load_ends(s.p, n), load_ends(prefix.p, n));
+    for (size_t i = 0; i < n; i++)
+        if (lower(s.p[i]) != lower(prefix.p[i]))
             return false;
     return true;
 }

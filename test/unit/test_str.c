@@ -84,8 +84,26 @@ static void test_ieq(void)
         }
     }
     ok(wrong == 0, "equal without case at all lengths");
-    ok(!str_ieq(STR("[[[[[[[["), STR("{{{{{{{{")) && !str_ieq(STR("@@@@"), STR("````")),
-       "what is no letter has no case");
+}
+
+/* Every byte against every other, in texts of each kind of length. */
+static void test_ieq_bytes(void)
+{
+    static const size_t lengths[] = {1, 5, 8, 13};
+    int wrong = 0;
+    for (int a = 0; a < 256; a++) {
+        for (int b = 0; b < 256; b++) {
+            bool same = a == b || (((a ^ b) == 0x20) && (a | 0x20) >= 'a' && (a | 0x20) <= 'z');
+            for (size_t i = 0; i < 4; i++) {
+                char x[16], y[16];
+                memset(x, a, sizeof(x));
+                memset(y, a, sizeof(y));
+                y[lengths[i] / 2] = (char)b;
+                wrong += str_ieq((struct str){x, lengths[i]}, (struct str){y, lengths[i]}) != same;
+            }
+        }
+    }
+    ok(wrong == 0, "only letters have a case");
 }
 
 int main(void)
@@ -93,6 +111,7 @@ int main(void)
     test_numbers();
     test_digits();
     test_ieq();
+    test_ieq_bytes();
     ok(str_ieq(STR("Content-Length"), STR("content-length")), "equal without case");
     ok(!str_ieq(STR("a"), STR("ab")), "a prefix is not equal");
     ok(str_find(STR("abcabc"), STR("cab")) == 2, "find in the middle");
