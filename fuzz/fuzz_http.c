@@ -52,6 +52,17 @@ static void check_rewritten(char kind, const struct http_head *h)
     buf_fini(&b);
 }
 
+/* A look-up finds the first header with a name, as a walk through all does. */
+static void check_lookups(const struct http_headers *h)
+{
+    for (uint32_t i = 0; i < h->n; i++) {
+        uint32_t first = 0;
+        while (!str_ieq(h->h[first].name, h->h[i].name))
+            first++;
+        CHECK(http_header_next(h, h->h[i].name, NULL) == &h->h[first]);
+    }
+}
+
 static void check_target(struct str target)
 {
     struct arena *a = arena_new();
@@ -76,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_prefixes(kind, in, n);
     if (n > 0) {
         check_rewritten(kind, &h);
+        check_lookups(&h.headers);
         check_target(h.target);
     }
     check_target(in);
