@@ -70,24 +70,25 @@ size_t shape_place(const struct shape *s, struct json_value v)
 
 /* ---- Reading ---- */
 
-/* Most of what is compared is short, and a call of memcmp would cost more than this. */
-static bool same(const char *a, const char *b, size_t n)
+static inline uint64_t word(const char *p)
 {
-    uint64_t x, y;
-    if (n < sizeof(x)) {
+    uint64_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+/* Most of what is compared is short, and a call of memcmp would cost more than this. */
+static inline bool same(const char *a, const char *b, size_t n)
+{
+    if (n < 8) {
         while (n > 0 && *a == *b)
             a++, b++, n--;
         return n == 0;
     }
-    for (; n > sizeof(x); a += sizeof(x), b += sizeof(x), n -= sizeof(x)) {
-        memcpy(&x, a, sizeof(x));
-        memcpy(&y, b, sizeof(y));
-        if (x != y)
-            return false;
-    }
-    memcpy(&x, a + n - sizeof(x), sizeof(x)); /* may overlap what was compared */
-    memcpy(&y, b + n - sizeof(y), sizeof(y));
-    return x == y;
+    uint64_t differ = word(a + n - 8) ^ word(b + n - 8); /* may overlap what comes next */
+    for (size_t i = 0; i + 8 < n; i += 8)
+        differ |= word(a + i) ^ word(b + i);
+    return differ == 0;
 }
 
 static bool is_plain(char c)

@@ -114,8 +114,8 @@ __attribute__((constructor)) static void fill_tables(void)
     for (unsigned c = 0; c < 256; c++)
         class_of[c] = (uint8_t)class_by_rule((unsigned char)c);
     for (unsigned before = 0; before < CLASSES; before++)
-        for (unsigned class = 0; class < CLASSES; class ++)
-            price_of[before][class] = (uint8_t)price_by_rule(before, class);
+        for (unsigned c = 0; c < CLASSES; c++)
+            price_of[before][c] = (uint8_t)price_by_rule(before, c);
 }
 
 static unsigned class_at(struct str s, size_t at)
