@@ -61,7 +61,9 @@ size_t ledger_packed_size(const struct ledger_packed *p);
 
 /* ---- Into SQL ---- */
 
-enum { LEDGER_GROUP = 4096 }; /* of one transaction, some 3 ms */
+/* Of one transaction, some 3 ms. More than the half of its slots at which a journal calls the
+ * mover, so that what comes until the mover is there goes with them. */
+enum { LEDGER_GROUP = 5120 };
 
 struct ledger_group {
     int64_t journal;   /* the file that it comes from */
