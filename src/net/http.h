@@ -78,11 +78,11 @@ enum http_framing { HTTP_NO_BODY, HTTP_LENGTH, HTTP_CHUNKED, HTTP_UNTIL_CLOSE };
 
 struct http_head {
     struct str method, target; /* of a request */
-    int status;                /* of a response */
-    int minor;                 /* HTTP/1.minor */
     struct http_headers headers;
-    enum http_framing framing;
     uint64_t content_length; /* with HTTP_LENGTH, then above 0 */
+    enum http_framing framing;
+    int status; /* of a response */
+    int minor;  /* HTTP/1.minor */
     bool keep_alive;
     bool expect_continue;
 };
