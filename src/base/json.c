@@ -99,8 +99,9 @@ static bool unique_in(const struct json *doc, uint32_t object, struct err *e)
 
 static bool unique_keys(const struct json *doc, struct err *e)
 {
-    for (uint32_t i = 0; i < doc->n; i++)
-        if (doc->node[i].type == JSON_OBJECT && !unique_in(doc, i, e))
+    const struct json_node *const node = doc->node;
+    for (uint32_t i = 0, n = doc->n; i < n; i++)
+        if (node[i].type == JSON_OBJECT && !unique_in(doc, i, e))
             return false;
     return true;
 }

@@ -37,11 +37,11 @@ static bool is_simple(char c)
     return c && strchr(set, c);
 }
 
-static inline const char *run(const char *p, const char *end, struct run *seen)
+static inline const char *run(const struct json_scan *s, const char *p, struct run *seen)
 {
     for (;;) {
-        p = json_plain(p, end, &seen->high);
-        if (end - p < 2 || *p != '\\' || !is_simple(p[1]))
+        p = json_plain(p, s->end, &seen->high);
+        if (s->end - p < 2 || *p != '\\' || !is_simple(p[1]))
             return p;
         seen->escaped = true;
         p += 2;

@@ -43,18 +43,15 @@ static inline struct marks look(const char p[64], bool escaped)
     };
 }
 
-static inline bool calm(const char p[64], bool *high)
+static inline unsigned stops(const char p[NEAR], unsigned *high)
 {
     __m256i x = _mm256_loadu_si256((const __m256i *)p);
-    __m256i y = _mm256_loadu_si256((const __m256i *)(p + 32));
-    const __m256i backslash = _mm256_set1_epi8('\\');
-    __m256i any = _mm256_or_si256(_mm256_cmpeq_epi8(x, backslash), _mm256_cmpeq_epi8(y, backslash));
-    any = _mm256_or_si256(any, _mm256_or_si256(ends(x), ends(y)));
-    *high |= _mm256_movemask_epi8(_mm256_or_si256(x, y)) != 0;
-    return _mm256_movemask_epi8(any) == 0;
+    __m256i any = _mm256_or_si256(ends(x), _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\\')));
+    *high |= (unsigned)_mm256_movemask_epi8(x);
+    return (unsigned)_mm256_movemask_epi8(any);
 }
 
-static inline unsigned stops(const char p[NEAR])
+static inline unsigned odds(const char p[NEAR])
 {
     const __m256i *stop = (const __m256i *)json_stops;
     __m256i x = _mm256_loadu_si256((const __m256i *)p);

@@ -1,11 +1,11 @@
 /* json_scan_body.h - the scanner itself, to be included by one file per instruction set, which
  * names it SCAN and defines the function that does most of the work:
  *
- *     static inline const char *run(const char *p, const char *end, struct run *seen);
+ *     static inline const char *run(const struct json_scan *s, const char *p, struct run *seen);
  *
  * It goes over the inside of a string and its simple escapes (all but \u), and returns the first
  * byte that is the closing quote, a control character, or a backslash with anything else behind it;
- * or `end`. And for names and short values, which are most strings by number:
+ * or the end. And for names and short values, which are most strings by number:
  *
  *     static inline bool near(const struct walk *w, size_t *i);
  *
@@ -47,7 +47,7 @@ struct walk {
     uint32_t n;           /* entries so far */
 };
 
-static inline const char *run(const char *p, const char *end, struct run *seen);
+static inline const char *run(const struct json_scan *s, const char *p, struct run *seen);
 static inline bool near(const struct walk *w, size_t *i);
 
 static inline bool is_space(char c)
@@ -159,7 +159,7 @@ static const char *skip_string(struct json_scan *s, const char *p, bool *escaped
     const char *const from = p, *const end = s->end;
     struct run seen = {0};
     for (;;) {
-        p = run(p, end, &seen);
+        p = run(s, p, &seen);
         if (p < end && *p == '"')
             break;
         s->at = p;

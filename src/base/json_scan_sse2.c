@@ -32,27 +32,21 @@ static inline struct marks look(const char p[64], bool escaped)
     return m;
 }
 
-static inline bool calm(const char p[64], bool *high)
-{
-    __m128i any = _mm_setzero_si128(), all = any;
-    for (int i = 0; i < 64; i += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(p + i));
-        all = _mm_or_si128(all, x);
-        any = _mm_or_si128(any, _mm_or_si128(ends16(x), is16(x, '\\')));
-    }
-    *high |= _mm_movemask_epi8(all) != 0;
-    return _mm_movemask_epi8(any) == 0;
-}
-
 static inline unsigned stops16(__m128i x)
 {
-    __m128i odd = _mm_cmpgt_epi8(_mm_set1_epi8(0x20), x); /* signed: also from 0x80 on */
-    return (unsigned)_mm_movemask_epi8(
-        _mm_or_si128(odd, _mm_or_si128(is16(x, '"'), is16(x, '\\'))));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(ends16(x), is16(x, '\\')));
 }
 
-static inline unsigned stops(const char p[NEAR])
+static inline unsigned stops(const char p[NEAR], unsigned *high)
 {
-    const __m128i *at = (const __m128i *)p;
-    return stops16(_mm_loadu_si128(at)) | stops16(_mm_loadu_si128(at + 1)) << 16;
+    __m128i x = _mm_loadu_si128((const __m128i *)p), y = _mm_loadu_si128((const __m128i *)(p + 16));
+    *high |= (unsigned)_mm_movemask_epi8(_mm_or_si128(x, y));
+    return stops16(x) | stops16(y) << 16;
+}
+
+static inline unsigned odds(const char p[NEAR])
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)p), y = _mm_loadu_si128((const __m128i *)(p + 16));
+    unsigned high = (unsigned)_mm_movemask_epi8(x) | (unsigned)_mm_movemask_epi8(y) << 16;
+    return stops16(x) | stops16(y) << 16 | high;
 }

@@ -2,16 +2,17 @@
  * including file defines
  *
  *     static inline struct marks look(const char p[64], bool escaped);
- *     static inline bool calm(const char p[64], bool *high);
- *     static inline unsigned stops(const char p[NEAR]);
+ *     static inline unsigned stops(const char p[NEAR], unsigned *high);
+ *     static inline unsigned odds(const char p[NEAR]);
  *
- * where `escaped` says that a backslash stands before p. A block is calm when it has no quote, no
- * backslash and no control character. A bit of stops() is a byte that ends a string or makes it
- * more than plain: one of these, or one that is not ASCII.
+ * where `escaped` says that a backslash stands before p. A bit of stops() is a quote, a backslash
+ * or a control character, and *high gains those of what is not ASCII; a bit of odds() is one of
+ * these, or a byte that is not ASCII.
  *
- * Most prose is calm, and a calm block costs a third of another. In those that are not, nothing
- * branches on where the escapes are: they stand at random places, and a wrong guess costs more than
- * the work. One branch is left there, on whether the block holds something to stop at.
+ * Most prose is passed by stops() alone. Where a backslash is found, the block behind it is sorted,
+ * and nothing in it branches on where its escapes are: they stand at random places, and a wrong
+ * guess costs more than the work. One branch is left there, on whether the block holds something to
+ * stop at.
  */
 #pragma once
 
@@ -27,8 +28,8 @@ struct marks {     /* bit i for byte i */
 };
 
 static inline struct marks look(const char p[64], bool escaped);
-static inline bool calm(const char p[64], bool *high);
-static inline unsigned stops(const char p[NEAR]);
+static inline unsigned stops(const char p[NEAR], unsigned *high);
+static inline unsigned odds(const char p[NEAR]);
 
 /* The bytes that a backslash stands before; *carry says so of the first byte, and then of the first
  * of the next block. Backslashes in a row are rare and walked. */
@@ -50,26 +51,32 @@ static inline uint64_t escaped_bytes(uint64_t backslash, uint64_t *carry)
     return escaped;
 }
 
-/* Over blocks of which nothing needs more than a look. Not inlined, so that its constants stay in
- * registers. */
-__attribute__((noinline)) static const char *skip_calm(const char *p, const char *end, bool *high)
-{
-    bool seen = false;
-    while (end - p >= 64 && calm(p, &seen))
-        p += 64;
-    *high |= seen;
-    return p;
-}
-
-/* Not inlined, so that its constants are set up for long strings only. */
-__attribute__((noinline)) static const char *run_blocks(const char *p, const char *end,
+/* Moves to the first quote, backslash or control character, or at least so near to the end that no
+ * NEAR bytes are left. Not inlined, so that its constants stay in registers. */
+__attribute__((noinline)) static const char *skip_plain(const struct json_scan *s, const char *p,
                                                         struct run *seen)
 {
-    bool high = seen->high;
+    const char *const end = s->end;
+    uint64_t stop = 0;
+    unsigned high = 0;
+    for (; end - p >= NEAR; p += NEAR) {
+        stop = stops(p, &high);
+        if (stop)
+            break;
+    }
+    if (!stop && end - s->text >= NEAR) /* what is left, with bytes that were passed before it */
+        stop = (uint64_t)stops(end - NEAR, &high) >> (NEAR - (end - p));
+    seen->high |= high != 0;
+    return stop ? p + __builtin_ctzll(stop) : p;
+}
+
+/* From p on by 64 bytes, until there is something to stop at or no escape goes on: then *stopped is
+ * false. */
+__attribute__((noinline)) static const char *run_blocks(const char *p, const char *end,
+                                                        struct run *seen, bool *stopped)
+{
     uint64_t carry = 0;
-    for (;; p += 64) {
-        if (!carry)
-            p = skip_calm(p, end, &high);
+    do {
         char rest[64];
         bool last = end - p < 64;
         if (last) { /* nothing behind `end` is read; the zeros are controls, so there is a stop */
@@ -79,7 +86,7 @@ __attribute__((noinline)) static const char *run_blocks(const char *p, const cha
         struct marks m = look(last ? rest : p, carry);
         uint64_t escaped = escaped_bytes(m.backslash, &carry);
         uint64_t stop = (m.ends & ~escaped) | (m.strange & escaped);
-        high |= m.high;
+        seen->high |= m.high;
         if (stop) {
             int at = __builtin_ctzll(stop);
             uint64_t before = (UINT64_C(1) << at) - 1;
@@ -88,11 +95,14 @@ __attribute__((noinline)) static const char *run_blocks(const char *p, const cha
                 before >>= 1;
             }
             seen->escaped |= (m.backslash & before) != 0;
-            seen->high = high;
+            *stopped = true;
             return p + at;
         }
         seen->escaped |= m.backslash != 0;
-    }
+        p += 64;
+    } while (carry);
+    *stopped = false;
+    return p;
 }
 
 static inline __m128i is16(__m128i x, char c)
@@ -110,25 +120,22 @@ static inline bool near(const struct walk *w, size_t *i)
 {
     uint64_t stop = 0;
     if (__builtin_expect((ptrdiff_t)*i <= w->far, 1))
-        stop = stops(w->text + *i);
+        stop = odds(w->text + *i);
     else if (w->far >= 0)
-        stop = (uint64_t)stops(w->text + w->far) >> ((ptrdiff_t)*i - w->far);
+        stop = (uint64_t)odds(w->text + w->far) >> ((ptrdiff_t)*i - w->far);
     if (!stop)
         return false;
     *i += (size_t)__builtin_ctzll(stop);
     return w->text[*i] == '"';
 }
 
-static inline const char *run(const char *p, const char *end, struct run *seen)
+static inline const char *run(const struct json_scan *s, const char *p, struct run *seen)
 {
-    if (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)p);
-        unsigned stop = (unsigned)_mm_movemask_epi8(_mm_or_si128(ends16(x), is16(x, '\\')));
-        int at = __builtin_ctz(stop | 1u << 16);
-        if (stop && p[at] != '\\') {
-            seen->high |= _mm_movemask_epi8(x) != 0;
-            return p + at;
-        }
+    for (bool stopped = false; !stopped;) {
+        p = skip_plain(s, p, seen);
+        if (p < s->end && (*p == '"' || (unsigned char)*p < 0x20))
+            break;
+        p = run_blocks(p, s->end, seen, &stopped);
     }
-    return run_blocks(p, end, seen);
+    return p;
 }
