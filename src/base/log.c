@@ -251,22 +251,23 @@ static inline char *put_plain(char *to, const char *p, size_t n)
     return found ? NULL : to + n;
 }
 
-/* Text of any kind and length. */
+/* Text of any kind and length, in quotes. */
 __attribute__((noinline)) static char *put_odd(char *to, struct str s)
 {
     bool cut = s.len > VALUE_MAX;
     s = str_head(s, utf8_cut(s, size_min(s.len, VALUE_MAX)));
+    *to++ = '"';
     to = utf8_valid(s) ? put_escaped(to, s) : put_broken(to, s);
-    return cut ? PUT(to, "...") : to;
+    return cut ? PUT(to, "...\"") : PUT(to, "\"");
 }
 
 static inline char *put_text(char *to, struct str s)
 {
-    *to++ = '"';
-    char *behind = s.len <= VALUE_MAX ? put_plain(to, s.p, s.len) : NULL;
-    to = behind ? behind : put_odd(to, s);
-    *to++ = '"';
-    return to;
+    char *behind = s.len <= VALUE_MAX ? put_plain(to + 1, s.p, s.len) : NULL;
+    if (!behind)
+        return put_odd(to, s);
+    *to = *behind = '"';
+    return behind + 1;
 }
 
 /* For eyes: without quotes, and without what a terminal takes as a command. */
