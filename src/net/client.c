@@ -237,8 +237,7 @@ static bool check_request(const struct http_origin *o, struct str path, struct e
     if (o->https && !o->tls)
         return err_set(e, ERR_INTERNAL, "no authorities to trust for '%.*s'",
                        STR_FMT(o->host_header));
-    const char *end = path.p + path.len;
-    if (http_skip(path.p, end, HTTP_WORD) != end)
+    if (!http_skip_all(path, HTTP_WORD))
         return err_set(e, ERR_INVALID, "path of a request with spaces or control characters");
     return true;
 }

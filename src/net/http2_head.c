@@ -1,5 +1,7 @@
 #include "net/http2_head.h"
 
+#include "net/http_skip.h"
+
 enum pseudo { METHOD, SCHEME, PATH, AUTHORITY };
 
 static const struct str pseudo_name[] = {
@@ -32,27 +34,22 @@ static bool has(const struct http2_head *h, enum pseudo p)
     return h->seen & 1u << p;
 }
 
-static bool holds(struct str s, bool (*what)(char c))
+/* No white space around it is taken off here: the parser does that. */
+static bool is_text(struct str s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (what(s.p[i]))
-            return true;
-    return false;
+    const char *p = s.p, *end = s.p + s.len;
+    while ((p = http_skip(p, end, HTTP_TEXT)) < end && *p == '\t')
+        p++;
+    return p == end;
 }
 
-static bool ends_word(char c)
+/* The parser sees to it that it is a token. */
+static bool is_lower(struct str name)
 {
-    return c == ' ' || http_is_control(c);
-}
-
-static bool ends_text(char c)
-{
-    return c != '\t' && http_is_control(c);
-}
-
-static bool ends_name(char c)
-{
-    return c == ':' || (c >= 'A' && c <= 'Z');
+    for (size_t i = 0; i < name.len; i++)
+        if (name.p[i] == ':' || (name.p[i] >= 'A' && name.p[i] <= 'Z'))
+            return false;
+    return true;
 }
 
 /* Each returns what is wrong, NULL = nothing. */
@@ -67,7 +64,7 @@ static const char *add_pseudo(struct http2_head *h, struct str name, struct str 
         return "pseudo-header field behind others";
     if (has(h, p))
         return "pseudo-header field there twice";
-    if (value.len == 0 || holds(value, ends_word))
+    if (value.len == 0 || !http_skip_all(value, HTTP_WORD))
         return "malformed pseudo-header field";
     h->seen |= 1u << p;
     h->at[p] = h->text.len;
@@ -91,9 +88,9 @@ static bool of_connection(struct str name, struct str value)
 static const char *add_regular(struct http2_head *h, struct str name, struct str value)
 {
     h->regular = true;
-    if (holds(name, ends_name))
+    if (!is_lower(name))
         return "header name, which must be a token in lower case";
-    if (holds(value, ends_text))
+    if (!is_text(value))
         return "control character in a header";
     if (of_connection(name, value))
         return "header that is only for HTTP/1.1 connections";

@@ -128,3 +128,8 @@ static inline const char *http_skip(const char *p, const char *end, enum http_cl
 #endif
     return http_skip_bytes(p, end, what);
 }
+
+static inline bool http_skip_all(struct str s, enum http_class what)
+{
+    return http_skip(s.p, s.p + s.len, what) == s.p + s.len;
+}

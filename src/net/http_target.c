@@ -71,8 +71,7 @@ static struct str without_origin(struct str target)
 /* A path with nothing in it to look at closer, as nearly all are. */
 static bool is_plain(struct str target)
 {
-    const char *end = target.p + target.len;
-    return target.len && target.p[0] == '/' && http_skip(target.p, end, HTTP_PLAIN) == end;
+    return target.len && target.p[0] == '/' && http_skip_all(target, HTTP_PLAIN);
 }
 
 bool http_target_split(struct str target, struct arena *a, struct str *path, struct str *query,

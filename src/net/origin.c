@@ -1,6 +1,7 @@
 /* Parses what an operator writes as a provider's address. What is not understood is refused with
  * the reason, because a request to the wrong place may carry a key. */
 #include "net/client.h"
+#include "net/http_skip.h"
 
 #include <arpa/inet.h>
 
@@ -35,14 +36,6 @@ static bool good_v6(struct str host)
     return inet_pton(AF_INET6, text, &addr) == 1;
 }
 
-static bool printable(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7F)
-            return false;
-    return true;
-}
-
 /* Splits "host:port", "[v6]:port" or either without port. */
 static bool authority(struct http_origin *o, struct str text, struct str url, struct err *e)
 {
@@ -73,7 +66,7 @@ static bool authority(struct http_origin *o, struct str text, struct str url, st
 static bool unix_socket(struct http_origin *out, struct arena *a, struct str url, struct err *e)
 {
     struct str path = str_from_at(url, STR("unix:").len);
-    if (!str_starts(path, STR("/")) || !printable(path))
+    if (!str_starts(path, STR("/")) || !http_skip_all(path, HTTP_WORD))
         return refuse(e, url, "behind unix: comes an absolute path");
     *out = (struct http_origin){.host = arena_copy(a, path), .host_header = STR("localhost")};
     return true;
@@ -87,7 +80,7 @@ bool http_origin_parse(struct http_origin *out, struct arena *a, struct str url,
     o.https = str_istarts(url, STR("https://"));
     if (!o.https && !str_istarts(url, STR("http://")))
         return refuse(e, url, "it begins with http://, https:// or unix:");
-    if (!printable(url))
+    if (!http_skip_all(url, HTTP_WORD))
         return refuse(e, url, "there are spaces or control characters in it");
     struct str rest = str_from_at(url, o.https ? 8 : 7);
     size_t slash = str_find_char(rest, '/');
