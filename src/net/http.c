@@ -427,6 +427,15 @@ static struct str moved(struct str s, uintptr_t by)
     return (struct str){(const char *)((uintptr_t)s.p + by), s.len};
 }
 
+void http_headers_keep(struct http_headers *h, struct arena *a)
+{
+    const size_t size = h->n * sizeof(*h->h);
+    void *copy = arena_bytes(a, size);
+    if (size)
+        memcpy(copy, h->h, size);
+    h->h = copy;
+}
+
 struct str http_head_keep(struct http_head *h, struct str in, struct arena *a)
 {
     struct http_headers *hs = &h->headers;

@@ -94,6 +94,8 @@ ssize_t http_parse_request(struct http_head *out, struct http_header *space, str
 ssize_t http_parse_response(struct http_head *out, struct http_header *space, struct str in,
                             const struct http_limits *lim, bool to_head, struct err *e);
 
+/* Copies the headers to the arena, but not their texts. */
+void http_headers_keep(struct http_headers *h, struct arena *a);
 /* Copies `in`, and the headers of what was parsed from its front, to the arena; returns the copy.
  */
 struct str http_head_keep(struct http_head *h, struct str in, struct arena *a);

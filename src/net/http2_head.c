@@ -145,10 +145,7 @@ bool http2_head_parse(const struct http2_head *h, struct http_head *out, struct 
         *out = (struct http_head){0};
         return false;
     }
-    struct http_header *kept = arena_array(a, struct http_header, out->headers.n);
-    for (uint32_t i = 0; i < out->headers.n; i++)
-        kept[i] = space[i];
-    out->headers.h = kept;
+    http_headers_keep(&out->headers, a);
     struct str length;
     if (body && out->framing == HTTP_NO_BODY &&
         !http_header_get(&out->headers, STR("content-length"), &length))

@@ -2,9 +2,10 @@
  *
  * Bytes are read into a buffer that is borrowed only for the moment of reading. A whole head and
  * what came with it are copied to the request's `early` (1 KB costs some 20 ns) and read there in
- * place; a piece of a head waits in conn.held, as large as it is. So a connection that waits for
- * anything holds no read buffer. Bodies go straight to where they are wanted, and the chunked
- * coding is taken off there.
+ * place. What is so large that `early` would need a second block, of the buffer's size, stays in
+ * the buffer, which goes with `early`. A piece of a head waits in conn.held, as large as it is. So
+ * a connection that waits for anything else than its answer holds no read buffer. Bodies go
+ * straight to where they are wanted, and the chunked coding is taken off there.
  *
  * The head of an answer is built in the request's arena, as writing may wait and nothing borrowed
  * from the thread may be kept across a wait; the pieces of a stream go from the caller's memory,
@@ -21,6 +22,7 @@ enum {
     SKIP_MAX = 64 * 1024, /* of an unread body, to keep the connection */
     SLICE = 128 * 1024, /* bytes that share one deadline for writing: at least 2 KB/s by default */
     GROUP = 12,         /* parts in one chunk */
+    COPY_MOST = ARENA_FIRST / 4 * 3, /* of what came with a head; more of it wants room there */
     LINGER_MAX = 512 * 1024, /* read behind an early answer, so that it is not lost by a reset */
     LINGER_MS = 2000
 };
@@ -42,8 +44,9 @@ static void note_http2(struct server_request *r, struct str in)
         CHECK(buf_add(&c->held, in));
 }
 
-/* Parses what has come; when it is a whole head, keeps it and all behind it in the arena. */
-static ssize_t take_head(struct server_request *r, struct str in, struct err *e)
+/* Parses what has come; when it is a whole head, keeps it and all behind it. `buffer`: what it was
+ * read into, which may become the request's and is NULL then; or NULL. */
+static ssize_t take_head(struct server_request *r, struct str in, char **buffer, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     struct http_server *s = c->server;
@@ -57,24 +60,31 @@ static ssize_t take_head(struct server_request *r, struct str in, struct err *e)
         *h = (struct http_head){.target = target};
         return used;
     }
-    r->rest = str_from_at(http_head_keep(h, in, r->pub.early), (size_t)used);
+    if (buffer && in.len > COPY_MOST) {
+        arena_defer(r->pub.early, iobuf_give, *buffer);
+        *buffer = NULL;
+        http_headers_keep(&h->headers, r->pub.early);
+    } else {
+        in = http_head_keep(h, in, r->pub.early);
+    }
+    r->rest = str_from_at(in, (size_t)used);
     return used;
 }
 
 /* A head that comes in small pieces is parsed again only when a line has ended, so that it costs no
  * more than one pass per line. */
-static ssize_t arrived(struct server_request *r, struct str in, struct err *e)
+static ssize_t arrived(struct server_request *r, struct str in, char **buffer, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     const struct http_limits *lim = &c->server->opt.limits;
     bool first = c->held.len == 0;
-    ssize_t got = first ? take_head(r, in, e) : 0;
+    ssize_t got = first ? take_head(r, in, buffer, e) : 0;
     if (got != 0)
         return got;
     CHECK(buf_add(&c->held, in)); /* its limit is beyond that of a head */
     bool line = str_find_char(in, '\n') != STR_NPOS;
     if (!first && (line || c->held.len > size_min(lim->line, lim->headers)))
-        got = take_head(r, buf_str(&c->held), e);
+        got = take_head(r, buf_str(&c->held), NULL, e);
     return got;
 }
 
@@ -90,12 +100,12 @@ static int read_head(struct server_request *r, struct err *e)
 {
     struct http_conn *c = r->pub.conn;
     int64_t deadline = clock_after(loop_now(), c->server->opt.head_timeout_ms);
-    ssize_t got = c->held.len ? take_head(r, buf_str(&c->held), e) : 0;
+    ssize_t got = c->held.len ? take_head(r, buf_str(&c->held), NULL, e) : 0;
     while (got == 0) {
         char *in = iobuf_take();
         ssize_t n = conn_read_now(&c->conn, in, IOBUF_SIZE, e);
         if (n > 0)
-            got = arrived(r, (struct str){in, (size_t)n}, e);
+            got = arrived(r, (struct str){in, (size_t)n}, &in, e);
         iobuf_give(in);
         if (n == 0 || n == TLS_FAILED)
             return HEAD_GONE;

@@ -573,6 +573,41 @@ static void test_large_bodies(void)
     buf_fini(&b);
 }
 
+/* One write with a body, and what comes next behind it: small ones are copied out of the read
+ * buffer, large ones stay in it, larger ones do not fit. */
+static void test_body_sizes(void)
+{
+    static const int sizes[] = {0,    1,    4000,  5900,  6000,  6090,
+                                6200, 8100, 16200, 16384, 16500, 40000};
+    struct client *c = client_open(main_port);
+    int right = 0;
+    for (size_t i = 0; i < 2 * COUNT(sizes); i++) {
+        int size = sizes[i / 2];
+        struct buf b, want;
+        buf_init(&b, 1 << 20);
+        buf_init(&want, 1 << 20);
+        buf_char(&want, '<');
+        for (int k = 0; k < size; k++)
+            buf_char(&want, (char)('a' + k % 23));
+        struct str body = str_from_at(buf_str(&want), 1);
+        buf_add(&b, STR("POST /body HTTP/1.1\r\nHost: h\r\n"));
+        if (i % 2)
+            buf_printf(&b, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%.*s\r\n%s", size,
+                       STR_FMT(body), size ? "0\r\n\r\n" : "");
+        else
+            buf_printf(&b, "Content-Length: %d\r\n\r\n%.*s", size, STR_FMT(body));
+        buf_add(&b, GET("/next"));
+        buf_char(&want, '>');
+        client_send(c, buf_str(&b));
+        right += client_answer(c) == 200 && str_eq(buf_str(&c->body), buf_str(&want));
+        right += client_answer(c) == 200 && body_is(c, "/next ");
+        buf_fini(&b);
+        buf_fini(&want);
+    }
+    ok(right == 4 * COUNT(sizes), "bodies of all sizes in one write, and the next request");
+    client_free(c);
+}
+
 static void test_too_large(void)
 {
     struct client *c;
@@ -959,6 +994,7 @@ static void *clients(void *arg)
     test_pipelining();
     test_byte_by_byte();
     test_large_bodies();
+    test_body_sizes();
     test_too_large();
     test_refusals();
     test_expect();
