@@ -4,7 +4,7 @@
  * surrogates and cut sequences refused), numbers by the grammar, no control characters in strings,
  * nothing behind the end. It fills one array with an entry per value, in document order, with byte
  * offsets; nothing is copied or decoded before somebody asks for it. The insides of strings are
- * passed 64 bytes at a time by AVX2 or SSE2, or 8 by the plain C twin, chosen at start.
+ * passed 32 bytes at a time by AVX2 or SSE2, or 8 by the plain C twin, chosen at start.
  *
  * Differences from RFC 8259, all allowed by it: nesting ends at JSON_DEPTH; a lone surrogate in a
  * \u escape is refused; of members with equal names json_get finds the *first*, and JSON_UNIQUE

@@ -17,7 +17,9 @@
  * events are names and short values, so there it is what an entry costs: the walk stays in
  * registers, an entry is written once, what is usual is asked first, and the rest is a function of
  * its own. The containers that are open form a list through `next` of their nodes, so there is
- * neither recursion nor a stack.
+ * neither recursion nor a stack. To note the quotes of 64 bytes together and find the ends of
+ * strings by these notes was tried: a tenth faster on an event and an answer, but a fifth more
+ * instructions, and slower over long strings.
  *
  * Nor is the end asked for before every byte. A text from an opening bracket to a closing one,
  * white space aside, is `fenced`: nothing but the closing of a container moves behind the last

@@ -1,5 +1,5 @@
-/* json_scan_x86.h - run() for SSE2 and AVX2: over the inside of a string 64 bytes at a time. The
- * including file defines
+/* json_scan_x86.h - near() and run() for SSE2 and AVX2: over the inside of a string 32 bytes at a
+ * time, and where it has escapes 64. The including file defines
  *
  *     static inline struct marks look(const char p[64], bool escaped);
  *     static inline unsigned stops(const char p[NEAR], unsigned *high);
