@@ -138,18 +138,12 @@ bool str_split(struct str *s, char sep, struct str *part)
 
 bool str_to_u64(struct str s, uint64_t *out)
 {
-    enum { SAFE = 19 }; /* digits of which no number is too large */
     uint64_t value = 0;
     if (s.len == 0)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
-        if (digit > 9)
-            return false;
-        if (i < SAFE)
-            value = value * 10 + digit;
-        else if (__builtin_mul_overflow(value, 10, &value) ||
-                 __builtin_add_overflow(value, digit, &value))
+        if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(s.p[i] - '0'), &value))
             return false;
     }
     *out = value;
