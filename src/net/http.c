@@ -244,7 +244,7 @@ static int headers(struct parser *ps)
 }
 
 /* "HTTP/1.", one digit. A later minor version is understood as ours (RFC 9110 section 2.5). */
-static int version(struct parser *ps)
+static inline int version(struct parser *ps)
 {
     static const char want[] = "HTTP/1.";
     const size_t len = sizeof(want) - 1, have = (size_t)(ps->end - ps->p);
@@ -307,7 +307,7 @@ static int status_line(struct parser *ps)
     return value_line(ps, &reason);
 }
 
-static bool length(struct parser *ps, const struct http_limits *lim)
+static inline bool length(struct parser *ps, const struct http_limits *lim)
 {
     if (ps->lengths > 1)
         return err_set(ps->e, ERR_INVALID, "Content-Length is there %u times", ps->lengths);
@@ -364,8 +364,8 @@ static bool frame_response(struct parser *ps, const struct http_limits *lim, boo
 
 /* A head that is whole or not, against its limits. `first` is where its first line ends, NULL when
  * that has not come. */
-static bool within(struct parser *ps, struct str in, const char *first,
-                   const struct http_limits *lim)
+static inline bool within(struct parser *ps, struct str in, const char *first,
+                          const struct http_limits *lim)
 {
     size_t line = first ? (size_t)(first - in.p) : in.len;
     if (line > lim->line)
