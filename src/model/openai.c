@@ -13,6 +13,7 @@
 #include "model/openai_calls.h"
 #include "model/openai_chunk.h"
 #include "model/openai_ops.h"
+#include "model/openai_usage.h"
 #include "model/reasoning.h"
 #include "model/refusal.h"
 #include "model/relay.h"
@@ -48,35 +49,10 @@ static bool is_text(struct json_value v)
     return json_is(v, JSON_STRING) && json_raw(v).len > 2;
 }
 
-/* A part of a total: not more than it, and 0 when it is not told. */
-static int64_t share(struct json_value part, int64_t total)
-{
-    int64_t n = 0;
-    return json_int(part, &n) && n > 0 && n <= total ? n : 0;
-}
-
 static void read_usage(struct reading *r, struct json_value usage)
 {
-    enum { INPUT, OUTPUT, OF_INPUT, OF_OUTPUT, CACHE_HIT, MEMBERS };
-    static const struct str name[MEMBERS] = {
-        [INPUT] = STR_INIT("prompt_tokens"),
-        [OUTPUT] = STR_INIT("completion_tokens"),
-        [OF_INPUT] = STR_INIT("prompt_tokens_details"),
-        [OF_OUTPUT] = STR_INIT("completion_tokens_details"),
-        [CACHE_HIT] = STR_INIT("prompt_cache_hit_tokens"), /* DeepSeek's spelling */
-    };
-    struct json_value v[MEMBERS];
-    struct chat_usage u = {0};
-    json_members(usage, name, MEMBERS, v);
-    if (!relay_tokens(v[INPUT], &u.input) || !relay_tokens(v[OUTPUT], &u.output))
-        return;
-    u.cached = share(json_get(v[OF_INPUT], "cached_tokens"), u.input);
-    if (u.cached == 0)
-        u.cached = share(v[CACHE_HIT], u.input);
-    u.cache_write = share(json_get(v[OF_INPUT], "cache_write_tokens"), u.input);
-    u.reasoning = share(json_get(v[OF_OUTPUT], "reasoning_tokens"), u.output);
-    r->relay.a->usage = u;
-    r->relay.usage_known = true;
+    if (openai_usage_read(usage, &r->relay.a->usage))
+        r->relay.usage_known = true;
 }
 
 static enum chat_finish finish_of(struct json_value reason)
@@ -149,57 +125,6 @@ static struct json_value text_of(struct json_value message)
 {
     struct json_value v = json_get(message, "content");
     return json_exists(v) ? v : json_get(message, "text");
-}
-
-static size_t count_calls(const struct reading *r, struct json_value calls)
-{
-    size_t n = 0;
-    json_each(call, calls)
-    {
-        struct json_value function = json_get(call.value, "function");
-        n += relay_count(&r->relay, json_get(function, "name"));
-        n += relay_count(&r->relay, json_get(function, "arguments"));
-    }
-    return n;
-}
-
-/* Tokens of a text, or of the parts with texts that some servers make of it. */
-static size_t count_text(const struct reading *r, struct json_value content)
-{
-    size_t n = relay_count(&r->relay, content);
-    if (json_is(content, JSON_ARRAY))
-        json_each(part, content) n += relay_count(&r->relay, json_get(part.value, "text"));
-    return n;
-}
-
-/* A part of reasoning: Mistral's, with a list of texts. */
-static size_t count_reasoning(const struct reading *r, struct json_value content)
-{
-    size_t n = 0;
-    if (json_is(content, JSON_ARRAY))
-        json_each(part, content) n += count_text(r, json_get(part.value, "thinking"));
-    return n;
-}
-
-/* Tokens of what a message carries beside its text: refusal, reasoning, tool calls. Blocks of
- * reasoning repeat it; they count as something, as a signature may come alone. */
-static size_t count_rest(const struct reading *r, struct json_value message,
-                         struct json_value content)
-{
-    size_t n = count_reasoning(r, content);
-    json_each(it, message)
-    {
-        if (it.value.i == content.i)
-            continue;
-        if (str_eq(it.name, STR("tool_calls")))
-            n += count_calls(r, it.value);
-        else if (str_eq(it.name, STR("thinking_blocks")) ||
-                 str_eq(it.name, STR("reasoning_details")))
-            n += json_is(it.value, JSON_ARRAY) ? json_count(it.value) : 0;
-        else if (!str_eq(it.name, STR("role")) && !str_eq(it.name, STR("finish_reason")))
-            n += relay_count(&r->relay, it.value);
-    }
-    return n;
 }
 
 /* A text as it is, or its parts joined. */
@@ -302,7 +227,8 @@ static bool take_content(struct reading *r, const struct choice *choice, bool fi
     struct attempt *a = r->relay.a;
     struct json_value message = message_of(choice), content = text_of(message);
     struct str text = STR_NONE;
-    size_t n = count_text(r, content), rest = count_rest(r, message, content);
+    size_t n = openai_usage_count_text(&r->relay, content);
+    size_t rest = openai_usage_count_rest(&r->relay, message, content);
     r->relay.counted += n + rest;
     if (n + rest == 0)
         return true;
