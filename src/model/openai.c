@@ -1,17 +1,17 @@
 /* A server that speaks OpenAI's protocol.
  *
  * To clients that speak it too the answer goes byte for byte, with the model called as they asked
- * for it. Each byte of it is looked at once, by the JSON scanner or, where a chunk is like one
- * before (model/openai_chunk.h), beside that one, so that nothing that is broken, cut short or an
- * error in disguise is passed on as a success; what comes in one read and needs no change goes out
- * in one piece.
+ * for it. Each byte of it is looked at once, by the JSON scanner or, where an answer or a chunk is
+ * like one before (model/openai_alike.h), beside that one, so that nothing that is broken, cut
+ * short or an error in disguise is passed on as a success; what comes in one read and needs no
+ * change goes out in one piece.
  *
  * To all others, and to stages that work on text, the answer goes as canonical events.
  */
 #include "base/log.h"
+#include "model/openai_alike.h"
 #include "model/openai_body.h"
 #include "model/openai_calls.h"
-#include "model/openai_chunk.h"
 #include "model/openai_ops.h"
 #include "model/openai_usage.h"
 #include "model/reasoning.h"
@@ -246,20 +246,53 @@ static inline void note_answer(const struct attempt *a, struct json_value root)
                       json_path(root, "choices.0.finish_reason"));
 }
 
+/* ---- What is like something before ---- */
+
+/* Is nothing wanted of a usual answer but that it is passed on and counted? */
+static bool may_glance(const struct reading *r)
+{
+    const struct attempt *a = r->relay.a;
+    return !r->relay.decode && !a->said->keep && !a->traced;
+}
+
+/* What take_content does, for a text that is all there is. */
+static void take_alike(struct reading *r, const struct openai_alike *like)
+{
+    size_t n = relay_count_text(&r->relay, like->text);
+    r->relay.counted += n;
+    if (n > 0)
+        provider_spoke(r->relay.a, STR_NONE, !request(r)->rigid);
+}
+
+static struct str renamed(const struct reading *r, const struct openai_alike *like, struct str data,
+                          struct arena *a)
+{
+    return openai_alike_renamed(like, data, relay_quoted(request(r)->model, a), a);
+}
+
 /* ---- A whole answer ---- */
 
-static bool send_raw(struct reading *r, const struct json *doc, struct json_value model,
-                     struct err *e)
+/* Does it go under the name that the client asked for? Else the provider chose. */
+static bool by_name(const struct reading *r)
+{
+    return r->relay.a->target->upstream.len > 0;
+}
+
+static bool send_raw(struct reading *r, struct str raw, struct err *e)
+{
+    return relay_send(r->relay.a, &(struct chat_event){.kind = CHAT_RAW, .raw = raw}, e);
+}
+
+static bool send_parsed(struct reading *r, const struct json *doc, struct json_value model,
+                        struct err *e)
 {
     struct call *c = r->relay.a->call;
     struct splice s;
     splice_init(&s, doc);
-    bool by_name = r->relay.a->target->upstream.len > 0; /* else the provider chose */
-    if (by_name && !relay_is_model(r->relay.a, model))
+    if (by_name(r) && !relay_is_model(r->relay.a, model))
         splice_object(&s, json_root(doc),
                       &(struct splice_member){"model", relay_quoted(c->req.model, c->arena)}, 1);
-    return relay_send(r->relay.a,
-                      &(struct chat_event){.kind = CHAT_RAW, .raw = splice_text(&s, c->arena)}, e);
+    return send_raw(r, splice_text(&s, c->arena), e);
 }
 
 /* Some servers say "stop" behind tool calls. */
@@ -325,14 +358,30 @@ static void read_total(struct reading *r, struct json_value root, struct json_va
     }
 }
 
-__attribute__((noinline)) static bool read_whole(struct reading *r, struct http_exchange *x,
-                                                 struct err *e)
+static bool may_glance_at_whole(const struct reading *r, struct str body)
+{
+    return may_glance(r) && request(r)->op == OP_CHAT && request(r)->n_wanted <= 1 &&
+           body.len < WORK_JSON_LONG;
+}
+
+/* What look_at_whole does, for an answer like one that it has looked at before. */
+static bool send_alike(struct reading *r, const struct openai_alike *like, struct str body,
+                       struct err *e)
+{
+    bool same = !by_name(r) || str_eq(like->model, request(r)->model);
+    if (like->usage_known)
+        r->relay.a->usage = like->usage;
+    r->relay.usage_known = like->usage_known;
+    take_alike(r, like);
+    if (!r->relay.usage_known)
+        relay_count_usage(&r->relay);
+    return send_raw(r, same ? body : renamed(r, like, body, r->relay.a->call->arena), e);
+}
+
+static bool look_at_whole(struct reading *r, struct str body, struct err *e)
 {
     struct attempt *a = r->relay.a;
-    struct str body;
     struct json doc;
-    if (!http_exchange_body(x, &body, RELAY_ANSWER_MOST, e))
-        return relay_broke_off(a, e);
     if (!work_json_parse(&doc, a->call->early, body, 0, NULL))
         return relay_malformed(a, "answered with something that is not JSON", e);
     struct json_value root = json_root(&doc);
@@ -350,7 +399,22 @@ __attribute__((noinline)) static bool read_whole(struct reading *r, struct http_
         return false;
     if (!r->relay.usage_known)
         relay_count_usage(&r->relay);
-    return r->relay.decode ? send_decoded(r, what.list, e) : send_raw(r, &doc, what.model, e);
+    if (may_glance_at_whole(r, body))
+        openai_alike_learn(a->target, OPENAI_WHOLE, &doc);
+    return r->relay.decode ? send_decoded(r, what.list, e) : send_parsed(r, &doc, what.model, e);
+}
+
+__attribute__((noinline)) static bool read_whole(struct reading *r, struct http_exchange *x,
+                                                 struct err *e)
+{
+    struct attempt *a = r->relay.a;
+    struct str body;
+    struct openai_alike like;
+    if (!http_exchange_body(x, &body, RELAY_ANSWER_MOST, e))
+        return relay_broke_off(a, e);
+    return may_glance_at_whole(r, body) && openai_alike_read(a->target, OPENAI_WHOLE, body, &like)
+               ? send_alike(r, &like, body, e)
+               : look_at_whole(r, body, e);
 }
 
 /* ---- A stream ---- */
@@ -424,32 +488,27 @@ __attribute__((noinline)) static void note_head(struct reading *r, struct json_v
     said->created = arena_copy(c->arena, json_raw(json_get(root, "created")));
 }
 
-/* Is nothing wanted of a usual chunk but that it is passed on and counted? */
-static bool may_glance(const struct reading *r)
+/* First chunks differ from others. */
+static bool may_glance_at_chunk(const struct reading *r)
 {
-    const struct attempt *a = r->relay.a;
-    return !r->relay.decode && !a->said->keep && !a->traced && a->said->id.p;
+    return may_glance(r) && r->relay.a->said->id.p;
 }
 
 /* What look_at does, for a chunk like one that it has looked at before. */
 static bool glance_at(struct reading *r, const struct sse_event *ev, struct str piece,
                       struct arena *tmp)
 {
-    struct str asked = request(r)->model;
-    struct openai_chunk c;
-    if (!openai_chunk_read(r->relay.a->target, ev->data, &c) || c.index >= CHOICES_MOST)
+    struct openai_alike like;
+    if (!openai_alike_read(r->relay.a->target, OPENAI_CHUNK, ev->data, &like) ||
+        like.index >= CHOICES_MOST)
         return false;
-    note_begun(r, c.index);
-    size_t n = relay_count_text(&r->relay, c.text);
-    r->relay.counted += n;
-    if (n > 0)
-        provider_spoke(r->relay.a, STR_NONE, !request(r)->rigid);
+    note_begun(r, like.index);
+    take_alike(r, &like);
     r->relay.complete = all_ended(r);
-    if (str_eq(c.model, asked))
+    if (str_eq(like.model, request(r)->model))
         relay_pass(&r->relay, ev->raw, piece);
     else
-        relay_make_event(&r->relay, STR_NONE,
-                         openai_chunk_renamed(&c, ev->data, relay_quoted(asked, tmp), tmp));
+        relay_make_event(&r->relay, STR_NONE, renamed(r, &like, ev->data, tmp));
     return true;
 }
 
@@ -474,8 +533,8 @@ static bool look_at(struct reading *r, const struct sse_event *ev, struct str pi
     r->relay.complete = all_ended(r);
     if (r->relay.decode || !is_for_client(r, &c))
         return true;
-    if (may_glance(r))
-        openai_chunk_learn(r->relay.a->target, &doc);
+    if (may_glance_at_chunk(r))
+        openai_alike_learn(r->relay.a->target, OPENAI_CHUNK, &doc);
     if (!r->relay.a->said->id.p)
         note_head(r, root);
     if (relay_is_model(r->relay.a, c.model))
@@ -495,7 +554,8 @@ static bool look(struct relay *relay, const struct sse_event *ev, struct str pie
         if (relay->done || data.len == 0)
             return true;
     }
-    return (may_glance(r) && glance_at(r, ev, piece, tmp)) || look_at(r, ev, piece, tmp, e);
+    return (may_glance_at_chunk(r) && glance_at(r, ev, piece, tmp)) ||
+           look_at(r, ev, piece, tmp, e);
 }
 
 __attribute__((noinline)) static bool finish_stream(struct reading *r, struct err *e)

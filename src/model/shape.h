@@ -1,21 +1,21 @@
 /* shape.h - read a JSON text by its likeness to one before, without parsing it.
  *
- * The events of a stream differ in a few strings and numbers: an id, a word, a time. What they
- * share is a shape: the bytes around those values. A text is read by a shape when the bytes between
- * its values are the same, each value is of the same type, and it is well-formed; so it is JSON
- * exactly as the text was that the shape was learnt from, and has the same values in the same
- * places. What is not certain at a glance (\u escapes, fractions, exponents, signs) is not read:
- * parse it then.
+ * The answers of a server, and the events of its streams, differ in a few strings and numbers: an
+ * id, a word, a time. What they share is a shape: the bytes around those values. A text is read by
+ * a shape when the bytes between its values are the same, each value is of the same type, and it is
+ * well-formed; so it is JSON exactly as the text was that the shape was learnt from, and has the
+ * same values in the same places. What is not certain at a glance (\u escapes, fractions,
+ * exponents, signs) is not read: parse it then.
  *
  * Cost:    some 25 instructions a value and 3 for 16 bytes in between, a tenth of parsing.
- * Memory:  a shape is a plain struct of about 700 bytes; it keeps none of the values.
+ * Memory:  a shape is a plain struct of about 1,200 bytes; it keeps none of the values.
  * Threads: one at a time.
  */
 #pragma once
 
 #include "base/json.h"
 
-enum { SHAPE_VALUES = 16, SHAPE_BYTES = 512, SHAPE_NONE = SHAPE_VALUES };
+enum { SHAPE_VALUES = 24, SHAPE_BYTES = 1024, SHAPE_NONE = SHAPE_VALUES };
 
 struct shape {
     uint16_t n;   /* values; 0: nothing was learnt */

@@ -2,6 +2,7 @@
  * broken, cut short or an error in disguise is an error, and usage is known in any case. */
 #include "model/provider.h"
 #include "base/clock.h"
+#include "model/openai_alike.h"
 
 #include "tap.h"
 #include "on_loop.h"
@@ -392,6 +393,161 @@ static void run_case(size_t i, struct http_client *http, bool dribble)
     arena_free(a);
 }
 
+/* ---- Whole answers that are like one before ---- */
+
+#define LIKE(model, message, reason, usage)                                                        \
+    "{\"id\":\"c1\",\"created\":17,\"model\":\"" model                                             \
+    "\",\"choices\":[{\"index\":0,\"message\":{"                                                   \
+    "\"role\":\"assistant\"," message "},\"finish_reason\":\"" reason "\"}]" usage "}"
+#define TEXT(text) "\"content\":\"" text "\""
+#define TOLD(input, output, cached, reasoning)                                                     \
+    ",\"usage\":{\"prompt_tokens\":" input ",\"completion_tokens\":" output                        \
+    ",\"prompt_tokens_details\":{\"cached_tokens\":" cached                                        \
+    "},\"completion_tokens_details\":{\"reasoning_tokens\":" reasoning "}}"
+#define USUAL LIKE("m", TEXT("a"), "stop", TOLD("1", "1", "0", "0"))
+#define UNTOLD LIKE("m", TEXT("a"), "stop", "")
+#define UNLIKE                                                                                     \
+    "{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}"
+
+/* The second of two answers. It must not matter whether it is read by its likeness to the first or
+ * parsed, as it is when the first was UNLIKE it. */
+static const struct {
+    const char *name, *first, *body;
+    const char *raw; /* to the client; NULL: `body` */
+    bool alike;
+    enum err_code code;
+    const char *upstream; /* NULL: "m" */
+    size_t wanted;
+    enum chat_op op;
+    size_t cut; /* bytes that do not come */
+} likes[] = {
+    {"an equal one", USUAL, USUAL, .alike = true},
+    {"another text, end and usage", USUAL,
+     LIKE("m", TEXT("\xC3\xA4 \\\"b\\\""), "length", TOLD("700", "50", "640", "20")),
+     .alike = true},
+    {"filtered", USUAL, LIKE("m", TEXT("b"), "content_filter", TOLD("7", "5", "0", "0")),
+     .alike = true},
+    {"no text", USUAL, LIKE("m", TEXT(""), "stop", TOLD("7", "0", "0", "0")), .alike = true},
+    {"more cached than read", USUAL, LIKE("m", TEXT("b"), "stop", TOLD("7", "5", "8", "6")),
+     .alike = true},
+    {"no usage", UNTOLD, LIKE("m", TEXT("one two three four five six"), "stop", ""), .alike = true},
+    {"neither text nor usage", UNTOLD, LIKE("m", TEXT(""), "stop", ""), .alike = true},
+    {"its model is called as asked for", LIKE("m-2026", TEXT("a"), "stop", ""),
+     LIKE("m-2026-10", TEXT("b"), "stop", ""), LIKE("m", TEXT("b"), "stop", ""), true,
+     .upstream = "m-2026"},
+    {"it has that name already", USUAL, LIKE("m", TEXT("b"), "stop", TOLD("7", "5", "0", "0")),
+     .alike = true, .upstream = "m-2026"},
+    {"the provider chose its model", UNTOLD, LIKE("other", TEXT("b"), "stop", ""), .alike = true,
+     .upstream = ""},
+    {"one choice, as wanted", USUAL, USUAL, .alike = true, .wanted = 1},
+    {"one choice of two", USUAL, USUAL, .alike = true, .wanted = 2, .code = ERR_UPSTREAM},
+    {"of another operation", USUAL, USUAL, .alike = true, .op = OP_EMBEDDING, .code = ERR_UPSTREAM},
+    {"ended by an error", USUAL, LIKE("m", TEXT("b"), "error", TOLD("7", "5", "0", "0")),
+     .code = ERR_UPSTREAM},
+    {"broken UTF-8", USUAL, LIKE("m", TEXT("\xC3"), "stop", TOLD("7", "5", "0", "0")),
+     .code = ERR_UPSTREAM},
+    {"a control character", USUAL, LIKE("m", TEXT("\x01"), "stop", TOLD("7", "5", "0", "0")),
+     .code = ERR_UPSTREAM},
+    {"bytes behind it", USUAL, USUAL "}", .code = ERR_UPSTREAM},
+    {"cut short", USUAL, USUAL, .alike = true, .cut = 3, .code = ERR_UPSTREAM},
+    {"an error instead", USUAL, "{\"error\":{\"message\":\"x\",\"code\":429}}", .code = ERR_RATE},
+    {"an error beside it", USUAL, LIKE("m", TEXT("b"), "stop", ",\"error\":{\"code\":429}"),
+     .code = ERR_RATE},
+    {"a tool call", USUAL,
+     LIKE("m", "\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]", "tool_calls",
+          TOLD("7", "5", "0", "0"))},
+    {"a number that is no plain one", USUAL,
+     LIKE("m", TEXT("b"), "stop", TOLD("7.0", "5e0", "1.0", "0"))},
+    {"usage that cannot be", USUAL,
+     LIKE("m", TEXT("one two three four"), "stop", TOLD("1073741825", "5", "0", "0"))},
+    {"usage that just can", USUAL, LIKE("m", TEXT("b"), "stop", TOLD("1073741824", "5", "0", "0"))},
+};
+
+struct outcome {
+    bool good, begun, spoke, plain;
+    struct err e;
+    struct str raw;
+    struct chat_usage usage;
+};
+
+static void ask(size_t i, const struct server *s, struct http_client *http, struct arena *a,
+                struct outcome *out)
+{
+    struct call c;
+    struct attempt t;
+    struct gather g = {.sink = {take}};
+    *out = (struct outcome){0};
+    buf_init(&g.raw, 1 << 20);
+    make_call(&c, a, http, 0);
+    c.req.n_wanted = likes[i].wanted;
+    c.req.op = likes[i].op;
+    out->good = try(&t, s, &c, &g.sink, &out->e);
+    out->raw = arena_copy(a, buf_str(&g.raw));
+    out->usage = t.usage;
+    out->begun = c.said.begun;
+    out->spoke = c.said.spoke;
+    out->plain = c.said.plain;
+    buf_fini(&g.raw);
+    buf_fini(&g.all);
+    http_client_free(http);
+}
+
+static struct str with_length(struct arena *a, const char *body, size_t cut)
+{
+    return arena_printf(a, "HTTP/1.1 200 X\r\n" JSON "Content-Length: %zu\r\n\r\n%.*s",
+                        strlen(body), (int)(strlen(body) - cut), body);
+}
+
+/* The outcome of likes[i] behind `first`. */
+static void ask_behind(size_t i, const char *first, bool alike, struct arena *a,
+                       struct outcome *out)
+{
+    struct act acts[] = {{ACT_ACCEPT}, {ACT_READ}, {ACT_SEND, with_length(a, first, 0).p, 0},
+                         {ACT_ACCEPT}, {ACT_READ}, {ACT_SEND, NULL, 0},
+                         {ACT_CLOSE},  {ACT_END}};
+    struct peer peer;
+    struct server s;
+    struct openai_alike like;
+    acts[5].text = with_length(a, likes[i].body, likes[i].cut).p;
+    peer_start(&peer, acts);
+    make_server(&s, a, peer.port, likes[i].upstream ? likes[i].upstream : "m");
+    size_t usual = 0; /* its call is that of a chat, whatever is asked for then */
+    ask(usual, &s, http_client_new(NULL), a, out);
+    ok(out->good, "%s: the first is good", likes[i].name);
+    ok(openai_alike_read(&s.target, OPENAI_WHOLE, str_from(likes[i].body), &like) == alike,
+       "%s: it is %salike", likes[i].name, alike ? "" : "not ");
+    ask(i, &s, http_client_new(NULL), a, out);
+    peer_stop(&peer);
+}
+
+static bool is_equal_usage(const struct chat_usage *a, const struct chat_usage *b)
+{
+    return a->input == b->input && a->output == b->output && a->cached == b->cached &&
+           a->cache_write == b->cache_write && a->reasoning == b->reasoning &&
+           a->counted == b->counted;
+}
+
+static void run_like(size_t i)
+{
+    struct arena *a = arena_new();
+    const char *name = likes[i].name;
+    struct outcome fast, slow;
+    ask_behind(i, UNLIKE, false, a, &slow);
+    ask_behind(i, likes[i].first, likes[i].alike, a, &fast);
+    ok(slow.good == !likes[i].code && (slow.good || slow.e.code == likes[i].code), "%s: %s", name,
+       slow.good ? "good" : slow.e.msg);
+    struct str raw = str_from(likes[i].raw ? likes[i].raw : likes[i].body);
+    ok(str_eq(slow.raw, slow.good ? raw : STR("")), "%s: bytes to the client", name);
+    ok(fast.good == slow.good &&
+           (fast.good || (fast.e.code == slow.e.code && strcmp(fast.e.msg, slow.e.msg) == 0)),
+       "%s: the same end, %s", name, fast.good ? "good" : fast.e.msg);
+    ok(str_eq(fast.raw, slow.raw), "%s: the same bytes", name);
+    ok(is_equal_usage(&fast.usage, &slow.usage), "%s: the same usage", name);
+    ok(fast.begun == slow.begun && fast.spoke == slow.spoke && fast.plain == slow.plain,
+       "%s: the same said", name);
+    arena_free(a);
+}
+
 /* ---- Answers for clients of another protocol ---- */
 
 #define CALL(index, more) "{\"index\":" index ",\"type\":\"function\"," more "}"
@@ -586,6 +742,8 @@ static void run_all(void *arg)
         for (int dribble = 0; dribble < 2; dribble++) {
             run_case(i, http_client_new(&(struct http_client_options){0}), dribble);
         }
+    for (size_t i = 0; i < COUNT(likes); i++)
+        run_like(i);
     for (size_t i = 0; i < COUNT(decoded); i++)
         run_decoded(i);
     run_long("m-2026");
