@@ -88,14 +88,17 @@ void openai_alike_learn(const void *whose, enum openai_alike_kind kind, const st
 
 /* ---- Reading ---- */
 
-/* Nothing is 0. */
+/* Nothing is 0; false for what is not at most DIGITS alone. */
 static bool read_number(struct str digits, int64_t *n)
 {
     *n = 0;
     if (digits.len > DIGITS)
         return false;
-    for (size_t i = 0; i < digits.len; i++)
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.p[i] < '0' || digits.p[i] > '9')
+            return false;
         *n = *n * 10 + (digits.p[i] - '0');
+    }
     return true;
 }
 

@@ -136,13 +136,30 @@ static const char *string_end(const char *from, const char *end)
     return p;
 }
 
-/* What is behind a number of digits alone, or NULL. */
-static const char *number_end(const char *from, const char *end)
+/* What is behind one or more digits, or NULL. */
+static const char *digits_end(const char *from, const char *end)
 {
     const char *p = from;
     while (p < end && *p >= '0' && *p <= '9')
         p++;
-    return p == from || (*from == '0' && p > from + 1) ? NULL : p;
+    return p == from ? NULL : p;
+}
+
+/* What is behind the number that begins at `from`, or NULL. */
+static const char *number_end(const char *from, const char *end)
+{
+    from += from < end && *from == '-';
+    const char *p = digits_end(from, end);
+    if (!p || (*from == '0' && p > from + 1))
+        return NULL;
+    if (p < end && *p == '.')
+        p = digits_end(p + 1, end);
+    if (p && p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '-' || *p == '+');
+        p = digits_end(p, end);
+    }
+    return p;
 }
 
 bool shape_read(const struct shape *s, struct str text, struct str value[SHAPE_VALUES])
