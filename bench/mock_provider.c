@@ -7,6 +7,7 @@
  *
  *     mock_provider --port N [--chunks 20] [--delay-ms 5] [--first-ms 0]
  *
+ * It says on which port it listens; with 0 that is one that is free.
  * A stream has `chunks` events, `delay-ms` apart, the first `first-ms` behind the request. Each
  * says when it was sent ("fp_" and monotonic nanoseconds; in the text where the protocol has no
  * place for it), so that a reader on the same machine knows how long it was under way. A request
@@ -309,8 +310,12 @@ static bool open_listener(void)
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event ev = {.events = EPOLLIN};
-    return bind(listener, (struct sockaddr *)&sa, sizeof(sa)) == 0 && listen(listener, 4096) == 0 &&
-           epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &ev) == 0;
+    if (bind(listener, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(listener, 4096) != 0 ||
+        getsockname(listener, (struct sockaddr *)&sa, &(socklen_t){sizeof(sa)}) != 0 ||
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &ev) != 0)
+        return false;
+    printf("listening on %d\n", ntohs(sa.sin_port));
+    return fflush(stdout) == 0;
 }
 
 static void loop(void)
@@ -347,7 +352,7 @@ static bool parse(int argc, char **argv)
         default: return false;
         }
     }
-    return optind == argc && opt.port > 0 && opt.port < 65536 && opt.chunks > 0 &&
+    return optind == argc && opt.port >= 0 && opt.port < 65536 && opt.chunks > 0 &&
            opt.delay_ns >= 0 && opt.first_ns >= 0;
 }
 

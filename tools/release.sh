@@ -32,15 +32,25 @@ body() { # of a chat with model $1; $2: more members
 
 whole() { # path, model: 2,000 requests over one connection
     body "$2" '' >"$work/body"
-    curl -sSf -o "$work/answer" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
-        -d "@$work/body" "$url/$1?[1-2000]"
+    curl -sSf --fail-early -o "$work/answer" -H "Authorization: Bearer $key" \
+        -H 'Content-Type: application/json' -d "@$work/body" "$url/$1?[1-2000]"
+}
+
+await() { # pid, file: the line in it that says where the program listens
+    for _ in $(seq 100); do
+        sed -n 's/^listening on \([^ ]*\).*/\1/p' "$2" | grep -m 1 . && return
+        kill -0 "$1" || break
+        sleep 0.1
+    done
+    echo "$0: a program did not start" >&2
+    return 1
 }
 
 load() {
     work=$(mktemp -d)
-    port=$((20000 + $$ % 20000))
-    "$dir/mock_provider" --port $port --delay-ms 1 >"$work/provider" &
+    "$dir/mock_provider" --port 0 --delay-ms 1 >"$work/provider" &
     started=$!
+    port=$(await $started "$work/provider")
     cat >"$work/config.yaml" <<YAML
 providers:
   - {name: fast, url: "http://127.0.0.1:$port/v1", key: none}
@@ -53,12 +63,7 @@ YAML
         >"$work/out" 2>"$work/log" &
     server=$!
     started="$started $server"
-    for _ in $(seq 100); do
-        grep -q '^listening' "$work/out" && break
-        kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
-        sleep 0.1
-    done
-    url=$(sed -n 's|^listening on \([^ ]*\) .*|\1|p' "$work/out" | head -1)
+    url=$(await $server "$work/out" || { cat "$work/log" >&2; exit 1; })
     key=$(sed -n 's|^admin key.*: ||p' "$work/out")
     for model in mock claude; do
         whole chat/completions $model
