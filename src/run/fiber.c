@@ -209,8 +209,12 @@ int64_t fiber_deadline_get(void)
     return running()->deadline_ns;
 }
 
+/* Other fibers mostly run before this one: time to fetch the frames that it goes on with. */
 static void make_ready(struct fiber *f, enum fiber_wake outcome)
 {
+    enum { FRAMES = 512, LINE = 64 };
+    for (size_t at = 0; at < FRAMES; at += LINE)
+        __builtin_prefetch((const char *)f->sp + at);
     f->state = FIBER_READY;
     f->outcome = outcome;
     list_add(&f->loop->ready, &f->ready);
