@@ -19,37 +19,6 @@ static inline struct str raw_name(const struct json *doc, uint32_t i)
     return (struct str){doc->text.p + node->at + 1, node->end - node->at - 2};
 }
 
-static inline uint64_t word(const char *p)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof(x));
-    return x;
-}
-
-static inline uint32_t half(const char *p)
-{
-    uint32_t x;
-    memcpy(&x, p, sizeof(x));
-    return x;
-}
-
-/* memcmp() == 0 for names, which are so short that the call would cost more than the rest. The last
- * word may overlap the one before it. */
-static inline bool same(const char *a, const char *b, size_t len)
-{
-    if (len >= 8) {
-        for (size_t i = 0; i + 8 < len; i += 8)
-            if (word(a + i) != word(b + i))
-                return false;
-        return word(a + len - 8) == word(b + len - 8);
-    }
-    if (len >= 4)
-        return half(a) == half(b) && half(a + len - 4) == half(b + len - 4);
-    while (len > 0 && a[len - 1] == b[len - 1])
-        len--;
-    return len == 0;
-}
-
 static bool refuse_twice(const struct json *doc, uint32_t i, struct err *e)
 {
     struct str name = json_raw((struct json_value){doc, i});
@@ -91,7 +60,7 @@ static bool unique_in(const struct json *doc, uint32_t object, struct err *e)
         struct str name = raw_name(doc, i);
         for (uint32_t j = object + 1; j < i; j = node[j + 1].next)
             if (node[j].end - node[j].at - 2 == name.len &&
-                same(doc->text.p + node[j].at + 1, name.p, name.len))
+                str_same(doc->text.p + node[j].at + 1, name.p, name.len))
                 return refuse_twice(doc, i, e);
     }
     return true;
@@ -154,7 +123,7 @@ static inline size_t which(const struct json *doc, uint32_t i, const struct str 
         while (k < n && !json_text_is_str((struct json_value){doc, i}, name[k]))
             k++;
     else
-        while (k < n && (name[k].len != own.len || !same(name[k].p, own.p, own.len)))
+        while (k < n && (name[k].len != own.len || !str_same(name[k].p, own.p, own.len)))
             k++;
     return k;
 }

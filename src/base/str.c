@@ -47,20 +47,10 @@ static bool same_eight(uint64_t a, uint64_t b)
     return a == b || lower_eight(a) == lower_eight(b);
 }
 
-static uint64_t load_eight(const char *p)
-{
-    uint64_t x;
-    memcpy(&x, p, 8);
-    return x;
-}
-
 /* Four to eight bytes: both ends, which may overlap. */
 static uint64_t load_ends(const char *p, size_t n)
 {
-    uint32_t x, y;
-    memcpy(&x, p, 4);
-    memcpy(&y, p + n - 4, 4);
-    return (uint64_t)x << 32 | y;
+    return (uint64_t)str_load4(p) << 32 | str_load4(p + n - 4);
 }
 
 bool str_istarts(struct str s, struct str prefix)
@@ -70,9 +60,9 @@ bool str_istarts(struct str s, struct str prefix)
         return false;
     if (n >= 8) {
         for (size_t i = 0; i + 8 < n; i += 8)
-            if (!same_eight(load_eight(s.p + i), load_eight(prefix.p + i)))
+            if (!same_eight(str_load8(s.p + i), str_load8(prefix.p + i)))
                 return false;
-        return same_eight(load_eight(s.p + n - 8), load_eight(prefix.p + n - 8));
+        return same_eight(str_load8(s.p + n - 8), str_load8(prefix.p + n - 8));
     }
     if (n >= 4)
         return same_eight(load_ends(s.p, n), load_ends(prefix.p, n));

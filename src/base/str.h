@@ -71,6 +71,35 @@ bool str_split(struct str *s, char sep, struct str *part);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_double(struct str s, double *out); /* JSON's grammar for numbers */
+/* Eight bytes and four, wherever they stand. */
+static inline uint64_t str_load8(const char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+static inline uint32_t str_load4(const char *p)
+{
+    uint32_t x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+/* memcmp() == 0 for texts so short that the call would cost more than the rest. The last word may
+ * overlap the one before it. */
+static inline bool str_same(const char *a, const char *b, size_t n)
+{
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8)
+            if (str_load8(a + i) != str_load8(b + i))
+                return false;
+        return str_load8(a + n - 8) == str_load8(b + n - 8);
+    }
+    if (n >= 4)
+        return str_load4(a) == str_load4(b) && str_load4(a + n - 4) == str_load4(b + n - 4);
+    while (n > 0 && a[n - 1] == b[n - 1])
+        n--;
+    return n == 0;
+}
 /* Copies `s` to where there is room; returns the copy's end. */
 static inline char *str_put(char *to, struct str s)
 {

@@ -70,27 +70,6 @@ size_t shape_place(const struct shape *s, struct json_value v)
 
 /* ---- Reading ---- */
 
-static inline uint64_t word(const char *p)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof(x));
-    return x;
-}
-
-/* Most of what is compared is short, and a call of memcmp would cost more than this. */
-static inline bool same(const char *a, const char *b, size_t n)
-{
-    if (n < 8) {
-        while (n > 0 && *a == *b)
-            a++, b++, n--;
-        return n == 0;
-    }
-    uint64_t differ = word(a + n - 8) ^ word(b + n - 8); /* may overlap what comes next */
-    for (size_t i = 0; i + 8 < n; i += 8)
-        differ |= word(a + i) ^ word(b + i);
-    return differ == 0;
-}
-
 static bool is_plain(char c)
 {
     return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
@@ -167,7 +146,7 @@ bool shape_read(const struct shape *s, struct str text, struct str value[SHAPE_V
     const char *p = text.p, *end = text.p + text.len, *around = s->around;
     for (size_t i = 0; i < s->n; i++) {
         size_t before = s->value[i].before;
-        if ((size_t)(end - p) < before || !same(p, around, before))
+        if ((size_t)(end - p) < before || !str_same(p, around, before))
             return false;
         p += before;
         around += before;
@@ -178,5 +157,5 @@ bool shape_read(const struct shape *s, struct str text, struct str value[SHAPE_V
         p = stop;
     }
     size_t rest = (size_t)(s->around + s->len - around);
-    return s->n > 0 && (size_t)(end - p) == rest && same(p, around, rest);
+    return s->n > 0 && (size_t)(end - p) == rest && str_same(p, around, rest);
 }

@@ -146,18 +146,12 @@ static inline int value_line(struct parser *ps, struct str *out)
 
 static inline bool same4(const char *p, const char *lower)
 {
-    uint32_t a, b;
-    memcpy(&a, p, 4);
-    memcpy(&b, lower, 4);
-    return (a | 0x20202020) == b;
+    return (str_load4(p) | 0x20202020) == str_load4(lower);
 }
 
 static inline bool same8(const char *p, const char *lower)
 {
-    uint64_t a, b;
-    memcpy(&a, p, 8);
-    memcpy(&b, lower, 8);
-    return (a | UINT64_C(0x2020202020202020)) == b;
+    return (str_load8(p) | UINT64_C(0x2020202020202020)) == str_load8(lower);
 }
 
 /* Is the name this one, which is given in lower case and as long, at least four letters? Of the
