@@ -211,16 +211,10 @@ static bool ground(struct request *r, struct err *e)
 
 /* ---- invoke, and the way back ---- */
 
-static bool ask(struct request *r, int64_t now_ns, struct err *e)
-{
-    return r->model->coalesce && !r->n_collections
-               ? flight_answer(r, e)
-               : dispatch_at(now_ns, r->model, &r->call, r->sink, e);
-}
-
 bool stages_invoke(struct request *r, struct err *e)
 {
-    return ask(r, 0, e);
+    return r->model->coalesce && !r->n_collections ? flight_answer(r, e)
+                                                   : dispatch(r->model, &r->call, r->sink, e);
 }
 
 static void line_up(struct request *r);
@@ -228,7 +222,7 @@ static void line_up(struct request *r);
 static bool invoke(struct request *r, struct err *e)
 {
     line_up(r);
-    return r->codec->invoke ? r->codec->invoke(r, e) : ask(r, r->invoke_ns, e);
+    return r->codec->invoke ? r->codec->invoke(r, e) : stages_invoke(r, e);
 }
 
 static struct chat_sink *cite(struct request *r, struct chat_sink *next)

@@ -47,7 +47,6 @@ struct dispatch {
     size_t at;               /* in the stage's order */
     uint8_t *order;          /* NULL: there is one place */
     uint64_t refused_keys;   /* of the place, bits */
-    int64_t now_ns;          /* when the first attempt begins unless it has to wait; 0: not known */
     int64_t window;          /* what did not fit was this long; a larger one is wanted */
     bool out_of_order;       /* a place was passed by as it is not well */
     bool last_resort;        /* ... and nobody else is there: ask it all the same */
@@ -294,11 +293,9 @@ static bool run_remote(struct dispatch *d, struct attempt *a, struct err *e)
     const struct model *m = stage_model(d, d->stage);
     struct gate *gate = a->target->provider->gate;
     struct health *h = a->health;
-    int64_t turn_ns = loop_now();
     if (!gate_enter(gate, d->call->deadline_ns, e))
         return false;
-    int64_t entered = d->now_ns > 0 && turn_ns == loop_now() ? d->now_ns : clock_now();
-    d->now_ns = 0;
+    int64_t entered = clock_now();
     enum health_pass pass = health_enter(h, d->last_resort, entered);
     bool good = false;
     if (pass == HEALTH_REFUSED) {
@@ -589,16 +586,9 @@ __attribute__((noinline)) static struct dispatch *begin(const struct model *m, s
 
 bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, struct err *e)
 {
-    return dispatch_at(0, m, c, sink, e);
-}
-
-bool dispatch_at(int64_t now_ns, const struct model *m, struct call *c, struct chat_sink *sink,
-                 struct err *e)
-{
     struct dispatch *d = begin(m, c, sink, e);
     if (!d)
         return false;
-    d->now_ns = now_ns;
     while (!try_place(d, e))
         if (!c->early || !go_on(d, e))
             return false;

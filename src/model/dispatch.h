@@ -62,6 +62,3 @@ bool dispatch_can(const struct model *m, enum chat_op op);
 /* call->req through `sink`. On success the call says who answered and what it used. ERR_FULL when
  * an answer could not be recorded. */
 bool dispatch(const struct model *m, struct call *c, struct chat_sink *sink, struct err *e);
-/* The same for whoever has just read the clock. */
-bool dispatch_at(int64_t now_ns, const struct model *m, struct call *c, struct chat_sink *sink,
-                 struct err *e);
