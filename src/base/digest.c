@@ -96,12 +96,10 @@ void digest_stream_end(struct digest_stream *h, uint8_t out[SHA256_SIZE])
 bool digest_equal(const void *a, const void *b, size_t n)
 {
     const char *p = a, *q = b;
-    uint64_t found = 0, x, y;
+    uint64_t found = 0;
     size_t at = 0;
-    for (; at + sizeof(x) <= n; at += sizeof(x)) {
-        memcpy(&x, p + at, sizeof(x));
-        memcpy(&y, q + at, sizeof(y));
-        found |= x ^ y;
+    for (; at + 8 <= n; at += 8) {
+        found |= str_load8(p + at) ^ str_load8(q + at);
         __asm__ volatile("" : "+r"(found));
     }
     for (; at < n; at++) {

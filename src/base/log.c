@@ -199,20 +199,17 @@ static char *put_broken(char *to, struct str s)
     return to;
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
 /* Not 0 when one of these bytes needs a second look: an escape, or one that is not ASCII. */
 static uint64_t special(uint64_t x)
 {
-    uint64_t quote = x ^ EACH('"'), slash = x ^ EACH('\\');
-    uint64_t low = (quote - EACH(1)) | (slash - EACH(1)) | (x - EACH(0x20));
-    return (low | x) & EACH(0x80);
+    uint64_t quote = x ^ STR_EACH('"'), slash = x ^ STR_EACH('\\');
+    uint64_t low = (quote - STR_EACH(1)) | (slash - STR_EACH(1)) | (x - STR_EACH(0x20));
+    return (low | x) & STR_EACH(0x80);
 }
 
 static uint64_t put_word(char *to, const char *p)
 {
-    uint64_t x;
-    memcpy(&x, p, sizeof(x));
+    uint64_t x = str_load8(p);
     memcpy(to, &x, sizeof(x));
     return special(x);
 }
@@ -221,16 +218,13 @@ static uint64_t put_word(char *to, const char *p)
 static uint64_t few_bytes(const char *p, size_t n)
 {
     uint64_t word = 0;
-    uint32_t low, high;
-    if (n >= sizeof(low)) {
-        memcpy(&low, p, sizeof(low));
-        memcpy(&high, p + n - sizeof(high), sizeof(high));
-        word = low | (uint64_t)high << 8 * (n - sizeof(high));
+    if (n >= 4) {
+        word = str_load4(p) | (uint64_t)str_load4(p + n - 4) << 8 * (n - 4);
     } else if (n > 0) {
         word = (unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 * (n / 2) |
                (uint64_t)(unsigned char)p[n - 1] << 8 * (n - 1);
     }
-    return word | EACH(' ') << 8 * n;
+    return word | STR_EACH(' ') << 8 * n;
 }
 
 /* Text of printable ASCII, as nearly all is, looked at and copied in one pass: words of eight

@@ -1,5 +1,6 @@
 #include "base/random.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -45,12 +46,10 @@ uint64_t random_u64(void)
     return result;
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
 /* In each byte, all below 0x80: is it at least `n`? */
 static uint64_t reach(uint64_t bytes, unsigned n)
 {
-    return (bytes + EACH(0x80 - n)) >> 7 & EACH(1);
+    return (bytes + STR_EACH(0x80 - n)) >> 7 & STR_EACH(1);
 }
 
 /* Eight letters for 40 bits, five each, so that all are equally likely: the digits and the small
@@ -61,7 +60,7 @@ static uint64_t letters(uint64_t bits)
     x |= (bits >> 20 & 0xFFFFF) << 32;
     x = (x & 0x000003FF000003FF) | (x & 0x000FFC00000FFC00) << 6;
     x = (x & 0x001F001F001F001F) | (x & 0x03E003E003E003E0) << 3;
-    text = x + EACH('0') + reach(x, 10) * ('a' - '0' - 10);
+    text = x + STR_EACH('0') + reach(x, 10) * ('a' - '0' - 10);
     return text + reach(x, 18) + reach(x, 20) + reach(x, 22) + reach(x, 27);
 }
 

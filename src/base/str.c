@@ -36,9 +36,9 @@ bool str_starts(struct str s, struct str prefix)
  * none reaches into the next. */
 static uint64_t lower_eight(uint64_t x)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    uint64_t from_a = (x & ~high) + ones * (0x80 - 'A');
-    uint64_t behind_z = (x & ~high) + ones * (0x7F - 'Z');
+    const uint64_t high = STR_EACH(0x80);
+    uint64_t from_a = (x & ~high) + STR_EACH(0x80 - 'A');
+    uint64_t behind_z = (x & ~high) + STR_EACH(0x7F - 'Z');
     return x | (from_a & ~behind_z & ~x & high) >> 2;
 }
 

@@ -71,6 +71,8 @@ bool str_split(struct str *s, char sep, struct str *part);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_double(struct str s, double *out); /* JSON's grammar for numbers */
+/* Eight bytes that are all this one, as a number. */
+#define STR_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 /* Eight bytes and four, wherever they stand. */
 static inline uint64_t str_load8(const char *p)
 {

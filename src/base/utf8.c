@@ -44,13 +44,8 @@ size_t utf8_valid_until(struct str s)
 {
     size_t i = 0;
     while (i < s.len) {
-        uint64_t eight;
-        while (s.len - i >= sizeof(eight)) { /* plain ASCII, eight bytes at a time */
-            memcpy(&eight, s.p + i, sizeof(eight));
-            if (eight & UINT64_C(0x8080808080808080))
-                break;
-            i += sizeof(eight);
-        }
+        while (s.len - i >= 8 && !(str_load8(s.p + i) & STR_EACH(0x80)))
+            i += 8; /* plain ASCII, eight bytes at a time */
         uint32_t c;
         size_t n = i < s.len ? decode(s, i, &c) : 0;
         if (n == 0)

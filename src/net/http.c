@@ -138,20 +138,17 @@ static inline int value_line(struct parser *ps, struct str *out)
         ps->p = p + 2;
         return DONE;
     }
-    struct str other;
-    int got = text_line(ps, &other);
-    *out = other;
-    return got;
+    return text_line(ps, out);
 }
 
 static inline bool same4(const char *p, const char *lower)
 {
-    return (str_load4(p) | 0x20202020) == str_load4(lower);
+    return (str_load4(p) | (uint32_t)STR_EACH(0x20)) == str_load4(lower);
 }
 
 static inline bool same8(const char *p, const char *lower)
 {
-    return (str_load8(p) | UINT64_C(0x2020202020202020)) == str_load8(lower);
+    return (str_load8(p) | STR_EACH(0x20)) == str_load8(lower);
 }
 
 /* Is the name this one, which is given in lower case and as long, at least four letters? Of the

@@ -53,12 +53,9 @@ static inline const char *http_skip_bytes(const char *p, const char *end, enum h
  * that we run on have the low byte first. */
 static inline const char *http_skip_eights(const char *p, const char *end, enum http_class what)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
     for (; what == HTTP_TEXT && end - p >= 8; p += 8) {
-        uint64_t x, y;
-        memcpy(&x, p, 8);
-        y = x ^ (ones * 0x7F);
-        uint64_t marks = (((x - ones * 0x20) & ~x) | ((y - ones) & ~y)) & high;
+        uint64_t x = str_load8(p), y = x ^ STR_EACH(0x7F);
+        uint64_t marks = (((x - STR_EACH(0x20)) & ~x) | ((y - STR_EACH(1)) & ~y)) & STR_EACH(0x80);
         if (marks)
             return p + __builtin_ctzll(marks) / 8;
     }

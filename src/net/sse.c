@@ -86,10 +86,8 @@ static const char *skip_text(const char *from, const char *end)
  * is as low as CR, and maybe of bytes behind such a one. */
 static const char *skip_text(const char *at, const char *end)
 {
-    uint64_t x;
-    for (; end - at >= (ptrdiff_t)sizeof(x); at += sizeof(x)) {
-        memcpy(&x, at, sizeof(x));
-        uint64_t low = (x - UINT64_C(0x0E0E0E0E0E0E0E0E)) & ~x & UINT64_C(0x8080808080808080);
+    for (; end - at >= 8; at += 8) {
+        uint64_t x = str_load8(at), low = (x - STR_EACH('\r' + 1)) & ~x & STR_EACH(0x80);
         if (low)
             break;
     }
