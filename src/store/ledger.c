@@ -7,6 +7,7 @@
 #include "store/ledger.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/utf8.h"
 
 enum {
     COLUMNS = 11,
@@ -29,11 +30,12 @@ struct ledger {
 
 /* ---- Packing ---- */
 
-static const uint8_t text_max[LEDGER_TEXTS] = {32, 32, 48, 32, 48, 16};
+static const uint8_t text_max[LEDGER_TEXTS] = {LEDGER_KEY,      LEDGER_TENANT, LEDGER_MODEL,
+                                               LEDGER_PROVIDER, LEDGER_MODEL,  LEDGER_ERROR};
 
 static size_t put(char *to, struct str s, size_t max)
 {
-    size_t n = size_min(s.len, max);
+    size_t n = utf8_cut(s, max);
     if (n > 0)
         memcpy(to, s.p, n);
     return n;

@@ -13,7 +13,8 @@
 
 #include "store/db.h"
 
-/* One attempt at one provider. Texts are cut to what a packed row has room for. */
+/* One attempt at one provider. Texts are cut to what a packed row has room for, between
+ * characters. */
 struct usage_row {
     int64_t at_ms;      /* wall time of the end */
     struct str request; /* x-request-id */
@@ -34,10 +35,16 @@ struct usage_row {
 
 /* ---- As it lies in a file: what is not used of `text` is neither written nor read. ---- */
 
-enum {
-    LEDGER_TEXTS = 6, /* of a label: key, tenant, model, provider, upstream_model, error */
-    LEDGER_LABEL_TEXT = 32 + 32 + 48 + 32 + 48 + 16,
-    LEDGER_REQUEST = 32,
+enum { /* the most bytes of each text */
+       LEDGER_REQUEST = 32,
+       LEDGER_KEY = 32,
+       LEDGER_TENANT = 32,
+       LEDGER_MODEL = 48, /* of either */
+       LEDGER_PROVIDER = 32,
+       LEDGER_ERROR = 16,
+       LEDGER_LABEL_TEXT =
+           LEDGER_KEY + LEDGER_TENANT + 2 * LEDGER_MODEL + LEDGER_PROVIDER + LEDGER_ERROR,
+       LEDGER_TEXTS = 6, /* of a label: key, tenant, model, provider, upstream_model, error */
 };
 
 struct ledger_label { /* its texts follow */

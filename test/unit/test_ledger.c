@@ -33,6 +33,8 @@ static void test_packing(void)
                              .upstream_model = k,
                              .error = k};
     ok(packs(&row, many, many + LEDGER_LABEL_TEXT - LEDGER_REQUEST), "cut to their room");
+    row = (struct usage_row){.error = STR("fifteen letters\xC3\xA9")};
+    ok(packs(&row, "fifteen letters", ""), "and between characters");
 
     struct ledger_packed p;
     ledger_pack(&p, &row);
