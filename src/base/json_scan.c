@@ -1,13 +1,12 @@
 /* The scanner in plain C, eight bytes at a time, and the choice between it and its twins. */
 #define SCAN json_scan_plain
+#define STRING_END json_string_end_plain
 #include "base/json_scan_body.h"
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* High bit of each byte that is zero; exact below the first one, which is all that is asked. */
 static uint64_t zeros(uint64_t x)
 {
-    return (x - EACH(1)) & ~x & EACH(0x80);
+    return (x - STR_EACH(1)) & ~x & STR_EACH(0x80);
 }
 
 static bool is_plain(char c)
@@ -19,14 +18,14 @@ const char *json_plain(const char *p, const char *end, bool *high)
 {
     uint64_t all = 0, x;
     for (; (size_t)(end - p) >= sizeof(x); p += sizeof(x)) {
-        memcpy(&x, p, sizeof(x));
+        x = str_load8(p);
         all |= x;
-        if (zeros(x ^ EACH('"')) | zeros(x ^ EACH('\\')) | zeros(x & EACH(0xE0)))
+        if (zeros(x ^ STR_EACH('"')) | zeros(x ^ STR_EACH('\\')) | zeros(x & STR_EACH(0xE0)))
             break;
     }
     for (; p < end && is_plain(*p); p++)
         all |= (unsigned char)*p;
-    *high |= (all & EACH(0x80)) != 0;
+    *high |= (all & STR_EACH(0x80)) != 0;
     return p;
 }
 
@@ -64,7 +63,15 @@ enum json_fault json_scan_bare(struct json_scan *s)
     return walk(s, false);
 }
 
+const char *json_number_end(const char *p, const char *end)
+{
+    const struct walk w = {.text = p, .len = (size_t)(end - p)};
+    size_t n = p < end ? skip_number(&w, 0) : 0;
+    return n ? p + n : NULL;
+}
+
 json_scan_fn *json_scan = json_scan_plain;
+json_string_end_fn *json_string_end = json_string_end_plain;
 
 #ifdef __x86_64__
 _Alignas(32) const char json_stops[3][32] = {
@@ -76,7 +83,9 @@ _Alignas(32) const char json_stops[3][32] = {
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
-    json_scan = __builtin_cpu_supports("avx2") ? json_scan_avx2 : json_scan_sse2;
+    bool avx2 = __builtin_cpu_supports("avx2");
+    json_scan = avx2 ? json_scan_avx2 : json_scan_sse2;
+    json_string_end = avx2 ? json_string_end_avx2 : json_string_end_sse2;
 }
 #endif
 

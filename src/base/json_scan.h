@@ -1,4 +1,5 @@
-/* json_scan.h - the pass that checks a JSON text and lists its values. Used by base/json*.c alone.
+/* json_scan.h - the pass that checks a JSON text and lists its values, for base/json*.c; and where
+ * a string or a number ends, for those who know what they have in front of them.
  *
  * There is one scanner (base/json_scan_body.h), compiled once per instruction set; they differ in
  * how they run over the inside of a string and nowhere else. All give the same nodes and the same
@@ -61,3 +62,11 @@ void json_scan_grow(struct json_scan *s, uint32_t n);
 /* The first byte in [p, end) that is a quote, a backslash or a control character, or `end`. Sets
  * *high when it has seen bytes from 0x80 on; those may stand shortly behind the result. */
 const char *json_plain(const char *p, const char *end, bool *high);
+
+/* The quote that ends the string whose inside begins at p; NULL when there is none in front of
+ * `end`, or the string is not what JSON allows. One for each instruction set, like the scanner. */
+typedef const char *json_string_end_fn(const char *p, const char *end);
+json_string_end_fn json_string_end_plain, json_string_end_sse2, json_string_end_avx2;
+extern json_string_end_fn *json_string_end;
+/* What is behind the number that begins at p, or NULL. */
+const char *json_number_end(const char *p, const char *end);

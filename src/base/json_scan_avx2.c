@@ -1,5 +1,6 @@
 /* The scanner with AVX2. */
 #define SCAN json_scan_avx2
+#define STRING_END json_string_end_avx2
 #include "base/json_scan_x86.h"
 
 static inline uint64_t bits(__m256i x, __m256i y)

@@ -1,5 +1,6 @@
 /* json_scan_body.h - the scanner itself, to be included by one file per instruction set, which
- * names it SCAN and defines the function that does most of the work:
+ * names it SCAN, and its reader of one string STRING_END, and defines the function that does most
+ * of the work:
  *
  *     static inline const char *run(const struct json_scan *s, const char *p, struct run *seen);
  *
@@ -352,4 +353,17 @@ static bool is_fenced(const char *p, const char *end)
 enum json_fault SCAN(struct json_scan *s)
 {
     return is_fenced(s->text, s->end) ? walk(s, true) : json_scan_bare(s);
+}
+
+const char *STRING_END(const char *p, const char *end)
+{
+    const ptrdiff_t len = end - p;
+    const struct walk w = {.text = p, .len = (size_t)len, .far = len - NEAR};
+    size_t quote = 0;
+    if (near(&w, &quote))
+        return p + quote;
+    struct json_scan s = {.text = p, .end = end};
+    bool escaped;
+    const char *behind = skip_string(&s, p, &escaped);
+    return behind ? behind - 1 : NULL;
 }

@@ -1,5 +1,6 @@
 /* The scanner with SSE2, which every x86-64 has. */
 #define SCAN json_scan_sse2
+#define STRING_END json_string_end_sse2
 #include "base/json_scan_x86.h"
 
 static inline uint64_t bits(__m128i a, __m128i b, __m128i c, __m128i d)

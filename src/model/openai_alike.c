@@ -116,6 +116,12 @@ static bool read_usage(const struct known *k, const struct str *value, struct op
     return true;
 }
 
+/* Means what it looks like, so that it can be compared as it stands. */
+static bool is_plain(struct str inside)
+{
+    return str_find_char(inside, '\\') == STR_NPOS;
+}
+
 bool openai_alike_read(const void *whose, enum openai_alike_kind kind, struct str data,
                        struct openai_alike *out)
 {
@@ -126,8 +132,9 @@ bool openai_alike_read(const void *whose, enum openai_alike_kind kind, struct st
     value[SHAPE_NONE] = STR_NONE;
     out->text = value[k->text];
     out->model = value[k->model];
+    struct str reason = value[k->reason];
     return read_number(value[k->index], &out->index) && read_usage(k, value, out) &&
-           !str_eq(value[k->reason], STR("error"));
+           is_plain(out->model) && is_plain(reason) && !str_eq(reason, STR("error"));
 }
 
 struct str openai_alike_renamed(const struct openai_alike *s, struct str data, struct str model,

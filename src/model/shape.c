@@ -1,9 +1,5 @@
 #include "model/shape.h"
-#include "base/utf8.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "base/json_scan.h"
 
 /* ---- Learning ---- */
 
@@ -70,77 +66,6 @@ size_t shape_place(const struct shape *s, struct json_value v)
 
 /* ---- Reading ---- */
 
-static bool is_plain(char c)
-{
-    return c != '"' && c != '\\' && (unsigned char)c >= 0x20;
-}
-
-/* The first byte that is a quote, a backslash or a control character, or `end`. Sets *high when
- * bytes from 0x80 on are in front of it. */
-static const char *plain_end(const char *p, const char *end, bool *high)
-{
-#ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(0x20);
-    for (; end - p >= 16; p += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)p);
-        __m128i text = _mm_cmpeq_epi8(_mm_max_epu8(v, space), v);
-        __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash));
-        unsigned stop = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(mark, text)) ^ 0xFFFF;
-        unsigned above = (unsigned)_mm_movemask_epi8(v);
-        if (stop) {
-            *high |= above && (above & ((stop & -stop) - 1));
-            return p + __builtin_ctz(stop);
-        }
-        *high |= above != 0;
-    }
-#endif
-    for (; p < end && is_plain(*p); p++)
-        *high |= (unsigned char)*p >= 0x80;
-    return p;
-}
-
-/* The quote that ends the string that begins at `from`, or NULL. */
-static const char *string_end(const char *from, const char *end)
-{
-    bool high = false;
-    const char *p = plain_end(from, end, &high);
-    while (end - p >= 2 && *p == '\\') {
-        if (!p[1] || !strchr("\"\\/bfnrt", p[1]))
-            return NULL;
-        p = plain_end(p + 2, end, &high);
-    }
-    if (p == end || *p != '"' || (high && !utf8_valid(str_span(from, p))))
-        return NULL;
-    return p;
-}
-
-/* What is behind one or more digits, or NULL. */
-static const char *digits_end(const char *from, const char *end)
-{
-    const char *p = from;
-    while (p < end && *p >= '0' && *p <= '9')
-        p++;
-    return p == from ? NULL : p;
-}
-
-/* What is behind the number that begins at `from`, or NULL. */
-static const char *number_end(const char *from, const char *end)
-{
-    from += from < end && *from == '-';
-    const char *p = digits_end(from, end);
-    if (!p || (*from == '0' && p > from + 1))
-        return NULL;
-    if (p < end && *p == '.')
-        p = digits_end(p + 1, end);
-    if (p && p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        p += p < end && (*p == '-' || *p == '+');
-        p = digits_end(p, end);
-    }
-    return p;
-}
-
 bool shape_read(const struct shape *s, struct str text, struct str value[SHAPE_VALUES])
 {
     const char *p = text.p, *end = text.p + text.len, *around = s->around;
@@ -150,7 +75,7 @@ bool shape_read(const struct shape *s, struct str text, struct str value[SHAPE_V
             return false;
         p += before;
         around += before;
-        const char *stop = s->value[i].number ? number_end(p, end) : string_end(p, end);
+        const char *stop = s->value[i].number ? json_number_end(p, end) : json_string_end(p, end);
         if (!stop)
             return false;
         value[i] = str_span(p, stop);

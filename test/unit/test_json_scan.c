@@ -274,6 +274,74 @@ static void test_twins_agree(struct arena *a)
     ok(differ == 0, "twins agree on 40000 damaged texts");
 }
 
+static const char *string_end(size_t which, const char *p, const char *end)
+{
+#ifdef __x86_64__
+    json_string_end_fn *of[] = {json_string_end_plain, json_string_end_sse2, json_string_end_avx2};
+    return of[which](p, end);
+#else
+    (void)which;
+    return json_string_end_plain(p, end);
+#endif
+}
+
+static bool is_json(struct arena *a, const char *p, size_t n)
+{
+    struct json_scan s;
+    return scan(0, &s, a, (struct str){p, n}) == JSON_FAULT_NONE;
+}
+
+/* Text of `length` letters drawn from `letters`, alone in its memory. */
+static char *drawn(uint32_t *seed, const char *letters, size_t length)
+{
+    char *text = mem_new(length);
+    for (size_t i = 0; i < length; i++)
+        text[i] = letters[next(seed, strlen(letters))];
+    return text;
+}
+
+/* The first beginning that is JSON ends a string. */
+static void test_string_end(struct arena *a)
+{
+    uint32_t seed = 11;
+    size_t wrong = 0, good = 0;
+    for (int round = 0; round < 10000; round++) {
+        size_t plain = next(&seed, 70), len = 1 + plain + next(&seed, 12), n = 1;
+        char *text = drawn(&seed, "\"\\un\\uD8DC00\xC3\xA9 a\x1F", len);
+        memset(text + 1, 'x', plain);
+        text[0] = '"';
+        while (n <= len && !is_json(a, text, n))
+            n++;
+        const char *want = n <= len ? text + n - 1 : NULL;
+        good += want != NULL;
+        for (size_t k = 0; k < twins; k++)
+            wrong += string_end(k, text + 1, text + len) != want;
+        mem_free(text);
+        arena_reset(a);
+    }
+    ok(wrong == 0 && good > 500, "where 10000 strings end, %zu of which do", good);
+}
+
+/* The last beginning that is JSON ends a number, unless it goes on as one and is at fault there. */
+static void test_number_end(struct arena *a)
+{
+    uint32_t seed = 13;
+    size_t wrong = 0, good = 0;
+    for (int round = 0; round < 10000; round++) {
+        size_t len = 1 + next(&seed, 9), n = len;
+        char *text = drawn(&seed, "-+.eE00123456789,", len);
+        while (n > 0 && !is_json(a, text, n))
+            n--;
+        const char *end = json_number_end(text, text + len), *want = n ? text + n : NULL;
+        bool fault = !end && want && want < text + len && strchr(".eE", *want);
+        good += end != NULL;
+        wrong += end != want && !fault;
+        mem_free(text);
+        arena_reset(a);
+    }
+    ok(wrong == 0 && good > 500, "where 10000 numbers end, %zu of which do", good);
+}
+
 int main(void)
 {
 #ifdef __x86_64__
@@ -288,6 +356,8 @@ int main(void)
     test_depth(a);
     test_cut(a);
     test_twins_agree(a);
+    test_string_end(a);
+    test_number_end(a);
     arena_free(a);
     return tap_done();
 }

@@ -142,6 +142,8 @@ static void test_whole(struct arena *a)
        "text and usage");
     ok(!openai_alike_read(whose, OPENAI_WHOLE, STR(FULL("900", "30", "512", "error")), &w),
        "an error is parsed");
+    ok(!openai_alike_read(whose, OPENAI_WHOLE, STR(FULL("900", "30", "512", "\\u0065rror")), &w),
+       "also by another spelling");
     ok(!openai_alike_read(whose, OPENAI_WHOLE, STR(FULL("1000000000", "30", "0", "stop")), &w),
        "so are tokens beyond measure");
     learn(whose, OPENAI_WHOLE, WHOLE(A, STOP, ""), a);
