@@ -164,17 +164,25 @@ static void append(struct list *to, struct list *from)
     list_init(from);
 }
 
+static bool any_ready(struct loop *l)
+{
+    if (list_empty(&l->ready))
+        append(&l->ready, &l->writing);
+    return !list_empty(&l->ready);
+}
+
 /* Fibers that wake each other go on within a turn; those that yield let the descriptors go first.
  */
 void fiber_run_ready(struct loop *l)
 {
-    for (int i = 0; i < RUN_BATCH && !list_empty(&l->ready); i++) {
+    for (int i = 0; i < RUN_BATCH && any_ready(l); i++) {
         struct fiber *f = list_entry(l->ready.next, struct fiber, ready);
         list_remove(&f->ready);
         resume(l, f);
         if (f->state == FIBER_ENDED)
             bury(l, f);
     }
+    append(&l->ready, &l->writing);
     append(&l->ready, &l->yielded);
 }
 
@@ -272,13 +280,26 @@ bool fiber_wake_ok(enum fiber_wake w, struct err *e)
     return err_set(e, ERR_CANCELLED, "cancelled");
 }
 
+static void wait_in(struct fiber *f, struct list *line)
+{
+    CHECK(lock_held() == 0);
+    f->state = FIBER_READY;
+    list_add(line, &f->ready);
+    suspend(f->loop, f);
+}
+
 void fiber_yield(void)
 {
-    struct fiber *f = fiber_self();
-    CHECK(f && lock_held() == 0);
-    f->state = FIBER_READY;
-    list_add(&f->loop->yielded, &f->ready);
-    suspend(f->loop, f);
+    struct fiber *f = running();
+    wait_in(f, &f->loop->yielded);
+}
+
+void fiber_before_write(void)
+{
+    struct fiber *f = running();
+    struct loop *l = f->loop;
+    if (!list_empty(&l->ready) || !list_empty(&l->writing))
+        wait_in(f, &l->writing);
 }
 
 bool fiber_pause(struct err *e)

@@ -66,6 +66,7 @@ struct loop *loop_new(struct err *e)
     struct loop *l = mem_new(sizeof(*l));
     l->wake_io.fd = l->signal_io.fd = -1;
     list_init(&l->ready);
+    list_init(&l->writing);
     list_init(&l->yielded);
     list_init(&l->fibers);
     l->stacks = stack_pool_new(STACK_GUARD_BEST);
