@@ -52,17 +52,14 @@ static bool start_stream(struct chat_writer *w, struct err *e)
     return w->r->http->status || reply_events(w->r, e);
 }
 
-static bool send_raw(struct chat_writer *w, struct str raw, struct err *e)
+static bool send_raw(struct chat_writer *w, const struct chat_event *ev, struct err *e)
 {
     if (!w->r->call.req.stream) {
-        w->raw = raw; /* in the call's arena */
+        w->raw = ev->raw; /* in the call's arena */
         return true;
     }
-    if (!start_stream(w, e) || !http_reply_write(w->r->http, &raw, 1, e))
-        return false;
     w->raw_stream = true;
-    request_release(w->r);
-    return true;
+    return reply_piece(w->r, ev->raw, ev->last, e);
 }
 
 /* Made when they are first wanted: an answer in the client's dialect has its own. */
@@ -127,13 +124,16 @@ static void delta_end(struct json_writer *j, const char *finish)
     json_end(j);
 }
 
-static bool chunk_send(struct chat_writer *w, struct json_writer *j, struct buf *b, struct err *e)
+/* `more` follows at once. */
+static bool chunk_send(struct chat_writer *w, struct json_writer *j, struct buf *b, bool more,
+                       struct err *e)
 {
     json_end(j);
     buf_add(b, STR("\n\n"));
     struct str event = buf_str(b);
-    bool sent = buf_ok(b) ? http_reply_write(w->r->http, &event, 1, e)
-                          : err_set(e, ERR_INTERNAL, "a chunk is larger than it may be");
+    bool sent = !buf_ok(b) ? err_set(e, ERR_INTERNAL, "a chunk is larger than it may be")
+                : more     ? http_reply_hold(w->r->http, &event, 1, e)
+                           : http_reply_write(w->r->http, &event, 1, e);
     buf_fini(b);
     return sent;
 }
@@ -153,7 +153,7 @@ static bool open_stream(struct chat_writer *w, struct err *e)
     json_kv_text(&j, "content", "");
     delta_end(&j, NULL);
     json_end(&j);
-    return chunk_send(w, &j, &b, e);
+    return chunk_send(w, &j, &b, true, e);
 }
 
 /* One chunk with one delta: begin, its members, end. */
@@ -170,7 +170,7 @@ static bool piece_end(struct chat_writer *w, struct json_writer *j, struct buf *
 {
     delta_end(j, NULL);
     json_end(j);
-    return chunk_send(w, j, b, e);
+    return chunk_send(w, j, b, false, e);
 }
 
 static bool kept(const struct buf *b, struct err *e)
@@ -371,7 +371,7 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
         return send_item(w, "thinking_blocks", k ? &k->blocks : NULL, put_block, ev, e);
     case CHAT_TOOL_CALL: return send_call(w, ev, e);
     case CHAT_ARGUMENTS: return send_arguments(w, ev->text, e);
-    case CHAT_RAW: return send_raw(w, ev->raw, e);
+    case CHAT_RAW: return send_raw(w, ev, e);
     case CHAT_CITATION:
         return send_item(w, "annotations", k ? &k->annotations : NULL, put_annotation, ev, e);
     case CHAT_UNSUPPORTED:
@@ -480,13 +480,13 @@ static bool end_stream(struct chat_writer *w, struct err *e)
         delta_end(&j, openai_finish(w->finish));
         json_end(&j);
         retrieval_put(&j, r);
-        if (!chunk_send(w, &j, &b, e))
+        if (!chunk_send(w, &j, &b, true, e))
             return false;
         if (r->call.req.include_usage) {
             chunk_begin(w, &j, &b);
             json_end(&j);
             openai_put_usage(&j, &r->call.usage);
-            if (!chunk_send(w, &j, &b, e))
+            if (!chunk_send(w, &j, &b, true, e))
                 return false;
         }
     }

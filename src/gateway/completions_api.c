@@ -89,8 +89,10 @@ __attribute__((noinline)) static bool send_event(struct writer *w, bool choice, 
     json_end(&j);
     buf_add(&b, STR("\n\n"));
     struct str event = buf_str(&b);
-    bool sent = buf_ok(&b) ? http_reply_write(w->r->http, &event, 1, e)
-                           : err_set(e, ERR_INTERNAL, "an event is larger than it may be");
+    bool ends = finish || !choice; /* more follows at once */
+    bool sent = !buf_ok(&b) ? err_set(e, ERR_INTERNAL, "an event is larger than it may be")
+                : ends      ? http_reply_hold(w->r->http, &event, 1, e)
+                            : http_reply_write(w->r->http, &event, 1, e);
     buf_fini(&b);
     return sent;
 }
@@ -103,17 +105,13 @@ static bool send_text(struct writer *w, struct str text, struct err *e)
            err_set(e, ERR_UPSTREAM, "the answer is larger than it may be");
 }
 
-static bool send_raw(struct writer *w, struct str raw, struct err *e)
+static bool send_raw(struct writer *w, const struct chat_event *ev, struct err *e)
 {
-    struct request *r = w->r;
-    if (!r->call.req.stream) {
-        w->raw = raw; /* in the call's arena */
+    if (!w->r->call.req.stream) {
+        w->raw = ev->raw; /* in the call's arena */
         return true;
     }
-    if (!start_stream(w, e) || !http_reply_write(r->http, &raw, 1, e))
-        return false;
-    request_release(r);
-    return true;
+    return reply_piece(w->r, ev->raw, ev->last, e);
 }
 
 /* A refusal is what the model said; its reasoning and tools have no place here. */
@@ -123,7 +121,7 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
     switch (ev->kind) {
     case CHAT_TEXT:
     case CHAT_REFUSAL: return send_text(w, ev->text, e);
-    case CHAT_RAW: return send_raw(w, ev->raw, e);
+    case CHAT_RAW: return send_raw(w, ev, e);
     case CHAT_FINISH:
         w->finish = ev->finish;
         w->finished = true;

@@ -399,36 +399,26 @@ static bool fitted(const struct buf *b, struct err *e)
     return buf_ok(b) || err_set(e, ERR_UPSTREAM, "the answer is larger than it may be");
 }
 
-static bool give(struct messages_writer *w, struct str bytes, struct err *e)
-{
-    struct request *r = w->r;
-    if (!r->http->status && !reply_events(r, e))
-        return false;
-    if (!http_reply_write(r->http, &bytes, 1, e))
-        return false;
-    request_release(r);
-    return true;
-}
-
 static bool stream(struct messages_writer *w, const struct chat_event *ev, struct err *e)
 {
     struct buf out;
     buf_init(&out, ANSWER_MAX);
-    bool good = take(w, &out, ev, e) && fitted(&out, e) && give(w, buf_str(&out), e);
+    bool good =
+        take(w, &out, ev, e) && fitted(&out, e) && reply_piece(w->r, buf_str(&out), false, e);
     buf_fini(&out);
     return good;
 }
 
-static bool pass_on(struct messages_writer *w, struct str raw, struct err *e)
+static bool pass_on(struct messages_writer *w, const struct chat_event *ev, struct err *e)
 {
     const struct said *said = &w->r->call.said;
     if (w->whole) {
-        w->raw = raw; /* in the call's arena */
+        w->raw = ev->raw; /* in the call's arena */
         return true;
     }
     w->started = true;
     w->open = said->spoke && said->plain ? TEXT_BLOCK : NO_BLOCK;
-    return give(w, raw, e);
+    return reply_piece(w->r, ev->raw, ev->last, e);
 }
 
 static bool collect(struct messages_writer *w, const struct chat_event *ev, struct err *e)
@@ -459,7 +449,7 @@ static bool on_event(struct chat_sink *sink, const struct chat_event *ev, struct
 {
     struct messages_writer *w = CONTAINER_OF(sink, struct messages_writer, sink);
     switch (ev->kind) {
-    case CHAT_RAW: return pass_on(w, ev->raw, e);
+    case CHAT_RAW: return pass_on(w, ev, e);
     case CHAT_FINISH: return finish(w, ev, e);
     case CHAT_UNSUPPORTED: return note_unsupported(w, ev->unsupported, e);
     default: return w->whole ? collect(w, ev, e) : stream(w, ev, e);

@@ -235,13 +235,25 @@ bool reply_events(struct request *r, struct err *e)
 
 /* Counting the prompt's tokens takes longer than all that leads to a first word, so streams that
  * begin together would wait for each other. */
-void request_release(struct request *r)
+static void release(struct request *r)
 {
     if (!call_may_release(&r->call))
         return;
     fiber_yield();
     call_release_early(&r->call);
     http_request_release(r->http);
+}
+
+bool reply_piece(struct request *r, struct str bytes, bool last, struct err *e)
+{
+    if (!r->http->status && !reply_events(r, e))
+        return false;
+    if (last)
+        return http_reply_hold(r->http, &bytes, 1, e);
+    if (!http_reply_write(r->http, &bytes, 1, e))
+        return false;
+    release(r);
+    return true;
 }
 
 bool request_json(struct request *r, struct json *doc, struct err *e)

@@ -98,10 +98,10 @@ void reply_list_end(struct json_writer *w, struct str first_id, struct str last_
 bool reply_deleted(struct request *r, struct str id, const char *object, struct err *e);
 /* The headers of an event stream; pieces then go through http_reply_write. */
 bool reply_events(struct request *r, struct err *e);
-
-/* What led to the answer goes, once nothing needs it any more (call_may_release): for a codec that
- * has just sent words of a stream. Waits until others that are ready have sent theirs. */
-void request_release(struct request *r);
+/* Bytes of an answer that is an event stream, which begins with the first of them. With them what
+ * led to the answer goes, once nothing needs it any more (call_may_release), and when others that
+ * are ready have sent theirs. The last ones wait for the end, to go out with it. */
+bool reply_piece(struct request *r, struct str bytes, bool last, struct err *e);
 
 /* The request's body as one JSON object with no member named twice. */
 bool request_json(struct request *r, struct json *doc, struct err *e);

@@ -230,6 +230,7 @@ struct chat_event {
     };
     enum chat_finish finish;
     struct str stop; /* the stop sequence that ended it, "" = none */
+    bool last;       /* raw: the end of the stream follows at once */
 };
 
 /* Receives the events of one answer in order; keeps nothing in the call's arena, and no pointer

@@ -76,7 +76,8 @@ void relay_begin(struct relay *r)
 static bool send_bytes(struct relay *r, struct err *e)
 {
     struct str out = r->made.buf.len > 0 ? buf_str(&r->made.buf) : r->run;
-    return out.len == 0 || relay_send(r->a, &(struct chat_event){.kind = CHAT_RAW, .raw = out}, e);
+    const struct chat_event ev = {.kind = CHAT_RAW, .raw = out, .last = r->done};
+    return out.len == 0 || relay_send(r->a, &ev, e);
 }
 
 bool relay_flush(struct relay *r, struct err *e)

@@ -195,6 +195,7 @@ enum server_next server_run(struct http_conn *c, struct http2_stream *stream)
         c->server->opt.handler(&r->pub, c->server->opt.ctx);
     fiber_deadline(CLOCK_NEVER); /* the handler's is over */
     enum server_next next = r->protocol->finish(r);
+    server_drop_held(r);
     struct arena *early = r->pub.early;
     if (r->pub.streaming && arena_used(a) > sizeof(space))
         metric_add(spills, 1);

@@ -112,6 +112,8 @@ bool http_reply_start(struct http_request *r, int status, const struct http_head
 /* One chunk, written before this returns. The head goes out together with the first piece, so that
  * both are one system call. No bytes: only the head, if it has not gone yet. */
 bool http_reply_write(struct http_request *r, const struct str *parts, size_t n, struct err *e);
+/* The same for what is followed by more at once: it may wait for that, to go out with it. */
+bool http_reply_hold(struct http_request *r, const struct str *parts, size_t n, struct err *e);
 /* The last piece, which may be empty, and the end of the body in one system call. */
 bool http_reply_end(struct http_request *r, const struct str *parts, size_t n, struct err *e);
 /* Breaks the connection (of HTTP/2: the stream) off, so that a client sees that the answer is not

@@ -64,9 +64,10 @@ struct server_request {
     bool body_done;
     bool continued; /* 100 Continue has been sent */
     /* the answer */
-    struct str head; /* of a streamed one, not yet sent */
-    bool close;      /* the connection ends with it */
-    bool chunks;     /* it is sent chunked */
+    struct str head;  /* of a streamed one, not yet sent */
+    struct buf *held; /* pieces that wait for the next one; NULL = none */
+    bool close;       /* the connection ends with it */
+    bool chunks;      /* it is sent chunked */
     bool head_only;
     bool ended;
     bool broken; /* nothing more can be sent */
@@ -113,6 +114,7 @@ void server_conn_close(struct http_conn *c); /* frees it, and a closing server w
 bool server_body_too_large(uint64_t limit, struct err *e); /* returns false */
 int64_t server_body_deadline(const struct server_request *r);
 bool server_status_has_body(int status);
+void server_drop_held(struct server_request *r);
 /* Answers what no handler will see. */
 void server_refuse(struct server_request *r, const struct err *e);
 /* The handler has returned. One without an answer to a client that is still there is a fault of

@@ -7,7 +7,10 @@
 #include "base/random.h"
 #include "run/fiber.h"
 
-enum { BODY_BYTES_PER_MS = 1 /* the least that a body must come with on average */ };
+enum {
+    BODY_BYTES_PER_MS = 1, /* the least that a body must come with on average */
+    HELD_MOST = 16 << 10,  /* of more, a copy costs more than a system call */
+};
 
 /* ---- Reading ---- */
 
@@ -105,18 +108,62 @@ bool http_reply_start(struct http_request *pub, int status, const struct http_he
     return r->protocol->start(r, headers, n, e);
 }
 
-static bool write_pieces(struct server_request *r, const struct str *parts, size_t n, bool last,
-                         struct err *e)
+static bool hold(struct server_request *r, const struct str *parts, size_t n)
 {
-    CHECK(r->pub.streaming && !r->ended);
+    size_t len = r->held ? r->held->len : 0;
+    for (size_t i = 0; i < n; i++)
+        len += parts[i].len;
+    if (len > HELD_MOST)
+        return false;
+    if (!r->held) {
+        r->held = mem_new(sizeof(*r->held));
+        buf_init(r->held, HELD_MOST);
+    }
+    for (size_t i = 0; i < n; i++)
+        buf_add(r->held, parts[i]);
+    return true;
+}
+
+void server_drop_held(struct server_request *r)
+{
+    if (!r->held)
+        return;
+    buf_fini(r->held);
+    mem_free(r->held);
+    r->held = NULL;
+}
+
+static bool write_now(struct server_request *r, const struct str *parts, size_t n, bool last,
+                      struct err *e)
+{
     if (!r->pub.first_byte_ns)
         r->pub.first_byte_ns = clock_now();
     return r->protocol->write(r, parts, n, last, e);
 }
 
+static bool write_pieces(struct server_request *r, const struct str *parts, size_t n, bool last,
+                         struct err *e)
+{
+    CHECK(r->pub.streaming && !r->ended);
+    if (!r->held)
+        return write_now(r, parts, n, last, e);
+    bool joined = hold(r, parts, n);
+    struct str held = buf_str(r->held);
+    bool good = write_now(r, &held, 1, last && joined, e);
+    server_drop_held(r);
+    return good && (joined || write_now(r, parts, n, last, e));
+}
+
 bool http_reply_write(struct http_request *pub, const struct str *parts, size_t n, struct err *e)
 {
     return write_pieces(request_of(pub), parts, n, false, e);
+}
+
+bool http_reply_hold(struct http_request *pub, const struct str *parts, size_t n, struct err *e)
+{
+    struct server_request *r = request_of(pub);
+    CHECK(pub->streaming && !r->ended);
+    return hold(r, parts, n) || write_pieces(r, parts, n, false, e);
 }
 
 bool http_reply_end(struct http_request *pub, const struct str *parts, size_t n, struct err *e)

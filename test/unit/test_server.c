@@ -93,6 +93,19 @@ static void handle_stream(struct http_request *r)
     (void)good; /* the client sees */
 }
 
+static void handle_held(struct http_request *r)
+{
+    static const char large[20000];
+    const struct str one = STR("one "), two = STR("two "), big = {large, sizeof(large)};
+    bool good = http_reply_start(r, 200, text_type, 1, NULL) && http_reply_hold(r, &one, 1, NULL) &&
+                http_reply_hold(r, &two, 1, NULL) && r->first_byte_ns == 0 && r->sent == 0 &&
+                http_reply_write(r, &one, 1, NULL) && r->first_byte_ns != 0 && r->sent == 12 &&
+                http_reply_hold(r, &two, 1, NULL) && http_reply_hold(r, &big, 1, NULL) &&
+                r->sent == 16 + sizeof(large) && http_reply_hold(r, &one, 1, NULL);
+    if (good && str_eq(r->path, STR("/held")))
+        http_reply_end(r, &two, 1, NULL);
+}
+
 enum { LONG_PIECES = 20000 };
 static atomic_bool long_kept; /* what the request holds stayed the same all along */
 
@@ -181,6 +194,8 @@ static void handler(struct http_request *r, void *ctx)
         handle_pieces(r);
     else if (str_eq(p, STR("/stream")))
         handle_stream(r);
+    else if (str_eq(p, STR("/held")) || str_eq(p, STR("/held/abort")))
+        handle_held(r);
     else if (str_eq(p, STR("/long")))
         handle_long(r);
     else if (str_eq(p, STR("/flood")))
@@ -715,6 +730,14 @@ static void test_streams(void)
     ok(ask(&c, main_port, STR("GET /stream HTTP/1.0\r\n\r\n")) == 200 &&
            c->head.framing == HTTP_UNTIL_CLOSE && body_is(c, "one abcdefghijklmn"),
        "and ends by closing for 1.0");
+    client_free(c);
+    ok(ask(&c, main_port, GET("/held")) == 200 && c->body.len == 20024 &&
+           str_starts(buf_str(&c->body), STR("one two one two ")),
+       "pieces that are held go out with the next ones, in their order");
+    client_free(c);
+    ok(ask(&c, main_port, GET("/held/abort")) == 200 && !c->whole && c->body.len == 20016,
+       "or not at all when none comes");
+    patient(&left);
     client_free(c);
     ok(ask(&c, main_port, GET("/abort")) == 200 && !c->whole, "an aborted stream is seen as such");
     patient(&left);
