@@ -133,10 +133,16 @@ void server_drop_held(struct server_request *r)
     r->held = NULL;
 }
 
+/* Behind the first piece, writes wait until the other fibers of this turn have read and thought.
+ * They then follow each other, and a client on another core that the first of them wakes is more
+ * often still awake for the rest: of 64 streams an event costs some 4 % less so
+ * (bench/gateway.mjs --only sse). */
 static bool write_now(struct server_request *r, const struct str *parts, size_t n, bool last,
                       struct err *e)
 {
-    if (!r->pub.first_byte_ns)
+    if (r->pub.first_byte_ns)
+        fiber_last();
+    else
         r->pub.first_byte_ns = clock_now();
     return r->protocol->write(r, parts, n, last, e);
 }

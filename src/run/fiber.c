@@ -167,14 +167,15 @@ static void append(struct list *to, struct list *from)
 static bool any_ready(struct loop *l)
 {
     if (list_empty(&l->ready))
-        append(&l->ready, &l->writing);
+        append(&l->ready, &l->last);
     return !list_empty(&l->ready);
 }
 
-/* Fibers that wake each other go on within a turn; those that yield let the descriptors go first.
- */
+/* Fibers that wake each other go on within a turn; those that yielded let go first what has come
+ * since. */
 void fiber_run_ready(struct loop *l)
 {
+    append(&l->ready, &l->yielded);
     for (int i = 0; i < RUN_BATCH && any_ready(l); i++) {
         struct fiber *f = list_entry(l->ready.next, struct fiber, ready);
         list_remove(&f->ready);
@@ -182,8 +183,7 @@ void fiber_run_ready(struct loop *l)
         if (f->state == FIBER_ENDED)
             bury(l, f);
     }
-    append(&l->ready, &l->writing);
-    append(&l->ready, &l->yielded);
+    append(&l->ready, &l->last);
 }
 
 /* ---- Waiting ---- */
@@ -294,12 +294,12 @@ void fiber_yield(void)
     wait_in(f, &f->loop->yielded);
 }
 
-void fiber_before_write(void)
+void fiber_last(void)
 {
     struct fiber *f = running();
     struct loop *l = f->loop;
-    if (!list_empty(&l->ready) || !list_empty(&l->writing))
-        wait_in(f, &l->writing);
+    if (!list_empty(&l->ready) || !list_empty(&l->last))
+        wait_in(f, &l->last);
 }
 
 bool fiber_pause(struct err *e)

@@ -40,7 +40,8 @@ const char *fiber_name(const struct fiber *f);
 void fiber_deadline(int64_t deadline_ns);
 int64_t fiber_deadline_get(void);
 
-void fiber_yield(void); /* others that are ready run first, and what has come is looked at */
+void fiber_last(void);  /* others that are ready run first, within this turn of the loop */
+void fiber_yield(void); /* ... and what has come by then too */
 /* Lets others run, and fails like a wait: for long loops that never wait. */
 bool fiber_pause(struct err *e);
 bool fiber_sleep(int64_t ns, struct err *e);

@@ -190,7 +190,6 @@ bool io_writev(struct io *io, struct iovec *iov, int n, int64_t deadline_ns, str
     size_t left = 0;
     if (!take_turns(e))
         return false;
-    fiber_before_write();
     for (int i = 0; i < n; i++)
         left += iov[i].iov_len;
     while (left > 0) {

@@ -66,7 +66,7 @@ struct loop *loop_new(struct err *e)
     struct loop *l = mem_new(sizeof(*l));
     l->wake_io.fd = l->signal_io.fd = -1;
     list_init(&l->ready);
-    list_init(&l->writing);
+    list_init(&l->last);
     list_init(&l->yielded);
     list_init(&l->fibers);
     l->stacks = stack_pool_new(STACK_GUARD_BEST);
@@ -345,7 +345,7 @@ static int timeout_ms(struct loop *l)
 static void wait_for_events(struct loop *l)
 {
     int ms = 0;
-    if (list_empty(&l->ready)) {
+    if (list_empty(&l->ready) && list_empty(&l->yielded)) {
         atomic_store(&l->asleep, true);
         if (!atomic_load(&l->inbox) && !finished(l))
             ms = timeout_ms(l);

@@ -8,6 +8,7 @@
 #include "tap.h"
 #include "on_loop.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,55 @@ static void start_sleeper(struct sleeper *s)
 {
     s->f = fiber_go(sleeper_main, s, "sleeper");
     fiber_yield(); /* it now waits */
+}
+
+static char trail[8];
+static int talk[2]; /* a pipe */
+
+static void note(char c)
+{
+    trail[strlen(trail)] = c;
+}
+
+static void listener(void *arg)
+{
+    struct io io;
+    char c;
+    (void)arg;
+    CHECK(io_open(&io, talk[0], NULL, NULL) && io_read(&io, &c, 1, CLOCK_NEVER, NULL) == 1);
+    note(c);
+    io_close(&io);
+}
+
+static void polite(void *arg)
+{
+    (void)arg;
+    note('a');
+    fiber_last();
+    note('c');
+    CHECK(write(talk[1], "d", 1) == 1);
+    fiber_yield();
+    note('e');
+}
+
+static void other(void *arg)
+{
+    (void)arg;
+    note('b');
+}
+
+static void order_test(void *arg)
+{
+    (void)arg;
+    CHECK(pipe2(talk, O_NONBLOCK | O_CLOEXEC) == 0);
+    fiber_go(listener, NULL, "listener");
+    fiber_yield(); /* it now waits */
+    fiber_go(polite, NULL, "polite");
+    fiber_go(other, NULL, "other");
+    while (strlen(trail) < 5)
+        fiber_sleep(NS_PER_MS / 4, NULL);
+    ok(strcmp(trail, "abcde") == 0, "who is ready goes first, and what has come: %s", trail);
+    close(talk[1]);
 }
 
 static void until_ended(struct sleeper *s)
@@ -506,6 +556,7 @@ static void overflow_test(void)
 
 int main(void)
 {
+    on_loop(order_test, NULL);
     on_loop(wake_test, NULL);
     on_loop(sticky_test, NULL);
     on_loop(undercut_test, NULL);

@@ -113,33 +113,6 @@ static void write_test(void *arg)
     free(lots);
 }
 
-struct look {
-    int peer;
-    ssize_t seen;
-};
-
-static void look_for_byte(void *arg)
-{
-    struct look *l = arg;
-    char c;
-    l->seen = recv(l->peer, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-}
-
-static void late_write_test(void *arg)
-{
-    struct io io;
-    (void)arg;
-    struct look l = {.peer = open_pair(&io, NULL)};
-    struct iovec iov = {(char[]){'x'}, 1};
-    fiber_go(look_for_byte, &l, "look");
-    ok(io_writev(&io, &iov, 1, CLOCK_NEVER, NULL) && l.seen == -1,
-       "who is ready runs before a write");
-    look_for_byte(&l);
-    ok(l.seen == 1, "which is there when it returns");
-    close(l.peer);
-    io_close(&io);
-}
-
 /* ---- A peer that goes ---- */
 
 struct request {
@@ -320,7 +293,6 @@ int main(void)
 {
     on_loop(read_test, NULL);
     on_loop(write_test, NULL);
-    on_loop(late_write_test, NULL);
     on_loop(gone_test, NULL);
     on_loop(half_closed_writer, NULL);
     on_loop(idle_test, NULL);
