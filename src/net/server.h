@@ -112,7 +112,8 @@ bool http_reply_start(struct http_request *r, int status, const struct http_head
 /* One chunk, written before this returns. The head goes out together with the first piece, so that
  * both are one system call. No bytes: only the head, if it has not gone yet. */
 bool http_reply_write(struct http_request *r, const struct str *parts, size_t n, struct err *e);
-/* The same for what is followed by more at once: it may wait for that, to go out with it. */
+/* The same for what is followed by more at once: a copy of it waits, to go out with that in one
+ * chunk; over 16 KB it goes at once, with what waited. It is lost when nothing follows. */
 bool http_reply_hold(struct http_request *r, const struct str *parts, size_t n, struct err *e);
 /* The last piece, which may be empty, and the end of the body in one system call. */
 bool http_reply_end(struct http_request *r, const struct str *parts, size_t n, struct err *e);
