@@ -15,39 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Waiting ---- */
-
-struct sleeper {
-    struct fiber *f;
-    int64_t deadline_ns; /* of the wait */
-    int64_t limit_ns;    /* of the fiber; 0: none */
-    bool shield, ended, cancelled;
-    enum fiber_wake how;
-    int order;
-};
-
-static int ended_count;
-
-static void sleeper_main(void *arg)
-{
-    struct sleeper *s = arg;
-    if (s->limit_ns)
-        fiber_deadline(s->limit_ns);
-    if (s->shield)
-        fiber_shield(true);
-    s->how = fiber_wait(s->deadline_ns);
-    if (s->shield)
-        fiber_shield(false);
-    s->cancelled = fiber_cancelled();
-    s->order = ended_count++;
-    s->ended = true;
-}
-
-static void start_sleeper(struct sleeper *s)
-{
-    s->f = fiber_go(sleeper_main, s, "sleeper");
-    fiber_yield(); /* it now waits */
-}
+/* ---- Whose turn it is ---- */
 
 static char trail[8];
 static int talk[2]; /* a pipe */
@@ -96,6 +64,40 @@ static void order_test(void *arg)
         fiber_sleep(NS_PER_MS / 4, NULL);
     ok(strcmp(trail, "abcde") == 0, "who is ready goes first, and what has come: %s", trail);
     close(talk[1]);
+}
+
+/* ---- Waiting ---- */
+
+struct sleeper {
+    struct fiber *f;
+    int64_t deadline_ns; /* of the wait */
+    int64_t limit_ns;    /* of the fiber; 0: none */
+    bool shield, ended, cancelled;
+    enum fiber_wake how;
+    int order;
+};
+
+static int ended_count;
+
+static void sleeper_main(void *arg)
+{
+    struct sleeper *s = arg;
+    if (s->limit_ns)
+        fiber_deadline(s->limit_ns);
+    if (s->shield)
+        fiber_shield(true);
+    s->how = fiber_wait(s->deadline_ns);
+    if (s->shield)
+        fiber_shield(false);
+    s->cancelled = fiber_cancelled();
+    s->order = ended_count++;
+    s->ended = true;
+}
+
+static void start_sleeper(struct sleeper *s)
+{
+    s->f = fiber_go(sleeper_main, s, "sleeper");
+    fiber_yield(); /* it now waits */
 }
 
 static void until_ended(struct sleeper *s)
